@@ -1,0 +1,54 @@
+/** `npm test`: the checks, then the tests that need servers, against one local stack. `--full` runs the long versions of them. */
+import { parseArgs } from 'node:util';
+import { findChromium } from '../stack/chromium.ts';
+import { startGuard } from '../stack/guard.ts';
+import { startStack } from '../stack/local-stack.ts';
+import { StackError } from '../stack/stack-error.ts';
+import { checkSteps, endSignal, type Outcome, type Runner, runStep, summarize, testStep } from './steps.ts';
+
+const HOUR_MS = 3_600_000;
+
+const { values } = parseArgs({ options: { full: { type: 'boolean', default: false } } });
+const started = Date.now();
+const runner: Runner = { guard: startGuard(), signal: endSignal() };
+const outcomes: Outcome[] = [];
+for (const step of checkSteps()) outcomes.push(await runStep({ step, runner }));
+if (!runner.signal.aborted) outcomes.push(...(await testsWithServers()));
+await runner.guard.sweep();
+process.exitCode = summarize({ outcomes, seconds: (Date.now() - started) / 1000, signal: runner.signal });
+
+async function testsWithServers(): Promise<readonly Outcome[]> {
+  const log = (line: string): void => console.log(`   ${line}`);
+  const stackStarted = Date.now();
+  const outcome = (ok: boolean): Outcome => ({
+    name: 'local stack',
+    ok,
+    seconds: (Date.now() - stackStarted) / 1000,
+    passed: 0,
+    failed: 0,
+  });
+  console.log('\n── local stack');
+  try {
+    const chromium = await findChromium({ environment: process.env, guard: runner.guard, log });
+    await using stack = await startStack({
+      parts: ['leader', 'follower', 'nats', 'zipkin'],
+      log,
+      signal: runner.signal,
+    });
+    const up = outcome(true);
+    const env = { ...stack.env, SLIPSTREAM_CHROMIUM: chromium, SLIPSTREAM_TEST_SIZE: values.full ? 'full' : 'short' };
+    const flags = ['--test-concurrency=1', `--test-timeout=${values.full ? 12 * HOUR_MS : HOUR_MS / 4}`];
+    const integration = testStep({
+      name: 'integration tests',
+      flags,
+      tests: ['test/integration/**/*.int.test.ts'],
+      env,
+    });
+    const endToEnd = testStep({ name: 'end-to-end tests', flags, tests: ['test/e2e/**/*.e2e.test.ts'], env });
+    return [up, await runStep({ step: integration, runner }), await runStep({ step: endToEnd, runner })];
+  } catch (error) {
+    if (!(error instanceof StackError)) throw error;
+    console.log(error.message);
+    return [outcome(false)];
+  }
+}

@@ -1,0 +1,40 @@
+import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import type { IndexAdmin } from '../ports/index-admin.ts';
+import type { LeaderCluster } from '../ports/leader-cluster.ts';
+import type { PositionStore } from '../ports/position-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventLog } from '../ports/event-log.ts';
+import type { Narrator } from '../ports/narrator.ts';
+import type { Random } from '../ports/random.ts';
+import type { ByteBudget } from '../replication/byte-budget.ts';
+import type { ClusterWatcher } from '../replication/cluster-watcher.ts';
+import type { Semaphore } from '../replication/semaphore.ts';
+import type { PositionKeeper } from './position-keeper.ts';
+
+/** One configured cluster with everything that exists once for it. */
+export interface ClusterAccess {
+  readonly name: string;
+  readonly leader: LeaderCluster;
+  readonly follower: FollowerCluster;
+  readonly admin: IndexAdmin;
+  readonly positions: PositionStore;
+  readonly watcher: ClusterWatcher;
+  readonly keeper: PositionKeeper;
+  /** The pool of points in time. */
+  readonly views: Semaphore;
+  /** A request has run, or never will, after this long. */
+  readonly requestTimeoutMs: number;
+}
+
+/** What every actor of a supervisor shares. */
+export interface SupervisorPorts {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly narrator: Narrator;
+  readonly budget: ByteBudget;
+  /** Throws `Failed` with `unknown_cluster`. */
+  readonly cluster: (name: string) => ClusterAccess;
+  /** Term of this owner: above that of every event in the journal at its start. */
+  readonly term: number;
+}

@@ -1,0 +1,228 @@
+import { failed, failureOf } from '../domain/failure.ts';
+import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } from '../domain/journal.ts';
+import { indexKey } from '../domain/names.ts';
+import { indexSubject } from '../domain/subjects.ts';
+import type { Observation } from '../replication/cluster-watcher.ts';
+import type { FollowerLink } from '../replication/index/follower-link.ts';
+import { markEpoch, requireFollower } from '../replication/index/mark.ts';
+import { preflight } from '../replication/index/preflight.ts';
+import { prepareFollower } from '../replication/index/prepare.ts';
+import { releaseFollower, restoreAfterBootstrap } from '../replication/index/restore.ts';
+import { syncMetadata } from '../replication/index/sync.ts';
+import { nextEpoch } from '../domain/version.ts';
+import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
+
+/** What pairs need to know of their index before they move data. */
+export interface PreparedIndex {
+  readonly aligned: boolean;
+  readonly followerUuid: string;
+  readonly resultWindow: number;
+  /** Created by this process a moment ago: nothing of the past can be under way, and every shard is empty. */
+  readonly fresh: boolean;
+}
+
+const PRIMARIES_TIMEOUT_MS = 60_000;
+const IDLE_SYNC_RETRY_MS = 5000;
+
+/** The keeper of one follower index: creates it, keeps its metadata in step, and gives it back at the end. */
+export class FollowerIndex {
+  readonly #ports: SupervisorPorts;
+  readonly leaderSide: ClusterAccess;
+  readonly followerSide: ClusterAccess;
+  readonly #link: FollowerLink;
+  readonly #stop = new AbortController();
+  readonly #unwatch: (() => void)[] = [];
+  readonly #copied = new Set<number>();
+  readonly #copiedListeners = new Set<() => void>();
+  #snapshot: IndexSnapshot;
+  #seq: number;
+  #prepared: Promise<PreparedIndex> | undefined;
+  #restored: Promise<void> | undefined;
+  #durable = false;
+  /** Calls that change the follower do not overlap. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #syncedVersions: string | undefined;
+  #idleSyncAtMs = 0;
+  /** Shards that have to be copied before the bootstrap settings are put back; told by the supervisor. */
+  activeShards: () => readonly number[] = () => [];
+
+  constructor(ports: SupervisorPorts, snapshot: IndexSnapshot, seq: number) {
+    this.#ports = ports;
+    this.#snapshot = snapshot;
+    this.#seq = seq;
+    this.leaderSide = ports.cluster(snapshot.leader.cluster);
+    this.followerSide = ports.cluster(snapshot.follower.cluster);
+    this.#link = {
+      leaderAdmin: this.leaderSide.admin,
+      followerAdmin: this.followerSide.admin,
+      leader: snapshot.leader,
+      follower: snapshot.follower,
+      journalId: ports.log.journalId,
+      leaderUuid: snapshot.leaderUuid,
+    };
+  }
+
+  get snapshot(): IndexSnapshot {
+    return this.#snapshot;
+  }
+
+  /** True until the follower acknowledges only what is synced. */
+  get durabilityIsAsync(): boolean {
+    return !this.#durable;
+  }
+
+  start(): void {
+    if (this.#unwatch.length > 0) return;
+    const { leader, follower } = this.#snapshot;
+    this.#unwatch.push(
+      this.leaderSide.watcher.watch(leader.index, { observed: (observation) => this.#followIdle(observation), failed: () => undefined }),
+      this.followerSide.watcher.watch(follower.index, { observed: () => undefined, failed: () => undefined }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new DOMException('the index actor stops', 'AbortError'));
+    for (const unwatch of this.#unwatch.splice(0)) unwatch();
+    await this.#turn.catch(() => undefined);
+  }
+
+  /** Creates the follower or finds it again; shared by all pairs, tried anew after a failure. */
+  async prepared(): Promise<PreparedIndex> {
+    this.#prepared ??= this.#inTurn(() => this.#prepare()).catch((thrown: unknown) => {
+      this.#prepared = undefined;
+      throw thrown;
+    });
+    return this.#prepared;
+  }
+
+  async #prepare(): Promise<PreparedIndex> {
+    const { signal } = this.#stop;
+    if (this.#snapshot.state !== 'followed') return this.#findAgain(signal);
+    const { leader, follower, settings } = this.#snapshot;
+    const plan = await preflight({ leaderAdmin: this.leaderSide.admin, followerAdmin: this.followerSide.admin, leader, follower, overrides: settings, journalId: this.#link.journalId }, signal);
+    const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
+    const { followerUuid, followerShards, aligned } = made;
+    await this.append({ type: 'PREPARED' }, { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned }, 'start', signal);
+    for (const { what, name, how, verdict } of made.differences) {
+      this.#ports.narrator.log('info', 'the follower index differs from what was asked for', { index: indexKey(follower), what, name, how, verdict });
+    }
+    if (made.guard !== 'set') this.#ports.narrator.log('warn', 'no write guard on the follower', { index: indexKey(follower), reason: made.guard.notSet });
+    return { aligned, followerUuid, resultWindow: resultWindowOf(plan.leaderDescription.settings), fresh: plan.adopts === undefined };
+  }
+
+  async #findAgain(signal: AbortSignal): Promise<PreparedIndex> {
+    const { description, mark } = await requireFollower(this.#link, signal);
+    this.#durable = mark.restore === undefined;
+    const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);
+    return { aligned: this.#snapshot.aligned ?? false, followerUuid: description.uuid, resultWindow: resultWindowOf(leader?.settings ?? {}), fresh: false };
+  }
+
+  /** Metadata first, then documents: brings the follower in step if the observation shows other versions than were synced last. */
+  async syncMetadata({ versions }: Observation): Promise<void> {
+    if (versions === undefined) return;
+    const seen = `${versions.uuid}/${versions.mappingVersion}/${versions.settingsVersion}/${versions.aliasesVersion}`;
+    if (seen === this.#syncedVersions) return;
+    await this.#inTurn(async () => {
+      if (seen === this.#syncedVersions) return;
+      const span = this.#ports.narrator.span('metadata-sync', indexKey(this.#snapshot.follower), undefined);
+      try {
+        const done = await syncMetadata(this.#link, this.#stop.signal);
+        span.set({ 'slipstream.mapping': done.mapping, 'slipstream.settings': done.settings.length, 'slipstream.aliases': done.aliases.length });
+        span.end();
+      } catch (thrown) {
+        span.end(failureOf(thrown, 'sync metadata'));
+        throw thrown;
+      }
+      this.#syncedVersions = seen;
+    });
+  }
+
+  /** Aliases and settings change without a document being written: pairs that have nothing to do would not notice. */
+  #followIdle(observation: Observation): void {
+    if (this.#prepared === undefined || this.#syncedVersions === undefined || this.#ports.clock.monotonic() < this.#idleSyncAtMs) return;
+    this.syncMetadata(observation).catch((thrown: unknown) => {
+      this.#idleSyncAtMs = this.#ports.clock.monotonic() + IDLE_SYNC_RETRY_MS;
+      if (!this.#stop.signal.aborted) {
+        this.#ports.narrator.log('warn', 'metadata is not in step', { index: indexKey(this.#snapshot.follower), failure: failureOf(thrown, 'sync metadata') });
+      }
+    });
+  }
+
+  /** Whether the leader index is gone for good. A cluster that is still starting does not answer this question, and throws. */
+  async leaderIsGone(signal: AbortSignal): Promise<boolean> {
+    return (await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal)) === undefined;
+  }
+
+  /** A shard has everything; when all that bootstrap have, the settings for speed make way for the wanted ones. */
+  copied(shard: number): void {
+    this.#copied.add(shard);
+    this.changed();
+  }
+
+  /** Tells those who wait for the others that something changed. */
+  changed(): void {
+    for (const listener of this.#copiedListeners) listener();
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#copiedListeners.add(listener);
+    return () => this.#copiedListeners.delete(listener);
+  }
+
+  get allCopied(): boolean {
+    return this.activeShards().every((shard) => this.#copied.has(shard));
+  }
+
+  async restoreSettings(): Promise<void> {
+    this.#restored ??= this.#inTurn(async () => {
+      await restoreAfterBootstrap(this.#link, this.#stop.signal);
+      await this.followerSide.follower.flush(this.#snapshot.follower.index, this.#stop.signal);
+      this.#durable = true;
+    }).catch((thrown: unknown) => {
+      this.#restored = undefined;
+      throw thrown;
+    });
+    return this.#restored;
+  }
+
+  /** The epoch above everything that the follower holds and that is recorded anywhere. */
+  async epochAbove(epoch: number, signal: AbortSignal): Promise<number> {
+    const { mark } = await requireFollower(this.#link, signal);
+    const { follower } = this.followerSide;
+    await follower.refresh(this.#snapshot.follower.index, signal);
+    const greatest = follower.versionAggregates ? await follower.maxVersion(this.#snapshot.follower.index, signal) : 0;
+    return nextEpoch(greatest, Math.max(mark.epoch, epoch));
+  }
+
+  async markEpoch(epoch: number): Promise<void> {
+    await this.#inTurn(async () => {
+      const { mark } = await requireFollower(this.#link, this.#stop.signal);
+      if (mark.epoch < epoch) await markEpoch(this.#link, epoch, this.#stop.signal);
+    });
+  }
+
+  async release(): Promise<void> {
+    await this.#inTurn(() => releaseFollower(this.#link, 'released', this.#stop.signal));
+  }
+
+  /** Appends to the index's subject and takes the result over. */
+  async append(fact: IndexFact, result: IndexSnapshot, cause: string, signal: AbortSignal): Promise<void> {
+    const event: IndexEvent = { id: this.#ports.random.id(), version: EVENT_VERSION, atMs: this.#ports.clock.now(), cause, term: this.#ports.term, fact, result };
+    this.#seq = await this.#ports.log.append(indexSubject(this.#snapshot.follower), { entity: 'index', ...event }, this.#seq, signal);
+    this.#snapshot = result;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(() => {
+      if (this.#stop.signal.aborted) throw failed('cluster_unreachable', { op: 'index actor', reason: 'the supervisor is stopping' });
+      return work();
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function resultWindowOf(settings: Readonly<Record<string, unknown>>): number {
+  const window = Number(settings['index.max_result_window'] ?? 10_000);
+  return Number.isFinite(window) && window > 0 ? window : 10_000;
+}

@@ -1,0 +1,295 @@
+import { createActor, fromCallback, transition, type Actor, type SnapshotFrom } from 'xstate';
+import { assert } from '../domain/assert.ts';
+import { backoffMs } from '../domain/backoff.ts';
+import { failureOf, Failed, type Failure } from '../domain/failure.ts';
+import { EVENT_VERSION, type Lifecycle, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
+import { pairKey, type PairRef } from '../domain/names.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
+import { pairSubject } from '../domain/subjects.ts';
+import { lifecycleOf, shardPairMachine, type PairMachineEvent, type WorkerEvent, type WorkerInput } from '../machines/shard-pair.ts';
+import type { SupervisorPorts } from './cluster-access.ts';
+import type { FollowerIndex } from './follower-index.ts';
+import { PairSession, type WorkOutcome } from './pair-session.ts';
+
+export interface EventCause {
+  readonly cause: string;
+  readonly by?: string | undefined;
+}
+
+export interface PairActorOptions {
+  readonly ports: SupervisorPorts;
+  readonly index: FollowerIndex;
+  readonly pair: PairRef;
+  readonly parameters: FollowParameters;
+  /** The folded state and the sequence of its last event; undefined for a new pair. */
+  readonly folded: { readonly snapshot: PairSnapshot; readonly seq: number } | undefined;
+  /** Last sequence of the pair's subject, from an earlier life if `folded` is undefined. */
+  readonly lastSeq: number;
+  /** Gives the fate of the pair to whoever waits for it. */
+  readonly changed: () => void;
+}
+
+type MachineSnapshot = SnapshotFrom<typeof shardPairMachine>;
+
+const RUN_TRANSITIONS_MAX = 200;
+const RUN_AGE_MAX_MS = 24 * 3600 * 1000;
+const BUGS_MAX = 3;
+const APPEND_RETRY_MAX_MS = 5000;
+
+/**
+ * One shard pair: an XState machine whose every input passes through a mailbox that writes ahead. An input is first folded into the
+ * machine without effect; if it changes the lifecycle or is a decision, its event is appended with the state that results; only then
+ * does the machine move. So decisions are in the journal before their effect (workers start when the machine moves), facts after the
+ * effect is durable (workers report when it is), and today's state is the fold of the events.
+ */
+export class PairActor {
+  readonly #options: PairActorOptions;
+  readonly #session: PairSession;
+  readonly #key: string;
+  readonly #subject: string;
+  readonly #stopping = new AbortController();
+  #machine: Actor<typeof shardPairMachine>;
+  #seq: number;
+  #recorded: PairSnapshot | undefined;
+  #stateEnteredAtMs: number;
+  #mailbox: Promise<unknown> = Promise.resolve();
+  #worker: Promise<void> = Promise.resolve();
+  #shuttingDown = false;
+  #bugs = 0;
+  #nextTryAtMs: number | undefined;
+
+  constructor(options: PairActorOptions) {
+    this.#options = options;
+    this.#key = pairKey(options.pair);
+    this.#subject = pairSubject(options.pair);
+    this.#seq = options.folded?.seq ?? options.lastSeq;
+    this.#recorded = options.folded?.snapshot;
+    this.#stateEnteredAtMs = options.ports.clock.now();
+    this.#session = new PairSession({
+      ports: options.ports,
+      index: options.index,
+      pair: options.pair,
+      parameters: options.parameters,
+      traceId: () => this.#recorded?.run.traceId,
+      epochRaised: async (epoch, reason) => {
+        await this.#send({ type: 'EPOCH_RAISED', epoch }, { type: 'EPOCH_RAISED', epoch, reason }, { cause: 'cycle' }, 'for ever');
+      },
+    });
+    this.#machine = this.#createMachine();
+  }
+
+  get pair(): PairRef {
+    return this.#options.pair;
+  }
+
+  get session(): PairSession {
+    return this.#session;
+  }
+
+  get parameters(): FollowParameters {
+    return this.#options.parameters;
+  }
+
+  /** The state that the journal holds. Undefined before the first event. */
+  get snapshot(): PairSnapshot | undefined {
+    return this.#recorded;
+  }
+
+  /** Attempts since the last success, and when the next one is due; not journalled. */
+  get retry(): { readonly attempt: number; readonly nextTryAtMs: number | undefined; readonly failure: Failure | undefined } {
+    const { attempt, failure } = this.#machine.getSnapshot().context;
+    return { attempt, nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#nextTryAtMs : undefined, failure };
+  }
+
+  /** Takes up the folded state, or starts a new life. */
+  async start(cause: EventCause): Promise<void> {
+    this.#machine.start();
+    if (this.#recorded === undefined) await this.#send({ type: 'STARTED' }, { type: 'STARTED' }, cause, 'once');
+  }
+
+  /** Accepted when it returns: the decision is in the journal. Throws `Failed` when the journal cannot be reached. */
+  async pause(commandId: string, cause: EventCause): Promise<void> {
+    await this.#send({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause, 'once');
+  }
+
+  async resume(options: { commandId: string; rebootstrap: boolean; allowMassDelete: boolean }, cause: EventCause): Promise<void> {
+    if (options.allowMassDelete) this.#session.allowMassDelete();
+    const { commandId, rebootstrap } = options;
+    await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause, 'once');
+  }
+
+  /** Ends without an event: the journal still says what is wanted. Work ends at the next safe point, positions are saved. */
+  async stop(): Promise<void> {
+    this.#shuttingDown = true;
+    this.#session.drain();
+    await this.#worker;
+    this.kill();
+    await this.#mailbox.catch(() => undefined);
+  }
+
+  /** Ends at once. */
+  kill(): void {
+    this.#shuttingDown = true;
+    this.#stopping.abort(new DOMException('the pair actor stops', 'AbortError'));
+    this.#machine.stop();
+    this.#session.close();
+  }
+
+  // --- the machine and its worker -------------------------------------------------------------------------------------------
+
+  #createMachine(): Actor<typeof shardPairMachine> {
+    const { ports, parameters } = this.#options;
+    const worker = fromCallback<WorkerEvent, WorkerInput>(({ input, receive }) => {
+      const left = new AbortController();
+      receive(() => this.#session.drain());
+      const before = this.#worker;
+      // The one before has been told to end; two never move the same data.
+      this.#worker = before.then(() => this.#work(input, left.signal));
+      return () => left.abort(new DOMException('the state was left', 'AbortError'));
+    });
+    const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
+      input: { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs: backoffMs(4, parameters.max_retry_delay_ms, ports.random.next()) },
+      clock: { setTimeout: (callback, ms) => ports.clock.setTimeout(callback, ms), clearTimeout: (handle) => ports.clock.clearTimeout(handle) },
+    });
+    machine.subscribe({ error: (thrown) => ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure: failureOf(thrown, 'machine') }) });
+    return machine;
+  }
+
+  async #work(input: WorkerInput, left: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([left, this.#stopping.signal]);
+    if (signal.aborted) return;
+    let told: Telling;
+    try {
+      const outcome = await this.#session.work(this.#shuttingDown ? { ...input, mode: 'drain' } : input, signal);
+      this.#bugs = 0;
+      told = tellingOf(outcome, this.#session.replicator?.progress.checkpoint ?? -1);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      told = this.#failure(failureOf(thrown, 'pair worker'), thrown);
+    }
+    // An orderly stop is no event: the pair goes on at the next start.
+    if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
+    // Not awaited: the mailbox moves the machine, which may end this worker.
+    void this.#send(told.event, told.fact, { cause: 'cycle' }, 'for ever').catch((thrown: unknown) => {
+      if (!this.#stopping.signal.aborted) this.#options.ports.narrator.log('error', 'an outcome was not recorded', { pair: this.#key, failure: failureOf(thrown, 'append') });
+    });
+  }
+
+  #failure(failure: Failure, thrown: unknown): Telling {
+    const { ports, parameters } = this.#options;
+    if (!(thrown instanceof Failed)) {
+      this.#bugs += 1;
+      ports.narrator.log('error', 'a defect', { pair: this.#key, failure, stack: thrown instanceof Error ? thrown.stack : undefined });
+    }
+    const fatal = failure.code === 'bug' ? this.#bugs >= BUGS_MAX : failure.kind === 'fatal' || failure.kind === 'corrupt' || failure.kind === 'refused';
+    if (failure.code === 'history_changed') return { event: { type: 'HISTORY_GONE', failure }, fact: { type: 'HISTORY_GONE', failure } };
+    if (failure.code === 'lease_expired') return { event: { type: 'LEASE_EXPIRED', failure }, fact: { type: 'LEASE_EXPIRED', failure } };
+    if (failure.code === 'follower_rolled_back') return { event: { type: 'ROLLED_BACK', failure }, fact: { type: 'ROLLED_BACK', failure } };
+    if (fatal) return { event: { type: 'FATAL', failure }, fact: { type: 'FATAL', failure } };
+    const attempt = this.#machine.getSnapshot().context.attempt + 1;
+    const delayMs = Math.max(failure.retryAfterMs ?? 0, backoffMs(attempt, parameters.max_retry_delay_ms, ports.random.next()));
+    this.#nextTryAtMs = ports.clock.now() + delayMs;
+    return { event: { type: 'FAILED', failure, delayMs }, fact: { type: 'FAILED', failure } };
+  }
+
+  // --- the mailbox ----------------------------------------------------------------------------------------------------------
+
+  async #send(event: PairMachineEvent, fact: PairFact, cause: EventCause, persistence: 'once' | 'for ever'): Promise<void> {
+    const turn = this.#mailbox.then(() => this.#handle(event, fact, cause, persistence));
+    this.#mailbox = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #handle(event: PairMachineEvent, fact: PairFact, cause: EventCause, persistence: 'once' | 'for ever'): Promise<void> {
+    const { narrator, clock } = this.#options.ports;
+    this.#stopping.signal.throwIfAborted();
+    const before = this.#machine.getSnapshot();
+    const [after] = transition(shardPairMachine, before, event);
+    const state = lifecycleOf(after.value);
+    assert(state !== undefined, `${event.type} leads to one of the five states`);
+    const from = this.#recorded?.state ?? 'none';
+    const decision = event.type === 'PAUSE' || event.type === 'RESUME' || event.type === 'EPOCH_RAISED' || event.type === 'ROLLED_BACK';
+    const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
+    if (state !== from || (decision && !repeated)) {
+      const result = this.#resultOf(after, state, fact);
+      const untold: Omit<PairEvent, 'trace'> = {
+        id: this.#options.ports.random.id(),
+        version: EVENT_VERSION,
+        atMs: clock.now(),
+        cause: cause.cause,
+        ...(cause.by === undefined ? {} : { by: cause.by }),
+        term: this.#options.ports.term,
+        pair: this.#options.pair,
+        fact,
+        from,
+        result,
+      };
+      const recorded: PairEvent = { ...untold, trace: narrator.transition(untold, result.run.traceId) };
+      await this.#append(recorded, persistence);
+      if (from !== 'none' && from !== state) {
+        narrator.stateLeft({ pair: this.#key, state: from, enteredAtMs: this.#stateEnteredAtMs, leftAtMs: recorded.atMs, traceId: this.#recorded?.run.traceId ?? result.run.traceId });
+      }
+      if (from !== state) this.#stateEnteredAtMs = recorded.atMs;
+      this.#recorded = result;
+    }
+    this.#machine.send(event);
+    this.#options.changed();
+    this.#options.index.changed();
+  }
+
+  #resultOf(after: MachineSnapshot, state: Lifecycle, fact: PairFact): PairSnapshot {
+    const { context } = after;
+    const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
+    return {
+      state,
+      resumeTo: context.resumeTo,
+      desired: context.desired,
+      epoch: context.epoch,
+      ...(context.raiseEpoch ? { raiseEpoch: true } : {}),
+      ...(failure === undefined ? {} : { failure }),
+      run: this.#run(fact),
+    };
+  }
+
+  /** One trace for a run: from start or resume until pause, stop or fatal; a new one, linked, when it gets long. */
+  #run(fact: PairFact): PairSnapshot['run'] {
+    const { clock, narrator } = this.#options.ports;
+    const run = this.#recorded?.run;
+    const begins = run === undefined || (fact.type === 'RESUME' && (this.#recorded?.state === 'paused' || this.#recorded?.state === 'fatal'));
+    if (begins || run.transitions >= RUN_TRANSITIONS_MAX || clock.now() - run.startedAtMs > RUN_AGE_MAX_MS) {
+      return { traceId: narrator.startRun(this.#key, run?.traceId), startedAtMs: clock.now(), transitions: 1 };
+    }
+    return { ...run, transitions: run.transitions + 1 };
+  }
+
+  async #append(event: PairEvent, persistence: 'once' | 'for ever'): Promise<void> {
+    const { log, clock, random, narrator } = this.#options.ports;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        this.#seq = await log.append(this.#subject, { entity: 'pair', ...event }, this.#seq, this.#stopping.signal);
+        return;
+      } catch (thrown) {
+        const failure = failureOf(thrown, 'append');
+        if (persistence === 'once' || failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted) throw thrown;
+        if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
+        await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
+      }
+    }
+  }
+}
+
+interface Telling {
+  readonly event: PairMachineEvent;
+  readonly fact: PairFact;
+}
+
+function tellingOf(outcome: WorkOutcome, checkpoint: number): Telling {
+  switch (outcome.type) {
+    case 'PAUSED':
+      return { event: { type: 'PAUSED' }, fact: { type: 'PAUSED', checkpoint } };
+    case 'RECOVERED':
+      return { event: { type: 'RECOVERED' }, fact: { type: 'RECOVERED' } };
+    case 'BOOTSTRAPPED':
+      return { event: { type: 'BOOTSTRAPPED' }, fact: { type: 'BOOTSTRAPPED', checkpoint: outcome.checkpoint } };
+  }
+}

@@ -1,0 +1,273 @@
+import { failed, type Failure } from '../domain/failure.ts';
+import { pairKey, type PairRef } from '../domain/names.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
+import type { WorkerInput } from '../machines/shard-pair.ts';
+import type { Observation } from '../replication/cluster-watcher.ts';
+import { ShardReplicator } from '../replication/shard-replicator.ts';
+import type { SupervisorPorts } from './cluster-access.ts';
+import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
+import { fittingPosition } from './position-fit.ts';
+
+/** How a worker ended, or what it has to say on its way. */
+export type WorkOutcome = { readonly type: 'PAUSED' } | { readonly type: 'RECOVERED' } | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
+
+export interface SessionOptions {
+  readonly ports: SupervisorPorts;
+  readonly index: FollowerIndex;
+  readonly pair: PairRef;
+  readonly parameters: FollowParameters;
+  readonly traceId: () => string | undefined;
+  /** Decision before effect: resolves when the raised epoch is in the journal. */
+  readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
+}
+
+/** The data side of one pair: its replicator, its place in the watchers, and its saved position. Lives through retries and pauses. */
+export class PairSession {
+  readonly #options: SessionOptions;
+  readonly #detach: (() => void)[] = [];
+  #replicator: ShardReplicator | undefined;
+  #epoch = 0;
+  #scratches = 0;
+  #seen: Observation | undefined;
+  #watchFailure: Failure | undefined;
+  #wake: (() => void) | undefined;
+  #draining = false;
+  #allowMassDelete = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  get replicator(): ShardReplicator | undefined {
+    return this.#replicator;
+  }
+
+  get lastSeen(): Observation | undefined {
+    return this.#seen ?? this.#options.index.leaderSide.watcher.latest(this.#options.index.snapshot.leader.index);
+  }
+
+  /** Ends the work at the next safe point. */
+  drain(): void {
+    this.#draining = true;
+    this.#wake?.();
+  }
+
+  allowMassDelete(): void {
+    this.#allowMassDelete = true;
+    this.#replicator?.allowMassDelete();
+  }
+
+  close(): void {
+    for (const detach of this.#detach.splice(0)) detach();
+    if (this.#replicator !== undefined) this.#options.index.followerSide.keeper.forget(this.#options.pair);
+    this.#replicator = undefined;
+  }
+
+  async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
+    this.#draining = false;
+    this.#watchFailure = undefined;
+    if (input.mode === 'drain') return this.#paused(signal);
+    const replicator = await this.#open(input, signal);
+    for (let first = true; ; first = false) {
+      if (this.#draining) return this.#paused(signal);
+      if (!first && !replicator.needsStep(this.lastSeen)) {
+        if (input.goal === 'bootstrapping' && input.mode === 'run' && (await this.#bootstrapped(replicator, signal))) {
+          return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
+        }
+        await this.#somethingNew(replicator, signal);
+        continue;
+      }
+      const { progress, more } = await replicator.step(signal);
+      if (progress) this.#options.index.followerSide.keeper.moved(this.#options.pair);
+      if (input.mode === 'attempt') return { type: 'RECOVERED' };
+      if (!progress && !this.#draining) await this.#nextTick(signal);
+      else if (!more) await this.#options.ports.clock.sleep(0, signal);
+    }
+  }
+
+  // --- opening --------------------------------------------------------------------------------------------------------------
+
+  async #open(input: WorkerInput, signal: AbortSignal): Promise<ShardReplicator> {
+    const { index } = this.#options;
+    const anew = input.scratches > this.#scratches || input.raiseEpoch;
+    if (this.#replicator !== undefined && !anew && this.#epoch === input.epoch) return this.#replicator;
+    this.close();
+    index.start();
+    const prepared = await index.prepared();
+    let { epoch } = input;
+    if (input.raiseEpoch) {
+      epoch = await index.epochAbove(epoch, signal);
+      await this.#options.epochRaised(epoch, 'the copy begins anew over what the follower holds');
+    }
+    if (epoch > 1) await index.markEpoch(epoch);
+    const replicator = await this.#build({ ...input, epoch }, prepared, anew, signal);
+    this.#epoch = epoch;
+    this.#scratches = input.scratches;
+    if (this.#allowMassDelete) replicator.allowMassDelete();
+    this.#allowMassDelete = false;
+    return replicator;
+  }
+
+  async #build(input: WorkerInput, prepared: PreparedIndex, anew: boolean, signal: AbortSignal): Promise<ShardReplicator> {
+    const { ports, index, pair, parameters, traceId } = this.#options;
+    const { leaderSide, followerSide, snapshot } = index;
+    const key = pairKey(pair);
+    const [stored, followerNow] = await Promise.all([
+      followerSide.positions.load([key], signal).then((found) => found.get(key)),
+      followerSide.watcher.observe(pair.follower.index, { refresh: false }, signal),
+    ]);
+    const fit = anew
+      ? { position: undefined, void: undefined }
+      : fittingPosition(stored?.record, { follower: pair.follower, journalId: ports.log.journalId, epoch: input.epoch, leaderUuid: snapshot.leaderUuid, followerNow });
+    if (fit.void !== undefined) ports.narrator.log('warn', 'the saved position is void; copying again from the beginning', { pair: key, reason: fit.void });
+    if (fit.position === undefined && !anew && input.goal === 'following') {
+      throw failed('follower_rolled_back', { op: 'load position', cluster: followerSide.name, reason: fit.void ?? `there is no saved position of ${key}` });
+    }
+    // A void position could come to look valid again once new writes raise the follower's numbers.
+    const leftOver = stored !== undefined && fit.position === undefined;
+    if (leftOver) await followerSide.positions.remove([key], signal);
+    const replicator = new ShardReplicator(
+      {
+        leader: leaderSide.leader,
+        follower: followerSide.follower,
+        leaderWatcher: leaderSide.watcher,
+        followerWatcher: followerSide.watcher,
+        clock: ports.clock,
+        random: ports.random,
+        narrator: ports.narrator,
+        budget: ports.budget,
+        views: leaderSide.views,
+      },
+      {
+        pair: key,
+        leader: {
+          cluster: snapshot.leader.cluster,
+          index: snapshot.leader.index,
+          uuid: snapshot.leaderUuid,
+          shards: snapshot.shards,
+          shard: pair.shard,
+          historyUuid: fit.position?.leader.historyUuid,
+        },
+        followerIndex: pair.follower.index,
+        epoch: input.epoch,
+        aligned: prepared.aligned,
+        parameters,
+        resultWindow: prepared.resultWindow,
+        writeLifeMs: followerSide.requestTimeoutMs,
+        position: fit.position,
+        fresh: prepared.fresh && stored === undefined && !anew,
+        syncMetadata: (observation) => index.syncMetadata(observation),
+        leaderIsGone: (gone) => index.leaderIsGone(gone),
+        traceId,
+      },
+    );
+    this.#replicator = replicator;
+    this.#attach(replicator);
+    followerSide.keeper.keep(
+      {
+        ref: pair,
+        draft: () => {
+          const { progress, historyUuid } = replicator;
+          if (historyUuid === undefined) return undefined;
+          return {
+            epoch: input.epoch,
+            checkpoint: progress.checkpoint,
+            ranges: progress.ranges,
+            leader: { uuid: snapshot.leaderUuid, historyUuid, shards: snapshot.shards },
+            followerCount: progress.followerCount ?? null,
+          };
+        },
+        flushFirst: () => index.durabilityIsAsync,
+      },
+      leftOver ? undefined : stored?.token,
+    );
+    // A count that was saved as trustworthy is so only until the first write.
+    if (stored?.record.position.clean === true && fit.position !== undefined) await followerSide.keeper.saveNow(pair, false, signal);
+    return replicator;
+  }
+
+  #attach(replicator: ShardReplicator): void {
+    const { index, pair } = this.#options;
+    this.#detach.push(
+      index.leaderSide.watcher.watch(index.snapshot.leader.index, {
+        observed: (observation) => {
+          this.#seen = observation;
+          replicator.leaderObserved(observation);
+          this.#wake?.();
+        },
+        failed: (failure) => {
+          this.#watchFailure = failure;
+          this.#wake?.();
+        },
+      }),
+      index.followerSide.watcher.watch(pair.follower.index, {
+        observed: (observation) => {
+          replicator.followerObserved(observation);
+          if (replicator.needsStep(this.#seen)) this.#wake?.();
+        },
+        failed: () => undefined,
+      }),
+      index.onChange(() => this.#wake?.()),
+    );
+  }
+
+  // --- waiting --------------------------------------------------------------------------------------------------------------
+
+  async #somethingNew(replicator: ShardReplicator, signal: AbortSignal): Promise<void> {
+    const { index } = this.#options;
+    const copied = index.allCopied;
+    while (!this.#draining && !replicator.needsStep(this.lastSeen) && index.allCopied === copied) await this.#nextTick(signal);
+  }
+
+  /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */
+  async #nextTick(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => reject(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#wake = () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+    const failure = this.#watchFailure;
+    this.#watchFailure = undefined;
+    if (failure !== undefined) throw failed(failure.code, failure);
+  }
+
+  // --- ending ---------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Everything is there: settings restored, both sides compared, counts equal, position saved. Until the other shards of the index have
+   * everything too, the pair goes on following and says no.
+   */
+  async #bootstrapped(replicator: ShardReplicator, signal: AbortSignal): Promise<boolean> {
+    const { index, pair } = this.#options;
+    if (!replicator.settled) return false;
+    index.copied(pair.shard);
+    if (!index.allCopied) return false;
+    await index.restoreSettings();
+    if (!replicator.comparedOnce) {
+      replicator.compareNext();
+      return false;
+    }
+    await index.followerSide.keeper.saveNow(pair, false, signal);
+    return true;
+  }
+
+  /** Reading has stopped. The position is saved if the follower lets us; the old one serves as well, only with more to read again. */
+  async #paused(signal: AbortSignal): Promise<WorkOutcome> {
+    const { index, pair, ports } = this.#options;
+    if (this.#replicator !== undefined) {
+      try {
+        await index.followerSide.keeper.saveNow(pair, true, signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        ports.narrator.log('warn', 'paused without saving the position', { pair: pairKey(pair), reason: thrown instanceof Error ? thrown.message : String(thrown) });
+      }
+      this.close();
+    }
+    return { type: 'PAUSED' };
+  }
+}

@@ -1,0 +1,57 @@
+import type { PairStatus } from '../domain/commands.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { FollowerIndex } from './follower-index.ts';
+import type { PairActor } from './pair-actor.ts';
+import type { RateMeter } from './rate-meter.ts';
+
+export interface PairRates {
+  readonly operations: RateMeter;
+  readonly bytes: RateMeter;
+}
+
+/** Everything an operator sees of a pair; also of one that is paused, failed or has not started. */
+export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRates, clock: Clock): PairStatus {
+  const { snapshot } = actor;
+  const { replicator } = actor.session;
+  const progress = replicator?.progress;
+  const now = clock.monotonic();
+  const seen = actor.session.lastSeen?.shards.get(actor.pair.shard);
+  const { attempt, nextTryAtMs, failure } = actor.retry;
+  const state = snapshot?.state ?? 'bootstrapping';
+  const reason = state === 'retrying' || state === 'fatal' ? (failure ?? snapshot?.failure) : undefined;
+  const [written, read] = [progress?.counters.operationsWritten ?? 0, replicator?.bytesRead ?? 0];
+  rates.operations.record(written, now);
+  rates.bytes.record(read, now);
+  const behind = progress === undefined || seen === undefined ? null : Math.max(0, seen.globalCheckpoint - progress.checkpoint) + progress.outstandingDeletes;
+  return {
+    leader: index.snapshot.leader,
+    follower: index.snapshot.follower,
+    shard: actor.pair.shard,
+    state,
+    desired: snapshot?.desired ?? 'running',
+    ...(reason === undefined ? {} : { failure: reason }),
+    attempt,
+    ...(nextTryAtMs === undefined ? {} : { nextTryAtMs }),
+    epoch: snapshot?.epoch ?? 1,
+    aligned: index.snapshot.aligned ?? null,
+    checkpoint: progress?.checkpoint ?? -1,
+    leaderGlobalCheckpoint: seen?.globalCheckpoint ?? null,
+    leaderMaxSeqNo: seen?.maxSeqNo ?? null,
+    lagOperations: behind,
+    lagSeconds: progress === undefined ? null : progress.lagMs(now) / 1000,
+    followerDocuments: progress?.followerCount ?? null,
+    leaderDocuments: progress?.leaderCount ?? null,
+    outstandingDeletes: progress?.outstandingDeletes ?? 0,
+    progress: state === 'following' ? 1 : (replicator?.bootstrapProgress ?? 0),
+    operationsWritten: written,
+    bytesRead: read,
+    operationsPerSecond: rates.operations.perSecond(written, now),
+    bytesPerSecond: rates.bytes.perSecond(read, now),
+    conflicts: progress?.counters.conflicts ?? 0,
+    deleteScans: progress?.counters.deleteScans ?? 0,
+    deletesFound: progress?.counters.deletesFound ?? 0,
+    retries: progress?.counters.retries ?? 0,
+    transitions: snapshot?.run.transitions ?? 0,
+    traceId: snapshot?.run.traceId ?? null,
+  };
+}

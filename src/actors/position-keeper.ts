@@ -1,0 +1,188 @@
+import { failed, failureOf } from '../domain/failure.ts';
+import { pairKey, type PairRef } from '../domain/names.ts';
+import type { Position, PositionRecord } from '../domain/position.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import type { Narrator } from '../ports/narrator.ts';
+import type { PositionStore, PositionToken } from '../ports/position-store.ts';
+import type { ClusterWatcher, Observation } from '../replication/cluster-watcher.ts';
+
+/** What a pair says of itself, without the follower's side, which the keeper adds. Undefined: nothing to save now. */
+export type PositionDraft = Omit<Position, 'follower' | 'clean'>;
+
+export interface KeptPair {
+  readonly ref: PairRef;
+  readonly draft: () => PositionDraft | undefined;
+  /** The follower acknowledges without syncing while it bootstraps: durable only after a flush. */
+  readonly flushFirst: () => boolean;
+}
+
+interface Entry extends KeptPair {
+  token: PositionToken | undefined;
+  dirty: boolean;
+  /** While durability is asynchronous, saving costs a flush: less often then. */
+  notBeforeMs: number;
+}
+
+export interface KeeperOptions {
+  readonly follower: FollowerCluster;
+  readonly watcher: ClusterWatcher;
+  readonly store: PositionStore;
+  readonly clock: Clock;
+  readonly narrator: Narrator;
+  readonly journalId: string;
+  readonly term: number;
+  readonly intervalMs: number;
+  readonly flushIntervalMs: number;
+}
+
+const DURABLE_WAIT_MS = 15_000;
+const DURABLE_POLL_MS = 50;
+
+/**
+ * Saves the positions of all pairs of one follower cluster, in bulk, at most once an interval for a pair that moved, and only when the
+ * data is durable: when the follower's own global checkpoint of every shard has reached the `max_seq_no` that followed the writes which
+ * the position vouches for.
+ */
+export class PositionKeeper {
+  readonly #options: KeeperOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new DOMException('the position keeper stops', 'AbortError'));
+    await this.#running;
+    await this.#saving;
+  }
+
+  keep(pair: KeptPair, token: PositionToken | undefined): void {
+    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs: 0 });
+  }
+
+  forget(ref: PairRef): void {
+    this.#entries.delete(pairKey(ref));
+  }
+
+  moved(ref: PairRef): void {
+    const entry = this.#entries.get(pairKey(ref));
+    if (entry !== undefined) entry.dirty = true;
+  }
+
+  /** Saves one pair's position now. `clean`: nothing of it is in flight, so its counts may be trusted later. Throws `Failed`. */
+  async saveNow(ref: PairRef, clean: boolean, signal: AbortSignal): Promise<void> {
+    const entry = this.#entries.get(pairKey(ref));
+    if (entry === undefined) return;
+    await this.#enqueue(() => this.#save([entry], clean, signal));
+  }
+
+  /** One save at a time: tokens follow each other. */
+  async #enqueue(work: () => Promise<void>): Promise<void> {
+    const turn = this.#saving.then(work);
+    this.#saving = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, intervalMs, narrator, follower } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(intervalMs, signal);
+        const now = clock.monotonic();
+        const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
+        if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
+      } catch (thrown) {
+        if (signal.aborted) return;
+        // Nothing is lost: the old positions stay, and the pairs stay dirty.
+        narrator.log('warn', 'positions were not saved', { cluster: follower.name, failure: failureOf(thrown, 'save positions') });
+      }
+    }
+  }
+
+  async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<void> {
+    const { clock, follower, store, journalId, term, flushIntervalMs } = this.#options;
+    // The drafts first: whatever happens afterwards is not vouched for.
+    const drafts = entries.flatMap((entry) => {
+      const draft = entry.draft();
+      entry.dirty = false;
+      return draft === undefined ? [] : [{ entry, draft }];
+    });
+    try {
+      const flushed = new Set(drafts.filter(({ entry }) => entry.flushFirst()).map(({ entry }) => entry.ref.follower.index));
+      await Promise.all([...flushed].map((index) => follower.flush(index, signal)));
+      const durable = await this.#durable([...new Set(drafts.map(({ entry }) => entry.ref.follower.index))], signal);
+      const writes = drafts.flatMap(({ entry, draft }) => {
+        const side = durable.get(entry.ref.follower.index);
+        if (flushed.has(entry.ref.follower.index)) entry.notBeforeMs = clock.monotonic() + flushIntervalMs;
+        if (side === undefined) return [];
+        const record: PositionRecord = { pair: pairKey(entry.ref), journalId, term, savedAtMs: clock.now(), position: { ...draft, follower: side, clean } };
+        return [{ entry, write: { record, token: entry.token } }];
+      });
+      const saved = await store.save(
+        writes.map(({ write }) => write),
+        signal,
+      );
+      for (const [at, { entry, write }] of writes.entries()) {
+        const outcome = saved[at];
+        if (outcome?.kind === 'saved') entry.token = outcome.token;
+        else await this.#reclaim(entry, write.record, signal);
+      }
+    } catch (thrown) {
+      for (const entry of entries) entry.dirty = true;
+      throw thrown;
+    }
+  }
+
+  /** The record is not the one we saved last: taken over if an owner of the past wrote it, left alone otherwise. */
+  async #reclaim(entry: Entry, record: PositionRecord, signal: AbortSignal): Promise<void> {
+    const { store, follower, term } = this.#options;
+    const stored = (await store.load([record.pair], signal)).get(record.pair);
+    if (stored !== undefined && stored.record.term > term) {
+      throw failed('position_conflict', { op: 'save positions', cluster: follower.name, reason: `${record.pair} was saved under term ${stored.record.term}, ours is ${term}` });
+    }
+    entry.token = stored?.token;
+    entry.dirty = true;
+  }
+
+  /** The follower's side of the positions, once everything acknowledged before this call is durable on every shard. */
+  async #durable(indices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Position['follower']>> {
+    const sides = await Promise.all(indices.map(async (index) => [index, await this.#durableIndex(index, signal)] as const));
+    return new Map(sides.flatMap(([index, side]) => (side === undefined ? [] : [[index, side]])));
+  }
+
+  async #durableIndex(index: string, signal: AbortSignal): Promise<Position['follower'] | undefined> {
+    const { watcher, clock } = this.#options;
+    const first = await watcher.observe(index, { refresh: false }, signal);
+    const side = followerSide(first);
+    if (side === undefined) return undefined;
+    const deadline = clock.monotonic() + DURABLE_WAIT_MS;
+    for (let now = first; ; now = await watcher.observe(index, { refresh: false }, signal)) {
+      if (side.maxSeqNos.every((maxSeqNo, shard) => (now.shards.get(shard)?.globalCheckpoint ?? -2) >= maxSeqNo)) {
+        return followerSide(now)?.historyUuids.join() === side.historyUuids.join() ? side : undefined;
+      }
+      if (clock.monotonic() > deadline) {
+        throw failed('request_timeout', { op: 'save positions', cluster: watcher.name, reason: `the global checkpoint of ${index} did not reach its writes within ${DURABLE_WAIT_MS} ms` });
+      }
+      await clock.sleep(DURABLE_POLL_MS, signal);
+    }
+  }
+}
+
+/** Undefined while a shard is unknown. */
+function followerSide({ versions, shards }: Observation): Position['follower'] | undefined {
+  if (versions === undefined) return undefined;
+  const all = versions.primaryTerms.map((_, shard) => shards.get(shard));
+  const historyUuids = all.flatMap((stats) => stats?.historyUuid ?? []);
+  if (historyUuids.length !== all.length) return undefined;
+  return { uuid: versions.uuid, historyUuids, maxSeqNos: all.map((stats) => stats?.maxSeqNo ?? -1) };
+}

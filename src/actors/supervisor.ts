@@ -1,0 +1,260 @@
+import type { CommandResult, ControlSurface, FollowCommand, IndexStatus, PairStatus, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
+import { failed } from '../domain/failure.ts';
+import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
+import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
+import { indexSubject, pairSubject } from '../domain/subjects.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import { preflight } from '../replication/index/preflight.ts';
+import type { SupervisorPorts } from './cluster-access.ts';
+import { FollowerIndex } from './follower-index.ts';
+import { PairActor, type EventCause } from './pair-actor.ts';
+import { pairStatus, type PairRates } from './pair-status.ts';
+import { RateMeter } from './rate-meter.ts';
+
+interface Followed {
+  readonly index: FollowerIndex;
+  readonly pairs: readonly PairActor[];
+  readonly rates: readonly PairRates[];
+}
+
+interface Folded<S> {
+  readonly snapshot: S;
+  readonly seq: number;
+}
+
+export interface SupervisorOptions {
+  readonly ports: SupervisorPorts;
+  readonly defaults: FollowParameters;
+}
+
+/** Starts an actor for every pair that the journal knows, takes commands, and ends everything in order. */
+export class Supervisor implements ControlSurface {
+  readonly #ports: SupervisorPorts;
+  readonly #defaults: FollowParameters;
+  readonly #followed = new Map<string, Followed>();
+  readonly #listeners = new Set<() => void>();
+  /** Last sequences of subjects without an actor, e.g. of an index that was unfollowed. */
+  readonly #lastSeqs = new Map<string, number>();
+  readonly #stop = new AbortController();
+  /** Commands on one follower index do not overlap. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(options: SupervisorOptions) {
+    this.#ports = options.ports;
+    this.#defaults = options.defaults;
+  }
+
+  /** Reads the newest event of every subject and takes every pair up where it was. */
+  async start(): Promise<void> {
+    const indices = new Map<string, Folded<IndexSnapshot>>();
+    const pairs = new Map<string, Folded<PairSnapshot>>();
+    for (const { subject, seq, event } of await this.#ports.log.latest(this.#stop.signal)) {
+      this.#lastSeqs.set(subject, seq);
+      if (event.entity === 'index') indices.set(subject, { snapshot: event.result, seq });
+      else pairs.set(subject, { snapshot: event.result, seq });
+    }
+    await Promise.all([...indices.values()].filter(({ snapshot }) => snapshot.state !== 'unfollowed').map((folded) => this.#takeUp(folded, pairs, { cause: 'start' })));
+  }
+
+  /** Work ends at the next safe point; positions are saved; the journal stays as it is. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new DOMException('the supervisor stops', 'AbortError'));
+    await Promise.allSettled([...this.#followed.values()].flatMap(({ pairs }) => pairs.map((pair) => pair.stop())));
+    await Promise.allSettled([...this.#followed.values()].map(({ index }) => index.stop()));
+  }
+
+  /** Ends at once what `stop` did not end in time. */
+  kill(): void {
+    for (const { pairs } of this.#followed.values()) for (const pair of pairs) pair.kill();
+  }
+
+  // --- commands -------------------------------------------------------------------------------------------------------------
+
+  async follow(command: FollowCommand): Promise<CommandResult> {
+    const { leader, follower } = command;
+    const key = indexKey(follower);
+    const cause = causeOf(command, this.#ports.random);
+    await this.#inTurn(key, async () => {
+      if (this.#followed.has(key)) throw failed('already_followed', { op: 'follow', reason: `${key} follows ${indexKey(this.#find(follower).index.snapshot.leader)} already` });
+      const parameters = { ...this.#defaults, ...command.parameters };
+      const [leaderSide, followerSide] = [this.#ports.cluster(leader.cluster), this.#ports.cluster(follower.cluster)];
+      const settings = command.settings ?? {};
+      const request = { leaderAdmin: leaderSide.admin, followerAdmin: followerSide.admin, leader, follower, overrides: settings, journalId: this.#ports.log.journalId };
+      const plan = await preflight(request, this.#stop.signal);
+      const snapshot: IndexSnapshot = { state: 'followed', leader, follower, leaderUuid: plan.leaderDescription.uuid, shards: plan.shards, parameters, settings };
+      const subject = indexSubject(follower);
+      const event = {
+        entity: 'index' as const,
+        id: this.#ports.random.id(),
+        version: EVENT_VERSION,
+        atMs: this.#ports.clock.now(),
+        cause: cause.cause,
+        ...(cause.by === undefined ? {} : { by: cause.by }),
+        term: this.#ports.term,
+        fact: { type: 'FOLLOWED' as const, commandId: cause.commandId },
+        result: snapshot,
+      };
+      const seq = await this.#ports.log.append(subject, event, this.#lastSeqs.get(subject) ?? 0, this.#stop.signal);
+      await this.#takeUp({ snapshot, seq }, new Map(), cause);
+    });
+    return this.#result(command, cause.commandId, this.#find(follower).pairs, (state) => state === 'following');
+  }
+
+  async unfollow(command: TargetCommand): Promise<CommandResult> {
+    const { follower } = command;
+    const key = indexKey(follower);
+    const cause = causeOf(command, this.#ports.random);
+    if (command.shard !== undefined) throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
+    const { index, pairs } = this.#find(follower);
+    await this.#inTurn(key, async () => {
+      await Promise.all(pairs.map((pair) => pair.stop()));
+      await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, { ...index.snapshot, state: 'unfollowed' }, cause.cause, this.#stop.signal);
+      this.#followed.delete(key);
+      await index.release();
+      await index.followerSide.positions.remove(
+        pairs.map((pair) => pairKey(pair.pair)),
+        this.#stop.signal,
+      );
+      await index.stop();
+      for (const { subject, seq } of await this.#ports.log.latest(this.#stop.signal)) this.#lastSeqs.set(subject, seq);
+    });
+    const ended = pairs.map((pair) => ({ shard: pair.pair.shard, accepted: true, effective: true, state: pair.snapshot?.state ?? ('paused' as const) }));
+    return { commandId: cause.commandId, accepted: true, effective: true, pairs: ended };
+  }
+
+  async pause(command: TargetCommand): Promise<CommandResult> {
+    const cause = causeOf(command, this.#ports.random);
+    const pairs = this.#targets(command);
+    await Promise.all(pairs.map((pair) => pair.pause(cause.commandId, cause)));
+    return this.#result(command, cause.commandId, pairs, (state) => state === 'paused');
+  }
+
+  async resume(command: ResumeCommand): Promise<CommandResult> {
+    const cause = causeOf(command, this.#ports.random);
+    const pairs = this.#targets(command);
+    const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
+    const running = pairs.filter(({ snapshot }) => snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping'));
+    const [first] = running;
+    if (first !== undefined && rebootstrap) {
+      throw failed('not_paused', { op: 'resume', reason: `${pairKey(first.pair)} is ${first.snapshot?.state ?? 'starting'}; pause it before it is copied again` });
+    }
+    await Promise.all(pairs.filter((pair) => !running.includes(pair)).map((pair) => pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause)));
+    return this.#result(command, cause.commandId, pairs, (state) => state === 'following' || state === 'bootstrapping');
+  }
+
+  async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
+    const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
+    return followed.map((one) => {
+      const all = statusesOf(one, this.#ports.clock);
+      return { ...summary(one.index, all), pairs: all.filter(({ shard }) => query.shard === undefined || shard === query.shard) };
+    });
+  }
+
+  /** For metrics: every pair, now. */
+  pairStatuses(): readonly PairStatus[] {
+    return [...this.#followed.values()].flatMap((followed) => statusesOf(followed, this.#ports.clock));
+  }
+
+  async list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]> {
+    return (await this.status({})).map(({ pairs: _, ...rest }) => rest);
+  }
+
+  // --- actors ---------------------------------------------------------------------------------------------------------------
+
+  async #takeUp(folded: Folded<IndexSnapshot>, known: ReadonlyMap<string, Folded<PairSnapshot>>, cause: EventCause): Promise<void> {
+    const { snapshot, seq } = folded;
+    const index = new FollowerIndex(this.#ports, snapshot, seq);
+    const pairs = Array.from({ length: snapshot.shards }, (_, shard) => {
+      const pair = { follower: snapshot.follower, shard };
+      const subject = pairSubject(pair);
+      return new PairActor({ ports: this.#ports, index, pair, parameters: snapshot.parameters, folded: known.get(subject), lastSeq: this.#lastSeqs.get(subject) ?? 0, changed: () => this.#changed() });
+    });
+    index.activeShards = () => pairs.filter(({ snapshot: state }) => state?.resumeTo === 'bootstrapping' && state.state !== 'paused' && state.state !== 'fatal').map(({ pair }) => pair.shard);
+    this.#followed.set(indexKey(snapshot.follower), { index, pairs, rates: pairs.map(newRates) });
+    index.start();
+    await Promise.all(pairs.map((pair) => pair.start(cause)));
+  }
+
+  #find(follower: FollowerIndexRef): Followed {
+    const found = this.#followed.get(indexKey(follower));
+    if (found === undefined) throw failed('unknown_pair', { op: 'find', reason: `${indexKey(follower)} is not followed here` });
+    return found;
+  }
+
+  #targets(command: TargetCommand): readonly PairActor[] {
+    const { pairs } = this.#find(command.follower);
+    if (command.shard === undefined) return pairs;
+    const pair = pairs[command.shard];
+    if (pair === undefined) throw failed('unknown_pair', { op: 'find', reason: `${indexKey(command.follower)} has shards 0 to ${pairs.length - 1}, not ${command.shard}` });
+    return [pair];
+  }
+
+  async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).catch(() => undefined).then(work);
+    this.#turns.set(key, turn);
+    try {
+      await turn;
+    } finally {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+    }
+  }
+
+  // --- answers --------------------------------------------------------------------------------------------------------------
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #result(command: { waitMs?: number }, commandId: string, pairs: readonly PairActor[], effective: (state: Lifecycle) => boolean): Promise<CommandResult> {
+    const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state);
+    if ((command.waitMs ?? 0) > 0) await this.#until(() => pairs.every((pair) => done(pair) || pair.snapshot?.state === 'fatal'), command.waitMs ?? 0);
+    const results = pairs.map((pair) => {
+      const state = pair.snapshot?.state ?? 'bootstrapping';
+      const failure = pair.snapshot?.failure;
+      return { shard: pair.pair.shard, accepted: true, effective: done(pair), state, ...(failure === undefined ? {} : { failure }) };
+    });
+    return { commandId, accepted: true, effective: results.every((result) => result.effective), pairs: results };
+  }
+
+  async #until(condition: () => boolean, waitMs: number): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        this.#listeners.delete(check);
+        this.#ports.clock.clearTimeout(timer);
+        this.#stop.signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const check = (): void => {
+        if (condition()) end();
+      };
+      const timer = this.#ports.clock.setTimeout(end, waitMs);
+      this.#listeners.add(check);
+      this.#stop.signal.addEventListener('abort', end, { once: true });
+    });
+  }
+}
+
+function causeOf(command: { commandId?: string; by?: string }, random: Random): EventCause & { readonly commandId: string } {
+  const commandId = command.commandId ?? random.id();
+  return { cause: `command:${commandId}`, by: command.by, commandId };
+}
+
+function statusesOf({ index, pairs, rates }: Followed, clock: Clock): readonly PairStatus[] {
+  return pairs.map((pair, at) => pairStatus(pair, index, rates[at] ?? newRates(), clock));
+}
+
+function newRates(): PairRates {
+  return { operations: new RateMeter(), bytes: new RateMeter() };
+}
+
+/** The state of an index is that of its pairs where they agree, and names each kind where they do not. */
+function summary({ snapshot }: FollowerIndex, pairs: readonly PairStatus[]): Omit<IndexStatus, 'pairs'> {
+  const states = new Map<string, number>();
+  for (const { state } of pairs) states.set(state, (states.get(state) ?? 0) + 1);
+  const [only] = [...states.keys()];
+  const state = states.size === 1 && only !== undefined ? only : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
+  return { leader: snapshot.leader, follower: snapshot.follower, state, shards: snapshot.shards, aligned: snapshot.aligned ?? null };
+}

@@ -1,0 +1,193 @@
+import { hostname } from 'node:os';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { ClusterAccess, SupervisorPorts } from '../actors/cluster-access.ts';
+import { PositionKeeper } from '../actors/position-keeper.ts';
+import { Supervisor } from '../actors/supervisor.ts';
+import type { Config } from '../config/config.ts';
+import { commandJsonSchemas } from '../control/schemas.ts';
+import { commandService } from '../control/service.ts';
+import { Failed, failureOf } from '../domain/failure.ts';
+import { serveCommands } from '../infra/nats/command-service.ts';
+import { openEventLog } from '../infra/nats/event-log.ts';
+import type { OpenCluster } from '../infra/search/open-cluster.ts';
+import { systemClock } from '../infra/system/clock.ts';
+import { systemRandom } from '../infra/system/random.ts';
+import { otelNarrator, type OtelNarrator } from '../infra/telemetry/otel-narrator.ts';
+import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
+import { structuredLog } from '../infra/telemetry/structured-log.ts';
+import type { EventLog } from '../ports/event-log.ts';
+import { ByteBudget } from '../replication/byte-budget.ts';
+import { ClusterWatcher } from '../replication/cluster-watcher.ts';
+import { Semaphore } from '../replication/semaphore.ts';
+import { configuredCluster, openConfigured } from './clusters.ts';
+import { connectConfigured, journalNames } from './nats.ts';
+
+export interface RunningSupervisor {
+  /** The exit code, once it has stopped: 0 after an orderly drain. Never rejects. */
+  readonly stopped: Promise<number>;
+  /** Begins to drain; safe to call again. */
+  stop(reason: string): void;
+}
+
+/** A flush every two seconds would cost a bootstrap much of its speed. */
+const FLUSH_INTERVAL_MS = 10_000;
+/** Points in time open at once on one leader cluster. */
+const VIEWS_MAX = 8;
+const EXIT_NOT_DRAINED = 75;
+
+/** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
+export async function startSupervisor(config: Config, version: string): Promise<RunningSupervisor> {
+  const telemetry = await openTelemetry(config, version);
+  const nc = await connectConfigured(config.nats, `slipstream ${config.supervisor.name}`, (state) => {
+    if (state.kind !== 'connected') telemetry.narrator.log('warn', 'NATS connection', { state: state.kind, ...('reason' in state ? { reason: state.reason } : {}) });
+  });
+  try {
+    return await run(config, version, telemetry, nc);
+  } catch (thrown) {
+    await nc.close();
+    await telemetry.sdk.shutdown();
+    throw thrown;
+  }
+}
+
+interface Telling {
+  readonly sdk: Telemetry;
+  readonly narrator: OtelNarrator;
+}
+
+async function openTelemetry(config: Config, version: string): Promise<Telling> {
+  const { traces, logLevel } = config.telemetry;
+  const instanceId = `${config.supervisor.name}@${hostname()}`;
+  const log = structuredLog({ level: logLevel, base: { service: 'slipstream', instance: instanceId } });
+  const sdk = await startTelemetry({
+    exporter: traces.exporter,
+    endpoint: traces.endpoint,
+    serviceName: 'slipstream',
+    serviceVersion: version,
+    instanceId,
+    warn: (message) => log.warn(message),
+    monotonicMs: () => systemClock.monotonic(),
+  });
+  return { sdk, narrator: otelNarrator({ telemetry: sdk, log, clock: systemClock, random: systemRandom }) };
+}
+
+async function run(config: Config, version: string, telemetry: Telling, nc: NatsConnection): Promise<RunningSupervisor> {
+  const { narrator } = telemetry;
+  const log = await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() });
+  const term = (await lastSequence(log)) + 1;
+  const clusters = new Clusters(config, { log, term, narrator });
+  const { bufferSizeBytes, bufferOperations } = config.supervisor;
+  const ports: SupervisorPorts = {
+    log,
+    clock: systemClock,
+    random: systemRandom,
+    narrator,
+    budget: new ByteBudget({ capacityBytes: bufferSizeBytes, capacityOperations: bufferOperations }),
+    cluster: (name) => clusters.access(name),
+    term,
+  };
+  const supervisor = new Supervisor({ ports, defaults: config.defaults });
+  await supervisor.start();
+  const unobserve = narrator.observeStatus(() => supervisor.pairStatuses());
+  const server = await serveCommands(nc, {
+    handler: commandService({ surface: supervisor, random: systemRandom }),
+    version,
+    schemas: commandJsonSchemas(),
+    prefix: config.nats.subjectPrefix,
+    metadata: { supervisor: config.supervisor.name },
+    onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
+  });
+  narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
+  void followConfigured(config, supervisor, narrator);
+  const { promise: stopped, resolve } = Promise.withResolvers<number>();
+  let stopping = false;
+  const drain = async (): Promise<number> => {
+    await server.stop();
+    const drained = await Promise.race([supervisor.stop().then(() => true), systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false)]);
+    if (!drained) supervisor.kill();
+    await clusters.close();
+    unobserve();
+    narrator.log('info', drained ? 'the supervisor has stopped' : 'the supervisor was stopped before it had drained');
+    await nc.drain().catch(() => undefined);
+    await telemetry.sdk.shutdown();
+    return drained ? 0 : EXIT_NOT_DRAINED;
+  };
+  return {
+    stopped,
+    stop: (reason) => {
+      if (stopping) return;
+      stopping = true;
+      narrator.log('info', 'the supervisor stops', { reason });
+      drain().then(resolve, (thrown: unknown) => {
+        narrator.log('error', 'the stop failed', { failure: failureOf(thrown, 'stop') });
+        resolve(EXIT_NOT_DRAINED);
+      });
+    },
+  };
+}
+
+async function lastSequence(log: EventLog): Promise<number> {
+  const signal = AbortSignal.timeout(60_000);
+  let last = 0;
+  for (const { seq } of await log.latest(signal)) last = Math.max(last, seq);
+  return last;
+}
+
+/** Follows what the configuration lists and is not followed yet; a refusal is told, the rest goes on. */
+async function followConfigured(config: Config, supervisor: Supervisor, narrator: OtelNarrator): Promise<void> {
+  for (const entry of config.follow) {
+    try {
+      await supervisor.follow({ ...entry, by: 'configuration' });
+    } catch (thrown) {
+      if (thrown instanceof Failed && thrown.failure.code === 'already_followed') continue;
+      narrator.log('error', 'could not follow what the configuration lists', { follower: `${entry.follower.cluster}:${entry.follower.index}`, failure: failureOf(thrown, 'follow') });
+    }
+  }
+}
+
+/** Clusters are opened when they are first needed. */
+class Clusters {
+  readonly #config: Config;
+  readonly #shared: { readonly log: EventLog; readonly term: number; readonly narrator: OtelNarrator };
+  readonly #open = new Map<string, { readonly access: ClusterAccess; readonly cluster: OpenCluster }>();
+
+  constructor(config: Config, shared: { log: EventLog; term: number; narrator: OtelNarrator }) {
+    this.#config = config;
+    this.#shared = shared;
+  }
+
+  access(name: string): ClusterAccess {
+    const known = this.#open.get(name);
+    if (known !== undefined) return known.access;
+    const settings = configuredCluster(this.#config, name);
+    const cluster = openConfigured(settings);
+    const { log, term, narrator } = this.#shared;
+    const { pollIntervalMs, positionIntervalMs } = this.#config.supervisor;
+    const { leader, follower, admin, positions } = cluster;
+    const watcher = new ClusterWatcher({ cluster: leader, clock: systemClock, pollIntervalMs });
+    const keeper = new PositionKeeper({
+      follower,
+      watcher,
+      store: positions,
+      clock: systemClock,
+      narrator,
+      journalId: log.journalId,
+      term,
+      intervalMs: positionIntervalMs,
+      flushIntervalMs: FLUSH_INTERVAL_MS,
+    });
+    watcher.start();
+    keeper.start();
+    const access = { name, leader, follower, admin, positions, watcher, keeper, views: new Semaphore(VIEWS_MAX), requestTimeoutMs: settings.requestTimeoutMs };
+    this.#open.set(name, { access, cluster });
+    return access;
+  }
+
+  async close(): Promise<void> {
+    for (const { access, cluster } of this.#open.values()) {
+      await access.keeper.stop();
+      await access.watcher.stop();
+      await cluster.close();
+    }
+  }
+}

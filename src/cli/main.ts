@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import { environment, loadConfig } from '../config/load.ts';
+import type { CliDependencies, Program } from './dependencies.ts';
+import { run } from './run.ts';
+import { flushed, processTerminal } from './terminal.ts';
+
+/** Loaded when a command needs it, so that help and faults of the command line are answered at once. */
+const program = (): Promise<Program> => import('../app/cli-wiring.ts');
+
+function userName(): string {
+  try {
+    return `cli:${userInfo().username}@${hostname()}`.slice(0, 256);
+  } catch {
+    // A container's user may have no name.
+    return `cli:${hostname()}`;
+  }
+}
+
+function packageVersion(): string {
+  const description: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof description === 'object' && description !== null && 'version' in description
+    ? String(description.version)
+    : 'unknown';
+}
+
+const dependencies: CliDependencies = {
+  ...processTerminal(process, environment()),
+  loadConfig,
+  connectControl: async (config) => (await program()).connectControl(config),
+  startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
+  verify: async (config, request, signal) => (await program()).verify(config, request, signal),
+  checkReach: async (config, signal) => (await program()).checkReach(config, signal),
+  user: userName(),
+  version: packageVersion(),
+};
+
+const code = await run(process.argv.slice(2), dependencies);
+await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+process.exit(code);

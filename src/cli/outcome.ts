@@ -1,0 +1,48 @@
+import type { CommandResult } from '../domain/commands.ts';
+import type { Failure } from '../domain/failure.ts';
+import type { CommandContext } from './command.ts';
+import type { ControlConnection } from './dependencies.ts';
+import { exitOf, type Exit } from './exit-codes.ts';
+import { failureLine } from './report.ts';
+
+/** Runs something over a connection that is closed whatever happens. */
+export async function withControl<T>(
+  { config, deps }: CommandContext,
+  use: (connection: ControlConnection) => Promise<T>,
+): Promise<T> {
+  const connection = await deps.connectControl(await config());
+  try {
+    return await use(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+function pairLine({ shard, accepted, effective, state, failure }: CommandResult['pairs'][number]): string {
+  const outcome = !accepted ? 'refused' : effective ? 'done' : 'accepted';
+  return `  shard ${shard}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
+}
+
+/** Tells what became of a command, and gives its exit. */
+export function tellOutcome(
+  { answer, say }: CommandContext,
+  details: { verb: string; target: string; waitMs: number; result: CommandResult },
+): Exit {
+  const { verb, target, waitMs, result } = details;
+  answer(result);
+  const refusals: readonly Failure[] = result.pairs.flatMap(({ accepted, failure }) =>
+    accepted || failure === undefined ? [] : [failure],
+  );
+  if (!result.accepted) say(`${verb} ${target}: refused\n`);
+  else if (result.effective) say(`${verb} ${target}: done\n`);
+  else
+    say(
+      `${verb} ${target}: accepted${waitMs > 0 ? ', but not effective in time' : ''}; slipstream status ${target} shows when it is effective\n`,
+    );
+  for (const pair of result.pairs) say(pairLine(pair));
+  for (const hint of new Set(refusals.map((failure) => failure.hint))) say(`next: ${hint}\n`);
+  const [refusal] = refusals;
+  if (refusal !== undefined) return exitOf(refusal);
+  if (!result.accepted) return 'refused';
+  return waitMs > 0 && !result.effective ? 'different' : 'ok';
+}

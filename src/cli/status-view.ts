@@ -1,0 +1,169 @@
+import { stripVTControlCharacters } from 'node:util';
+import type { IndexStatus, PairStatus } from '../domain/commands.ts';
+import { indexKey } from '../domain/names.ts';
+import { failureLine } from './report.ts';
+import { renderTable, type Cell, type Column } from './table.ts';
+import { shownTarget } from './targets.ts';
+import { displayWidth, integer, oneLine, rounded, shortDuration, type Colour, type Paint } from './text.ts';
+
+export const NOTHING_FOLLOWED =
+  'Nothing is followed. Begin with: slipstream follow <leader cluster:index> <follower cluster:index>\n';
+
+const BAR_CELLS = 10;
+
+const COLUMNS: readonly Column[] = [
+  { title: 'FOLLOWER', align: 'left', minWidth: 12, droppable: 0 },
+  { title: 'SHARD', align: 'right', droppable: 0 },
+  { title: 'STATE', align: 'left', minWidth: 12, droppable: 0 },
+  { title: 'PROGRESS', align: 'left', droppable: 3 },
+  { title: 'LAG OPS', align: 'right', droppable: 1 },
+  { title: 'LAG S', align: 'right', droppable: 2 },
+  { title: 'DOCS', align: 'right', droppable: 4 },
+  { title: 'OPS/S', align: 'right', droppable: 5 },
+  { title: 'MB/S', align: 'right', droppable: 6 },
+];
+
+const STATE_COLOURS = {
+  bootstrapping: 'cyan',
+  following: 'green',
+  retrying: 'yellow',
+  paused: 'magenta',
+  fatal: 'red',
+} as const satisfies Record<PairStatus['state'], Colour>;
+
+export interface StatusView {
+  readonly columns: number;
+  /** Lines at most; Infinity when the output scrolls. */
+  readonly rows: number;
+  readonly nowMs: number;
+  readonly paint: Paint;
+  /** With `{traceId}`. */
+  readonly uiTraceUrl?: string | undefined;
+}
+
+function inProgress({ state, progress }: PairStatus): boolean {
+  return state === 'bootstrapping' || progress < 1;
+}
+
+function progressBar(progress: number): string {
+  const share = Math.min(1, Math.max(0, progress));
+  const full = Math.floor(share * BAR_CELLS);
+  return `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)} ${String(Math.floor(share * 100)).padStart(3)}%`;
+}
+
+function stateText(pair: PairStatus, nowMs: number): string {
+  const { state, desired, failure, attempt, nextTryAtMs } = pair;
+  const reason = failure === undefined ? '' : `: ${oneLine(failure.reason)}`;
+  if (state === 'retrying')
+    return `retrying (${attempt})${nextTryAtMs === undefined ? '' : ` in ${shortDuration(nextTryAtMs - nowMs)}`}${reason}`;
+  if (state === 'fatal') return `fatal: ${failure?.code ?? 'no reason recorded'}`;
+  if (desired === 'paused' && state !== 'paused') return `${state}, pausing`;
+  return desired === 'running' && state === 'paused' ? 'paused, resuming' : state;
+}
+
+function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
+  return [
+    { text: shownTarget({ follower: pair.follower }) },
+    { text: String(pair.shard) },
+    { text: stateText(pair, nowMs), colour: STATE_COLOURS[pair.state] },
+    { text: inProgress(pair) ? progressBar(pair.progress) : '' },
+    { text: integer(pair.lagOperations) },
+    { text: rounded(pair.lagSeconds) },
+    { text: integer(pair.followerDocuments) },
+    { text: integer(pair.operationsPerSecond) },
+    { text: rounded(pair.bytesPerSecond / 1e6) },
+  ];
+}
+
+/** Why a pair does not follow; undefined for one that needs nobody's attention. */
+function standstill({ state, failure }: PairStatus): string | undefined {
+  if (state === 'following' || state === 'bootstrapping') return undefined;
+  if (failure !== undefined) return `${state}: ${failureLine(failure)}`;
+  return state === 'paused' ? 'paused: by command' : `${state}: no reason recorded`;
+}
+
+function nextStep({ state, failure }: PairStatus, target: string): string {
+  if (failure !== undefined) return oneLine(failure.hint);
+  return state === 'paused' ? `slipstream resume ${target}` : `slipstream events ${target} tells what happened.`;
+}
+
+/** `0-2,5` of sorted numbers. */
+function ranges(numbers: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const number of numbers) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[1] === number - 1) last[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(',');
+}
+
+/** Shards of one index that stand still for the same reason are told once, and never cut: the terminal may break the line. */
+function attentionLines(pairs: readonly PairStatus[], { paint, uiTraceUrl }: StatusView): readonly string[] {
+  const groups = Map.groupBy(pairs, (pair) => `${indexKey(pair.follower)} ${standstill(pair) ?? ''}`);
+  return [...groups.values()].flatMap((members) => {
+    const [first] = members;
+    const reason = first === undefined ? undefined : standstill(first);
+    if (first === undefined || reason === undefined) return [];
+    const { follower, shard, state, traceId } = first;
+    const target = shownTarget(members.length === 1 ? { follower, shard } : { follower });
+    const shards = ranges(members.map((member) => member.shard));
+    const linked = uiTraceUrl !== undefined && traceId !== null;
+    return [
+      paint(STATE_COLOURS[state], `${shownTarget({ follower })}/${shards} ${reason}`),
+      `  next: ${nextStep(first, target)}`,
+      ...(linked ? [`  trace: ${uiTraceUrl.replaceAll('{traceId}', traceId)}`] : []),
+    ];
+  });
+}
+
+/** Lines that a text takes where the terminal breaks it. */
+function height(line: string, columns: number): number {
+  return Math.max(1, Math.ceil(displayWidth(stripVTControlCharacters(line)) / columns));
+}
+
+/** Keeps the last line of the screen free for the cursor. */
+function cutTable(
+  table: readonly string[],
+  below: readonly string[],
+  { rows, columns }: StatusView,
+): readonly string[] {
+  const room = Math.max(2, rows - 1 - below.reduce((sum, line) => sum + height(line, columns), 0));
+  if (table.length <= room) return table;
+  const left = table.length - room + 1;
+  return [...table.slice(0, room - 1), `… ${left} more shards; slipstream status without --watch lists all`];
+}
+
+function byName(a: IndexStatus, b: IndexStatus): number {
+  return indexKey(a.follower) < indexKey(b.follower) ? -1 : 1;
+}
+
+/** Sorted by follower and shard, whatever order the supervisor answers in. */
+export function sortedStatus(indices: readonly IndexStatus[]): readonly IndexStatus[] {
+  return indices
+    .toSorted(byName)
+    .map((index) => ({ ...index, pairs: index.pairs.toSorted((a, b) => a.shard - b.shard) }));
+}
+
+/** The table, and below it everything that stands still, with reason and next step. Where room is short, rows of the table give way. */
+export function renderStatus(found: readonly IndexStatus[], view: StatusView): string {
+  if (found.length === 0) return NOTHING_FOLLOWED;
+  const indices = sortedStatus(found);
+  const pairs = indices.flatMap((index) => index.pairs);
+  const rows = indices.flatMap((index) =>
+    index.pairs.length === 0
+      ? [[{ text: shownTarget(index) }, { text: '-' }, { text: oneLine(index.state) }]]
+      : index.pairs.map((pair) => pairRow(pair, view.nowMs)),
+  );
+  const progress = COLUMNS.findIndex(({ title }) => title === 'PROGRESS');
+  const wanted = (_: unknown, at: number): boolean => at !== progress || pairs.some(inProgress);
+  const table = renderTable(
+    COLUMNS.filter(wanted),
+    rows.map((row) => row.filter(wanted)),
+    view.columns,
+    view.paint,
+  );
+  const standing = attentionLines(pairs, view);
+  const below = standing.length > 0 ? ['', ...standing] : [];
+  return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;
+}

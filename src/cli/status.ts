@@ -1,0 +1,75 @@
+import { failureOf, Failed } from '../domain/failure.ts';
+import { usageFault } from './arguments.ts';
+import type { Command, CommandContext } from './command.ts';
+import type { ControlConnection } from './dependencies.ts';
+import { exitOfSignal, type Exit } from './exit-codes.ts';
+import { interruption } from './interruption.ts';
+import { withControl } from './outcome.ts';
+import { failureText } from './report.ts';
+import { renderStatus, sortedStatus } from './status-view.ts';
+import { optionalTarget } from './targets.ts';
+import { painter } from './text.ts';
+
+const WATCH_INTERVAL_MS = 1000;
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+/** Home, and clear the rest of each line and of the screen while writing, so that nothing flickers. */
+const redraw = (text: string): string => `\u001b[H${text.replaceAll('\n', '\u001b[K\n')}\u001b[J`;
+
+async function table(
+  { args, deps, config }: CommandContext,
+  { control }: ControlConnection,
+  rows: number,
+): Promise<string> {
+  const indices = await control.status(optionalTarget('status', args));
+  const { uiTraceUrl } = (await config()).telemetry;
+  return renderStatus(indices, { columns: deps.columns(), rows, nowMs: deps.now(), paint: painter(deps), uiTraceUrl });
+}
+
+async function watch(context: CommandContext, connection: ControlConnection): Promise<Exit> {
+  const { deps } = context;
+  using stop = interruption(deps);
+  deps.stdout.write(`${HIDE_CURSOR}\u001b[2J`);
+  try {
+    while (!stop.signal.aborted) {
+      let text: string;
+      try {
+        text = await table(context, connection, deps.rows());
+      } catch (error) {
+        if (!(error instanceof Failed)) throw error;
+        text = failureText(failureOf(error, 'status'));
+      }
+      deps.stdout.write(redraw(text));
+      await deps.sleep(WATCH_INTERVAL_MS, stop.signal);
+    }
+  } finally {
+    deps.stdout.write(SHOW_CURSOR);
+  }
+  const by = stop.by();
+  return by === undefined ? 'ok' : exitOfSignal(by);
+}
+
+export const status: Command = {
+  name: 'status',
+  summary: 'Show state, progress, lag and throughput of every shard.',
+  usage: '[cluster:index[/shard]]',
+  positionals: { min: 0, max: 1 },
+  flags: [{ name: 'watch', about: 'Keep showing it, on a terminal; elsewhere once.' }],
+  details:
+    'LAG S is the age of the oldest change that is not applied. What is paused, retrying or fatal is always listed with its reason and the next step.',
+  examples: [
+    ['slipstream status --watch', 'live'],
+    ['slipstream status tokyo:cities --json', 'one index, for scripts'],
+  ],
+  run(context) {
+    const { args, deps, json, say, answer } = context;
+    const target = optionalTarget('status', args);
+    if (json && args.has('watch')) throw usageFault('status', '--watch shows a table and cannot be used with --json');
+    return withControl(context, async (connection) => {
+      if (json) answer({ indices: sortedStatus(await connection.control.status(target)) });
+      else if (args.has('watch') && deps.isTty) return watch(context, connection);
+      else say(await table(context, connection, Number.POSITIVE_INFINITY));
+      return 'ok';
+    });
+  },
+};

@@ -1,0 +1,79 @@
+import { Failed } from '../domain/failure.ts';
+import { SAMPLES_MAX } from '../replication/verify/report.ts';
+import type { VerifyProgress } from '../replication/verify/request.ts';
+import { usageFault } from './arguments.ts';
+import type { Command, CommandContext } from './command.ts';
+import { exitOfSignal } from './exit-codes.ts';
+import { interruption } from './interruption.ts';
+import { parseIndex } from './targets.ts';
+import { integer } from './text.ts';
+import { verifyText } from './verify-view.ts';
+
+const SAMPLES = 10;
+const PROGRESS_INTERVAL_MS = 200;
+const EXITS = { equal: 'ok', different: 'different', undecided: 'notCompared' } as const;
+
+function samplesOf({ args }: CommandContext): number {
+  const text = args.value('samples') ?? String(SAMPLES);
+  if (!/^\d{1,3}$/.test(text) || Number(text) > SAMPLES_MAX)
+    throw usageFault('verify', `--samples ${text}: expected a whole number up to ${SAMPLES_MAX}`);
+  return Number(text);
+}
+
+/** One line on the terminal that is written over, and gone at the end. */
+function progressLine({ deps, json }: CommandContext): { show: (progress: VerifyProgress) => void; clear: () => void } {
+  if (json || !deps.isTty) return { show: () => undefined, clear: () => undefined };
+  let shownAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    show({ phase, documents, doubtful }) {
+      if (deps.now() - shownAtMs < PROGRESS_INTERVAL_MS) return;
+      shownAtMs = deps.now();
+      deps.stderr.write(`\r\u001b[K${phase}: ${integer(documents)} documents, ${integer(doubtful)} to look at again`);
+    },
+    clear: () => deps.stderr.write('\r\u001b[K'),
+  };
+}
+
+export const verify: Command = {
+  name: 'verify',
+  summary: 'Compare both sides of an index, document by document.',
+  usage: '<cluster:index>',
+  positionals: { min: 1, max: 1 },
+  flags: [
+    { name: 'content', about: 'Compare the content (`_source`) too, not identities alone.' },
+    {
+      name: 'samples',
+      value: 'N',
+      about: `Documents to name of each kind of difference, at most (default ${SAMPLES}, up to ${SAMPLES_MAX}).`,
+    },
+  ],
+  details:
+    'Works while writes go on: it compares at a checkpoint, and looks again at what changed meanwhile. Missing: on the leader alone. Extra: on the follower alone. Foreign: on the follower, not written by this replication. Undecided: changed too often to be compared; if nothing differs but something is undecided, the exit is 2. Needs the clusters in the configuration.',
+  examples: [['slipstream verify tokyo:cities --content', 'exit 0 equal, 1 different, 2 could not compare']],
+  async run(context) {
+    const { args, deps, say, answer } = context;
+    const follower = parseIndex('verify', args.positionals[0] ?? '');
+    const samples = samplesOf(context);
+    const config = await context.config();
+    using stop = interruption(deps);
+    const progress = progressLine(context);
+    try {
+      const found = await deps.verify(
+        config,
+        { follower, content: args.has('content'), onProgress: progress.show },
+        stop.signal,
+      );
+      progress.clear();
+      answer(found);
+      say(verifyText(found, follower, samples));
+      return EXITS[found.report.outcome];
+    } catch (error) {
+      progress.clear();
+      const by = stop.by();
+      if (by !== undefined) return exitOfSignal(by);
+      if (!(error instanceof Failed) || error.failure.code === 'bug') throw error;
+      context.fail(error.failure);
+      return 'notCompared';
+    }
+  },
+};

@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import type { FollowCommand, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
+import { failed } from '../domain/failure.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
+import type { CommandName } from '../ports/command-transport.ts';
+import { indexNameFault } from './index-name.ts';
+
+/** An answer comes at the latest after this; longer waits ask `status`. */
+export const MAX_WAIT_MS = 600_000;
+
+const clusterName = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9_-]{0,63}$/,
+    'must consist of a-z, 0-9, _ and -, begin with a letter or digit, and have at most 64 characters',
+  )
+  .describe('A cluster of the configuration');
+
+const indexName = z
+  .string()
+  .superRefine((name, context) => {
+    const fault = indexNameFault(name);
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+  })
+  .describe('The name of one index');
+
+const indexRef = z.strictObject({ cluster: clusterName, index: indexName });
+const shard = z.int().min(0).max(1023).describe('A shard number of the leader; absent: every shard');
+
+const count = z.int().min(1).max(2_147_483_647);
+const requests = z.int().min(1).max(1_024);
+const sizeBytes = z.int().min(1);
+const HOUR_MS = 3_600_000;
+const share = z.number().min(0).max(1);
+
+/** Bounds are those of Elastic's cross-cluster replication where the parameter is one of its ten. */
+export const followParameters = z.strictObject({
+  max_read_request_operation_count: count,
+  max_read_request_size_bytes: sizeBytes.max(1024 ** 3),
+  max_outstanding_read_requests: requests,
+  max_write_request_operation_count: count,
+  max_write_request_size_bytes: sizeBytes,
+  max_outstanding_write_requests: requests,
+  max_write_buffer_count: count,
+  max_write_buffer_size_bytes: sizeBytes,
+  max_retry_delay_ms: z.int().min(1).max(300_000),
+  read_poll_timeout_ms: z.int().min(1).max(HOUR_MS),
+  on_missing_history: z.enum(['rebootstrap', 'fail']),
+  mass_delete_share: share,
+  refresh_interval_min_ms: z.int().min(0).max(HOUR_MS),
+  scan_share: share.min(0.0001),
+}) satisfies z.ZodType<FollowParameters>;
+
+const options = {
+  commandId: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe('Repeating a command with its id gives the first answer again'),
+  by: z.string().min(1).max(256).optional().describe('Who asks, for the journal'),
+  waitMs: z
+    .int()
+    .min(0)
+    .max(MAX_WAIT_MS)
+    .optional()
+    .describe('Answer when effective, at the latest after this time; 0: when accepted'),
+};
+
+const target = { follower: indexRef, shard: shard.optional() };
+const cursor = z.string().max(1_024).optional().describe('The `next` of the answer before');
+
+const follow = z.strictObject({
+  ...options,
+  leader: indexRef,
+  follower: indexRef,
+  parameters: followParameters.partial().optional(),
+  settings: z.record(z.string(), z.unknown()).optional(),
+});
+const pause = z.strictObject({ ...options, ...target });
+const unfollow = z.strictObject({ ...options, follower: indexRef });
+const resume = z.strictObject({
+  ...options,
+  ...target,
+  rebootstrap: z.boolean().optional(),
+  allowMassDelete: z.boolean().optional(),
+});
+const status = z
+  .strictObject({ follower: indexRef.optional(), shard: shard.optional(), cursor })
+  .refine((query) => query.shard === undefined || query.follower !== undefined, {
+    path: ['follower'],
+    message: 'is needed when shard is given',
+  });
+const list = z.strictObject({ cursor });
+
+export const COMMAND_SCHEMAS = { follow, unfollow, pause, resume, status, list } as const satisfies Record<
+  CommandName,
+  z.ZodType
+>;
+
+/** A command as it was checked. */
+export type Command =
+  | { readonly name: 'follow'; readonly command: FollowCommand }
+  | { readonly name: 'unfollow' | 'pause'; readonly command: TargetCommand }
+  | { readonly name: 'resume'; readonly command: ResumeCommand }
+  | { readonly name: 'status'; readonly command: StatusQuery & { readonly cursor?: string } }
+  | { readonly name: 'list'; readonly command: { readonly cursor?: string } };
+
+export interface RawCommand {
+  readonly name: CommandName;
+  /** JSON object; empty for none. */
+  readonly body: string;
+  /** Named by the address of the request, so that the body may not. */
+  readonly target?: object | undefined;
+}
+
+/** Throws `invalid_command` that names every fault with its path. */
+export function parseCommand({ name, body, target: addressed }: RawCommand): Command {
+  const json = parseBody(name, body);
+  const twice = Object.keys(addressed ?? {}).filter((key) => key in json);
+  if (twice.length > 0)
+    throw invalid(
+      name,
+      twice.map((key) => `${key}: is named by the subject already`),
+    );
+  const checked = COMMAND_SCHEMAS[name].safeParse({ ...json, ...addressed });
+  if (!checked.success) throw invalid(name, checked.error.issues.map(faultOf));
+  // The schema of each name gives the type that stands beside it in `Command`, undefined keys being absent after JSON.
+  return { name, command: checked.data } as Command;
+}
+
+function parseBody(name: CommandName, body: string): Record<string, unknown> {
+  if (body.trim() === '') return {};
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch (error) {
+    throw invalid(name, [`the body is not JSON: ${error instanceof Error ? error.message : String(error)}`]);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw invalid(name, ['the body must be a JSON object']);
+  return { ...json };
+}
+
+function faultOf(issue: z.core.$ZodIssue): string {
+  return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`;
+}
+
+export function invalid(name: CommandName, faults: readonly string[]): Error {
+  return failed('invalid_command', { op: name, reason: faults.join('; ') });
+}
+
+/** JSON Schema of each command's body, for those who discover the service. */
+export function commandJsonSchemas(): Readonly<Record<CommandName, string>> {
+  const schema = (name: CommandName): string => JSON.stringify(z.toJSONSchema(COMMAND_SCHEMAS[name]));
+  return {
+    follow: schema('follow'),
+    unfollow: schema('unfollow'),
+    pause: schema('pause'),
+    resume: schema('resume'),
+    status: schema('status'),
+    list: schema('list'),
+  };
+}

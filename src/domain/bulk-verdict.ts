@@ -1,0 +1,40 @@
+import type { BulkItem } from './wire/bulk-answer.ts';
+
+/**
+ * What one item of a bulk answer means.
+ *
+ * - written    it took exactly one sequence number on the follower
+ * - absent     a delete found nothing; it took a sequence number all the same
+ * - conflict   the follower's document is newer: never normal with `external_gte`
+ * - busy       rejected before it ran; send it again
+ * - unsure     may or may not have run
+ * - rejected   refused for what it is; sending it again cannot help
+ * - blocked    the index or cluster takes no writes now
+ * - gone       the index is not there
+ * - too-large  the follower cannot take a document of this size
+ */
+export type BulkVerdict = 'written' | 'absent' | 'conflict' | 'busy' | 'unsure' | 'rejected' | 'blocked' | 'gone' | 'too-large';
+
+export function bulkVerdict(item: BulkItem): BulkVerdict {
+  const { status, result, errorType } = item;
+  if (result === 'not_found') return 'absent';
+  if (status >= 200 && status < 300) return 'written';
+  if (status === 409) return 'conflict';
+  if (status === 429) return 'busy';
+  if (status === 413) return 'too-large';
+  // A shard that is not there yet or any more refuses before it runs anything, but the answer does not prove it.
+  if (status >= 500) return 'unsure';
+  if (errorType === 'cluster_block_exception' || errorType === 'index_closed_exception') return 'blocked';
+  if (errorType === 'index_not_found_exception') return 'gone';
+  return 'rejected';
+}
+
+/** The server's reason without the id and without the quoted field value that some reasons carry. */
+export function reasonWithoutContent(item: BulkItem): string {
+  const reason = (item.errorReason ?? '')
+    .replace(/ in document with id '.*?'(?=[.\s]|$)/s, '')
+    .replace(/Preview of field's value: .*/s, '')
+    .replace(/For input string: .*/s, '')
+    .trim();
+  return `${item.errorType ?? 'no type given'}: ${reason === '' ? 'no reason given' : reason}`.slice(0, 500);
+}

@@ -1,0 +1,110 @@
+import type { Failure } from './failure.ts';
+import type { Lifecycle } from './journal.ts';
+import type { FollowerIndexRef, IndexRef } from './names.ts';
+import type { FollowParameters } from './parameters.ts';
+
+/**
+ * The commands and queries of the control surface, the same over every transport (NATS today). Commands are idempotent: a repeated
+ * `commandId` returns the first answer. `accepted`: the decision is in the journal. `effective`: it has taken effect.
+ */
+export interface CommandOptions {
+  /** Made by the client; one is made when absent. */
+  readonly commandId?: string;
+  /** Who asks, for the journal. */
+  readonly by?: string;
+  /** Wait until effective, at most this long; 0: answer when accepted. */
+  readonly waitMs?: number;
+}
+
+export interface FollowCommand extends CommandOptions {
+  readonly leader: IndexRef;
+  readonly follower: FollowerIndexRef;
+  readonly parameters?: Partial<FollowParameters>;
+  /** Settings of the follower index that override the leader's, e.g. `index.number_of_shards` or replicas. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** `shard` absent: every shard of the index. */
+export interface TargetCommand extends CommandOptions {
+  readonly follower: FollowerIndexRef;
+  readonly shard?: number;
+}
+
+export interface ResumeCommand extends TargetCommand {
+  /** Copy everything again in place, if the leader's history is not the one that was copied. */
+  readonly rebootstrap?: boolean;
+  /** Once: let a delete scan pass the brake. */
+  readonly allowMassDelete?: boolean;
+}
+
+export interface StatusQuery {
+  /** Absent: everything. */
+  readonly follower?: FollowerIndexRef;
+  readonly shard?: number;
+}
+
+export interface PairStatus {
+  readonly leader: IndexRef;
+  readonly follower: FollowerIndexRef;
+  readonly shard: number;
+  readonly state: Lifecycle;
+  readonly desired: 'running' | 'paused';
+  /** Always present when retrying or fatal. */
+  readonly failure?: Failure;
+  readonly attempt: number;
+  readonly nextTryAtMs?: number;
+  readonly epoch: number;
+  readonly aligned: boolean | null;
+  readonly checkpoint: number;
+  readonly leaderGlobalCheckpoint: number | null;
+  readonly leaderMaxSeqNo: number | null;
+  /** Operations of the leader not applied yet. */
+  readonly lagOperations: number | null;
+  /** Seconds since the oldest change that is not applied was noticed; never 0 while a delete is outstanding. */
+  readonly lagSeconds: number | null;
+  readonly followerDocuments: number | null;
+  readonly leaderDocuments: number | null;
+  /** Deletes that are known to be outstanding. */
+  readonly outstandingDeletes: number;
+  /** 0..1 while bootstrapping, else 1. */
+  readonly progress: number;
+  readonly operationsWritten: number;
+  readonly bytesRead: number;
+  readonly operationsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly conflicts: number;
+  readonly deleteScans: number;
+  readonly deletesFound: number;
+  readonly retries: number;
+  readonly transitions: number;
+  readonly traceId: string | null;
+}
+
+export interface IndexStatus {
+  readonly leader: IndexRef;
+  readonly follower: FollowerIndexRef;
+  readonly state: string;
+  readonly shards: number;
+  readonly aligned: boolean | null;
+  readonly pairs: readonly PairStatus[];
+}
+
+export interface CommandResult {
+  readonly commandId: string;
+  readonly accepted: boolean;
+  /** True when it has taken effect for every pair; with `waitMs: 0` usually still false. */
+  readonly effective: boolean;
+  readonly pairs: readonly { readonly shard: number; readonly accepted: boolean; readonly effective: boolean; readonly state: Lifecycle; readonly failure?: Failure }[];
+}
+
+export type Reply<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly failure: Failure };
+
+/** What a supervisor offers. Every method throws `Failed` for a refusal. */
+export interface ControlSurface {
+  follow(command: FollowCommand): Promise<CommandResult>;
+  unfollow(command: TargetCommand): Promise<CommandResult>;
+  pause(command: TargetCommand): Promise<CommandResult>;
+  resume(command: ResumeCommand): Promise<CommandResult>;
+  status(query: StatusQuery): Promise<readonly IndexStatus[]>;
+  list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]>;
+}

@@ -1,0 +1,72 @@
+import { isRecord } from './json-tree.ts';
+import { classOf, OVERRIDABLE_FIXED } from './setting-rules.ts';
+
+export type SettingValue = string | readonly string[];
+
+/** null resets a setting to its default. */
+export type SettingValues = Readonly<Record<string, SettingValue | null>>;
+
+/** Clusters print a setting that was reset as null under its key, and a list of one as a list or as its member. */
+export function textOf(value: unknown): string | undefined {
+  const setting = settingOf(value);
+  return setting === null ? undefined : [setting].flat().join('\u0000');
+}
+
+/** Any scalar or list as a cluster prints it. */
+export function settingOf(value: unknown): SettingValue | null {
+  if (value === undefined || value === null) return null;
+  return Array.isArray(value) ? value.map(scalar) : scalar(value);
+}
+
+function scalar(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+export function sameValue(one: unknown, other: unknown): boolean {
+  return textOf(one) === textOf(other);
+}
+
+export interface ReadOverrides {
+  readonly settings: SettingValues;
+  /** One sentence for each setting that cannot be overridden. */
+  readonly faults: readonly string[];
+}
+
+/** Settings as people write them (flat or nested, with or without `index.`, any scalar) as flat keys with text. */
+export function readOverrides(given: Readonly<Record<string, unknown>>): ReadOverrides {
+  const settings: Record<string, SettingValue | null> = {};
+  const faults: string[] = [];
+  for (const [path, value] of leaves(given, '')) {
+    const key = path.startsWith('index.') ? path : `index.${path}`;
+    const kind = classOf(key);
+    if (key in settings) faults.push(`${key} is given twice`);
+    else if (kind === 'private' || key.startsWith('index.blocks.')) faults.push(`${key} cannot be set on a follower`);
+    else if (kind === 'fixed' && !OVERRIDABLE_FIXED.has(key)) faults.push(`${key} must equal the leader's`);
+    else settings[key] = value;
+  }
+  return { settings, faults };
+}
+
+function* leaves(node: Readonly<Record<string, unknown>>, prefix: string): Generator<[string, SettingValue | null]> {
+  for (const [name, value] of Object.entries(node)) {
+    if (isRecord(value)) yield* leaves(value, `${prefix}${name}.`);
+    else if (value !== undefined) yield [prefix + name, settingOf(value)];
+  }
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  nanos: 1e-6,
+  micros: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A time value of a cluster (`500ms`, `15m`) in ms; undefined when it is none. */
+export function durationMs(text: string): number | undefined {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(nanos|micros|ms|s|m|h|d)$/.exec(text.trim().toLowerCase()) ?? [];
+  const factor = unitMs[unit ?? ''];
+  return amount === undefined || factor === undefined ? undefined : Number(amount) * factor;
+}

@@ -1,0 +1,100 @@
+import type { VersionScheme } from './version.ts';
+import { epochBase, EPOCH_SPAN } from './version.ts';
+
+/** A leader document of a listing in order of `_seq_no`. */
+export interface LeaderEntry {
+  readonly id: string;
+  readonly seqNo: number;
+}
+
+/** A follower document of a listing in order of `_version`, with the leader operation that its version names. */
+export interface FollowerEntry {
+  readonly id: string;
+  readonly seqNo: number;
+}
+
+export type SideDifference<F extends FollowerEntry> = { readonly kind: 'extra'; readonly document: F } | { readonly kind: 'missing'; readonly seqNo: number };
+
+/**
+ * Merges both sides, each ascending by `seqNo`. What only one side has is a difference; one number under two ids is both a missing and an
+ * extra document, since a write from outside moves a document's identity by one.
+ */
+export async function* mergeSides<F extends FollowerEntry>(leader: AsyncIterator<LeaderEntry>, follower: AsyncIterator<F>): AsyncGenerator<SideDifference<F>> {
+  let ours = await leader.next();
+  let theirs = await follower.next();
+  while (ours.done !== true || theirs.done !== true) {
+    const seqNo = ours.done === true ? Number.POSITIVE_INFINITY : ours.value.seqNo;
+    const copied = theirs.done === true ? Number.POSITIVE_INFINITY : theirs.value.seqNo;
+    if (seqNo === copied && ours.done !== true && theirs.done !== true) {
+      if (ours.value.id !== theirs.value.id) {
+        // The other id may come next under the same number.
+        yield { kind: 'extra', document: theirs.value };
+        theirs = await follower.next();
+        if (theirs.done === true || theirs.value.seqNo !== seqNo) {
+          yield { kind: 'missing', seqNo };
+          ours = await leader.next();
+        }
+      } else {
+        ours = await leader.next();
+        theirs = await follower.next();
+        while (theirs.done !== true && theirs.value.seqNo === seqNo) {
+          yield { kind: 'extra', document: theirs.value };
+          theirs = await follower.next();
+        }
+      }
+    } else if (seqNo < copied && ours.done !== true) {
+      yield { kind: 'missing', seqNo };
+      ours = await leader.next();
+    } else if (theirs.done !== true) {
+      yield { kind: 'extra', document: theirs.value };
+      theirs = await follower.next();
+    }
+  }
+}
+
+/** Leader sequence numbers [from, to]. */
+export interface SeqNoRange {
+  readonly from: number;
+  readonly to: number;
+  /** Documents of both sides in it. */
+  readonly documents: number;
+}
+
+/** Bucket width in sequence numbers: a power of two that divides [0, upTo] into at most `buckets`. */
+export function bucketWidth(from: number, upTo: number, buckets: number): number {
+  let width = 1;
+  while ((upTo - from + 1) / width > buckets) width *= 2;
+  return width;
+}
+
+/** The `_version` histogram whose buckets hold the same leader operations as those of `_seq_no` at multiples of `width`. */
+export function versionBuckets(scheme: VersionScheme, shard: number, width: number): { interval: number; offset: number; keyOf: (bucket: number) => number; bucketOf: (key: number) => number } {
+  const interval = scheme.leaderShards * width;
+  const origin = epochBase(scheme.epoch) + shard;
+  return {
+    interval,
+    offset: origin % interval,
+    keyOf: (bucket) => origin + bucket * interval,
+    bucketOf: (key) => Math.round((key - origin) / interval),
+  };
+}
+
+/** Greatest version of an epoch. */
+export function epochEnd(epoch: number): number {
+  return epochBase(epoch) + EPOCH_SPAN - 1;
+}
+
+/** The ranges in which the two histograms differ; neighbours are joined. Keys are bucket numbers (`seqNo / width`). */
+export function unequalRanges(leader: ReadonlyMap<number, number>, follower: ReadonlyMap<number, number>, width: number): readonly SeqNoRange[] {
+  const buckets = [...new Set([...leader.keys(), ...follower.keys()])].sort((a, b) => a - b);
+  const ranges: SeqNoRange[] = [];
+  for (const bucket of buckets) {
+    const [ours, theirs] = [leader.get(bucket) ?? 0, follower.get(bucket) ?? 0];
+    if (ours === theirs) continue;
+    const last = ranges.at(-1);
+    if (last !== undefined && last.to === bucket * width - 1) {
+      ranges[ranges.length - 1] = { from: last.from, to: (bucket + 1) * width - 1, documents: last.documents + ours + theirs };
+    } else ranges.push({ from: bucket * width, to: (bucket + 1) * width - 1, documents: ours + theirs });
+  }
+  return ranges;
+}

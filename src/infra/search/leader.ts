@@ -1,0 +1,106 @@
+import { failed } from '../../domain/failure.ts';
+import type { SearchPage } from '../../domain/wire/search-page.ts';
+import type { LeaderCluster, PageRequest } from '../../ports/leader-cluster.ts';
+import type { HistogramRequest, View } from '../../ports/search-cluster.ts';
+import type { SearchClient } from './client.ts';
+import { createClusterState } from './cluster-state.ts';
+import { listed, LISTING, multiGet } from './documents.ts';
+import type { EngineProbe } from './engine.ts';
+import { askHistogram } from './histogram.ts';
+import { askPage, askSearch, WHOLE_SEARCH } from './search-answer.ts';
+import { type SearchTarget, searchTarget } from './search-target.ts';
+import { copyPreference, primaryPreferences } from './shard-copies.ts';
+import { closeView, openView } from './views.ts';
+
+export function createLeaderCluster(client: SearchClient, engine: EngineProbe): LeaderCluster {
+  const { name } = client;
+
+  async function present(
+    index: string,
+    shard: number,
+    view: View | undefined,
+    signal: AbortSignal,
+  ): Promise<SearchTarget> {
+    if (view !== undefined) return { kind: 'view', view };
+    const [preference = ''] = await primaryPreferences(client, index, shard, signal);
+    return { kind: 'now', index, preference };
+  }
+
+  return {
+    ...createClusterState(client),
+    async readPage(request, signal) {
+      const { excludeVectorsOption } = await engine.capabilities(signal);
+      const { index, shard, nodeId, view, countTotal } = request;
+      const op = `${name} search`;
+      const target: SearchTarget =
+        view === undefined ? { kind: 'now', index, preference: copyPreference(shard, nodeId) } : { kind: 'view', view };
+      const page = await askPage(
+        client,
+        searchTarget(op, target, pageSearch(request, excludeVectorsOption)),
+        countTotal,
+        signal,
+      );
+      if (view !== undefined) view.id = page.pitId ?? view.id;
+      checkHits(page, { op, cluster: name, index });
+      return page;
+    },
+    async openView(request, signal) {
+      const { pitDialect } = await engine.capabilities(signal);
+      return openView(client, pitDialect, request, signal);
+    },
+    closeView: (view) => closeView(client, engine.known?.pitDialect ?? 'elasticsearch', view),
+    async histogram(request: HistogramRequest, signal) {
+      return askHistogram(client, request, await present(request.index, request.shard, request.view, signal), signal);
+    },
+    async listBySeqNo({ index, shard, from, to, size, view }, signal) {
+      const target = await present(index, shard, view, signal);
+      const search = {
+        ...WHOLE_SEARCH,
+        ...LISTING,
+        size,
+        query: { range: { _seq_no: { gte: from, lte: to } } },
+        sort: [{ _seq_no: 'asc' }],
+      };
+      const answer = await askSearch(
+        client,
+        searchTarget(`${name} listing`, target, search),
+        { shards: 1, countTotal: false },
+        signal,
+      );
+      if (view !== undefined) view.id = answer.pit_id ?? view.id;
+      return listed(answer);
+    },
+    multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
+  };
+}
+
+/**
+ * No `filter_path`: the server then parses each `_source` and writes it anew. Without `upTo` there is no query at all: total and tail of a shard
+ * of a million documents in 2 ms. One value is enough in `search_after`: `_seq_no` is unique in a shard.
+ */
+function pageSearch(
+  { after, upTo, size, countTotal }: PageRequest,
+  excludeVectorsOption: boolean,
+): Record<string, unknown> {
+  const bounds = upTo === undefined ? {} : { query: { range: { _seq_no: { gt: after, lte: upTo } } } };
+  if (size === 0) return { ...WHOLE_SEARCH, size, track_total_hits: countTotal, ...bounds };
+  return {
+    ...WHOLE_SEARCH,
+    size,
+    track_total_hits: countTotal,
+    ...(upTo === undefined ? { search_after: [after] } : bounds),
+    sort: [{ _seq_no: 'asc' }],
+    seq_no_primary_term: true,
+    version: false,
+    ...(excludeVectorsOption ? { _source: { exclude_vectors: false } } : {}),
+  };
+}
+
+function checkHits(page: SearchPage, { op, cluster, index }: { op: string; cluster: string; index: string }): void {
+  for (const hit of page.hits) {
+    if (hit.seqNo < 0)
+      throw failed('seq_no_unusable', { op, cluster, reason: `a document of ${index} has no sequence number` });
+    if (hit.sourceStart < 0)
+      throw failed('source_unusable', { op, cluster, reason: `a document of ${index} has no _source` });
+  }
+}

@@ -1,0 +1,32 @@
+import type { FollowerCluster } from '../../ports/follower-cluster.ts';
+import type { IndexAdmin } from '../../ports/index-admin.ts';
+import type { LeaderCluster } from '../../ports/leader-cluster.ts';
+import type { PositionStore } from '../../ports/position-store.ts';
+import { createSearchClient, type SearchClientOptions } from './client.ts';
+import { createEngineProbe } from './engine.ts';
+import { createFollowerCluster } from './follower.ts';
+import { createIndexAdmin } from './index-admin.ts';
+import { createLeaderCluster } from './leader.ts';
+import { createPositionStore } from './position-store.ts';
+
+export interface OpenCluster {
+  readonly leader: LeaderCluster;
+  readonly follower: FollowerCluster;
+  readonly admin: IndexAdmin;
+  readonly positions: PositionStore;
+  /** Waits for requests under way. */
+  close(): Promise<void>;
+}
+
+/** Every role a cluster can have, over one connection pool. Nothing is sent yet: a cluster may be down when Slipstream starts. */
+export function openCluster(options: SearchClientOptions): OpenCluster {
+  const client = createSearchClient(options);
+  const engine = createEngineProbe(client);
+  return {
+    leader: createLeaderCluster(client, engine),
+    follower: createFollowerCluster(client, engine),
+    admin: createIndexAdmin(client, engine),
+    positions: createPositionStore(client),
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,91 @@
+/** What every search has to prove before its answer is believed. */
+import { z } from 'zod';
+import { type Failed, failed } from '../../domain/failure.ts';
+import { scanSearchPage, type SearchPage, WireFormatError } from '../../domain/wire/search-page.ts';
+import { ask, shardCounts, type ShardCounts } from './json-answer.ts';
+import type { ClusterRequest, SearchClient } from './client.ts';
+
+/** `timeout: -1` overrides `search.default_search_timeout`, which would make any answer a part of the truth without a sign of it. */
+export const WHOLE_SEARCH = { timeout: '-1' } as const;
+export const WHOLE_SEARCH_QUERY = { allow_partial_search_results: false } as const;
+
+interface Claims {
+  readonly timedOut: boolean;
+  readonly shards: ShardCounts;
+  readonly totalRelation: string | undefined;
+}
+
+/**
+ * `terminated_early` says nothing here: no request asks for it, and OpenSearch sets it on complete answers.
+ * Undefined when the answer speaks for every shard asked. `shards`: how many those are; undefined: all that the answer names, at least one.
+ */
+export function partOf(
+  claims: Claims,
+  expected: { shards: number | undefined; countTotal: boolean },
+): string | undefined {
+  const { total, successful, skipped = 0, failed: lost } = claims.shards;
+  if (claims.timedOut) return 'the search timed out inside the cluster';
+  if (lost > 0) return `${lost} of ${total} shards failed`;
+  if (skipped > 0) return `${skipped} of ${total} shards were skipped`;
+  if (successful !== (expected.shards ?? total) || successful === 0)
+    return `${successful} of ${expected.shards ?? total} shards answered`;
+  if (expected.countTotal && claims.totalRelation !== 'eq')
+    return `the total is not exact (${claims.totalRelation ?? 'missing'})`;
+  return undefined;
+}
+
+export function partial(client: SearchClient, op: string, reason: string): Failed {
+  return failed('partial_answer', { op, cluster: client.name, reason });
+}
+
+/** A page of hits as bytes, checked to be whole. */
+export async function askPage(
+  client: SearchClient,
+  request: ClusterRequest,
+  countTotal: boolean,
+  signal: AbortSignal,
+): Promise<SearchPage> {
+  const { body } = await client.send(request, signal);
+  const page = scan(client, request.op, body);
+  const reason = partOf(page, { shards: 1, countTotal });
+  if (reason !== undefined) throw partial(client, request.op, reason);
+  return page;
+}
+
+function scan(client: SearchClient, op: string, body: Uint8Array): SearchPage {
+  try {
+    return scanSearchPage(body);
+  } catch (error) {
+    if (!(error instanceof WireFormatError)) throw error;
+    throw failed('answer_cut', { op, cluster: client.name, reason: `${error.message} (${body.length} bytes)` });
+  }
+}
+
+const hit = z.object({
+  _id: z.string(),
+  _routing: z.string().optional(),
+  _seq_no: z.number(),
+  _version: z.number(),
+});
+const searchAnswer = z.object({
+  timed_out: z.boolean(),
+  _shards: shardCounts,
+  pit_id: z.string().optional(),
+  hits: z.object({ total: z.object({ value: z.number(), relation: z.string() }).optional(), hits: z.array(hit) }),
+  aggregations: z.record(z.string(), z.unknown()).optional(),
+});
+export type SearchAnswer = z.output<typeof searchAnswer>;
+
+/** A search without content (counts, listings, aggregations), checked to be whole. */
+export async function askSearch(
+  client: SearchClient,
+  request: ClusterRequest,
+  expected: { shards: number | undefined; countTotal: boolean },
+  signal: AbortSignal,
+): Promise<SearchAnswer> {
+  const answer = await ask(client, request, searchAnswer, signal);
+  const claims = { timedOut: answer.timed_out, shards: answer._shards, totalRelation: answer.hits.total?.relation };
+  const reason = partOf(claims, expected);
+  if (reason !== undefined) throw partial(client, request.op, reason);
+  return answer;
+}

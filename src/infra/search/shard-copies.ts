@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { failed } from '../../domain/failure.ts';
+import type { SearchClient } from './client.ts';
+import { ask, pathOf } from './json-answer.ts';
+
+const copy = z.object({ shard: z.number(), primary: z.boolean(), state: z.string(), node: z.string().nullable() });
+export const searchShardsAnswer = z.object({ shards: z.array(z.array(copy)).optional() });
+export const SEARCH_SHARDS_QUERY = { filter_path: 'shards.shard,shards.primary,shards.state,shards.node' } as const;
+
+/** `_shards:N|_only_nodes:ID`: one shard, read from one node's copy. */
+export function copyPreference(shard: number, nodeId: string): string {
+  return `_shards:${shard}|_only_nodes:${nodeId}`;
+}
+
+/**
+ * Preferences that read each wanted shard from its primary. A refresh never fails because of a replica that cannot be reached, and such a
+ * replica may still be searched: only the primary surely shows what was refreshed. (Engines no longer offer `_primary`.)
+ *
+ * @param shard undefined: every shard, in order.
+ */
+export async function primaryPreferences(
+  client: SearchClient,
+  index: string,
+  shard: number | undefined,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const op = `${client.name} primary lookup`;
+  const query = { ...SEARCH_SHARDS_QUERY, ...(shard === undefined ? {} : { preference: `_shards:${shard}` }) };
+  const answer = await ask(
+    client,
+    { op, method: 'GET', path: `${pathOf(index)}/_search_shards`, query, effect: 'read' },
+    searchShardsAnswer,
+    signal,
+  );
+  const groups = answer.shards ?? [];
+  if (groups.length === 0)
+    throw failed('shard_unavailable', {
+      op,
+      cluster: client.name,
+      reason: `shard ${shard ?? 0} of ${index} has no copy`,
+    });
+  return groups.map((copies) => {
+    const primary = copies.find((candidate) => candidate.primary);
+    if (primary === undefined || primary.node === null)
+      throw failed('shard_unavailable', {
+        op,
+        cluster: client.name,
+        reason: `shard ${copies[0]?.shard ?? '?'} of ${index} has no active primary`,
+      });
+    return copyPreference(primary.shard, primary.node);
+  });
+}

@@ -1,0 +1,35 @@
+import type { SearchPage } from '../domain/wire/search-page.ts';
+import type { ClusterState, DocumentKey, FoundDocument, Histogram, HistogramRequest, ListedDocument, View } from './search-cluster.ts';
+
+export interface PageRequest {
+  readonly index: string;
+  readonly shard: number;
+  /** Read from this node's copy only, so that the view is one copy's. Ignored with `view`. */
+  readonly nodeId: string;
+  /** Documents with `_seq_no` strictly above; -1 for all. */
+  readonly after: number;
+  /** Documents with `_seq_no` at or below; absent: no upper bound (the cycle's one search, no query at all). */
+  readonly upTo?: number | undefined;
+  /** Number of documents at most; the caller keeps it within `max_result_window`. */
+  readonly size: number;
+  readonly view?: View | undefined;
+  /** Exact number of all documents that match (without `upTo`: of the whole shard). */
+  readonly countTotal: boolean;
+}
+
+/** Reading a leader: public REST only, never writing more than a refresh. Errors: `Failed`. */
+export interface LeaderCluster extends ClusterState {
+  /**
+   * One `_search` sorted by `_seq_no`: raw bytes with the hits' offsets (domain/wire). An answer that is partial, timed out, skipped
+   * or counted only roughly is thrown as `partial_answer`.
+   */
+  readPage(request: PageRequest, signal: AbortSignal): Promise<SearchPage>;
+  openView(request: { index: string; shard: number; nodeId: string }, signal: AbortSignal): Promise<View>;
+  /** Never throws: a view that cannot be closed expires by itself. */
+  closeView(view: View): Promise<void>;
+  histogram(request: HistogramRequest, signal: AbortSignal): Promise<Histogram>;
+  /** Documents with `from <= _seq_no <= to` in order of `_seq_no`, at most `size`. */
+  listBySeqNo(request: { index: string; shard: number; from: number; to: number; size: number; view: View | undefined }, signal: AbortSignal): Promise<readonly ListedDocument[]>;
+  /** Realtime, without content, in the order of the keys. */
+  multiGet(index: string, keys: readonly DocumentKey[], signal: AbortSignal): Promise<readonly FoundDocument[]>;
+}

@@ -1,0 +1,244 @@
+import { backoffMs } from '../domain/backoff.ts';
+import { bulkVerdict, reasonWithoutContent } from '../domain/bulk-verdict.ts';
+import { Failed, failed } from '../domain/failure.ts';
+import { bulkIndexSizeBytes, BulkBody } from '../domain/wire/bulk-body.ts';
+import type { BulkItem } from '../domain/wire/bulk-answer.ts';
+import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import type { Random } from '../ports/random.ts';
+import { Semaphore } from './semaphore.ts';
+
+export interface WriterLimits {
+  readonly operationsMax: number;
+  readonly bytesMax: number;
+  readonly outstandingMax: number;
+  readonly retryDelayMaxMs: number;
+}
+
+/** What known answers said; reported as each answer comes, so that what is known stays known when a later request fails. */
+export interface WriteTally {
+  readonly created: number;
+  readonly deleted: number;
+  /** Operations that took a sequence number on the follower. */
+  readonly sequenced: number;
+  /** Deletes that found nothing. */
+  readonly absent: number;
+  readonly bytes: number;
+}
+
+export interface WriterEvents {
+  answered(tally: WriteTally): void;
+  /** The effect of a request is unknown from now on. */
+  unsure(): void;
+  retried(): void;
+}
+
+/** A delete, with the version that no late copy of an older write can pass. */
+export interface DeleteLine {
+  readonly id: string;
+  readonly routing: string | undefined;
+  readonly version: number;
+}
+
+/** A conflict is told with what is needed to look the document up. */
+export interface Conflict {
+  readonly hit: WireHit;
+  readonly page: SearchPage;
+}
+
+interface Batch {
+  readonly operations: number;
+  readonly body: Uint8Array;
+  /** Rebuilds the body with only these operations. */
+  readonly pick: (positions: readonly number[]) => Batch;
+  readonly describe: (position: number) => string;
+}
+
+const ATTEMPTS_MAX = 7;
+/** Bulk requests of 5 to 15 MB index fastest; larger ones only cost memory on the follower. */
+const BATCH_BYTES_TARGET = 8 * 1024 * 1024;
+const BATCH_OPERATIONS_MIN = 32;
+
+/** Sends pages and deletes as bulk requests, several at once, and gives account of every item. */
+export class BulkWriter {
+  readonly #follower: FollowerCluster;
+  readonly #index: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #limits: WriterLimits;
+  readonly #events: WriterEvents;
+  readonly #outstanding: Semaphore;
+  #operationsTarget: number;
+
+  constructor(options: { follower: FollowerCluster; index: string; clock: Clock; random: Random; limits: WriterLimits; events: WriterEvents }) {
+    this.#follower = options.follower;
+    this.#index = options.index;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#limits = options.limits;
+    this.#events = options.events;
+    this.#outstanding = new Semaphore(options.limits.outstandingMax);
+    this.#operationsTarget = options.limits.operationsMax;
+  }
+
+  /**
+   * Writes the hits; resolves when the follower has acknowledged every one of them. Conflicts are given back for the caller to judge.
+   * Throws `Failed` when one cannot be written; all requests have ended then.
+   */
+  async writeHits(page: SearchPage, hits: readonly WireHit[], versionOfHit: (hit: WireHit) => number, signal: AbortSignal): Promise<readonly Conflict[]> {
+    const conflicts: Conflict[] = [];
+    const batches = this.#split(hits).map((part) => async (): Promise<void> => {
+      const positions = await this.#send(hitBatch(page, part, versionOfHit), signal);
+      for (const position of positions) {
+        const hit = part[position];
+        if (hit !== undefined) conflicts.push({ hit, page });
+      }
+    });
+    await allEnded(batches.map((send) => this.#outstanding.use(signal, send)));
+    return conflicts;
+  }
+
+  /** Positions of deletes that met a newer document. */
+  async writeDeletes(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
+    if (lines.length === 0) return [];
+    return this.#outstanding.use(signal, () => this.#send(deleteBatch(lines), signal));
+  }
+
+  #split(hits: readonly WireHit[]): readonly (readonly WireHit[])[] {
+    const bytesTarget = Math.min(BATCH_BYTES_TARGET, this.#limits.bytesMax);
+    const parts: WireHit[][] = [];
+    let part: WireHit[] = [];
+    let bytes = 0;
+    for (const hit of hits) {
+      const size = bulkIndexSizeBytes(hit);
+      if (part.length > 0 && (part.length >= this.#operationsTarget || bytes + size > bytesTarget)) {
+        parts.push(part);
+        part = [];
+        bytes = 0;
+      }
+      part.push(hit);
+      bytes += size;
+    }
+    if (part.length > 0) parts.push(part);
+    return parts;
+  }
+
+  /** Sends until nothing is rejected any more; gives the positions (in the first batch) that conflict. */
+  async #send(first: Batch, signal: AbortSignal): Promise<readonly number[]> {
+    const conflicts: number[] = [];
+    let batch = first;
+    let positions = Array.from({ length: first.operations }, (_, position) => position);
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.#attempt(batch, signal);
+      if (answer === 'split') {
+        const half = Math.ceil(positions.length / 2);
+        for (const part of [positions.slice(0, half), positions.slice(half)]) {
+          for (const at of await this.#send(first.pick(part), signal)) conflicts.push(part[at] ?? at);
+        }
+        return conflicts;
+      }
+      const again: number[] = [];
+      if (answer === 'busy') again.push(...positions.keys());
+      else this.#account(answer, batch, positions, conflicts, again);
+      if (again.length === 0) {
+        this.#operationsTarget = Math.min(this.#limits.operationsMax, Math.ceil(this.#operationsTarget * 1.1));
+        return conflicts;
+      }
+      if (attempt >= ATTEMPTS_MAX) {
+        throw failed('cluster_busy', { op: 'bulk', cluster: this.#follower.name, reason: `${again.length} operations were rejected ${attempt} times (429)` });
+      }
+      this.#operationsTarget = Math.max(BATCH_OPERATIONS_MIN, Math.floor(this.#operationsTarget / 2));
+      this.#events.retried();
+      await this.#clock.sleep(backoffMs(attempt + 2, this.#limits.retryDelayMaxMs, this.#random.next()), signal);
+      positions = again.map((at) => positions[at] ?? at);
+      batch = first.pick(positions);
+    }
+  }
+
+  async #attempt(batch: Batch, signal: AbortSignal): Promise<readonly BulkItem[] | 'busy' | 'split'> {
+    try {
+      return await this.#follower.bulk({ index: this.#index, body: batch.body, operations: batch.operations }, signal);
+    } catch (thrown) {
+      const failure = thrown instanceof Failed ? thrown.failure : undefined;
+      if (failure?.status === 413) {
+        if (batch.operations > 1) return 'split';
+        throw failed('too_large_for_follower', { op: 'bulk', cluster: this.#follower.name, status: 413, reason: `${batch.describe(0)} of ${batch.body.length} bytes: ${failure.reason}` });
+      }
+      if (failure?.code === 'cluster_busy' && failure.ambiguous !== true) return 'busy';
+      // Also an abort or a defect of ours: once sent, the request may run.
+      if (failure === undefined || failure.ambiguous === true) this.#events.unsure();
+      throw thrown;
+    }
+  }
+
+  #account(items: readonly BulkItem[], batch: Batch, positions: readonly number[], conflicts: number[], again: number[]): void {
+    let [created, deleted, sequenced, absent] = [0, 0, 0, 0];
+    let refusal: Failed | undefined;
+    let unsure = false;
+    for (const [at, item] of items.entries()) {
+      const verdict = bulkVerdict(item);
+      if (verdict === 'written' || verdict === 'absent') {
+        sequenced += 1;
+        if (item.result === 'created') created += 1;
+        else if (item.result === 'deleted') deleted += 1;
+        if (verdict === 'absent') absent += 1;
+      } else if (verdict === 'conflict') conflicts.push(positions[at] ?? at);
+      else if (verdict === 'busy') again.push(at);
+      else {
+        unsure ||= verdict === 'unsure';
+        refusal ??= this.#refusal(verdict, item, batch.describe(at));
+      }
+    }
+    this.#events.answered({ created, deleted, sequenced, absent, bytes: batch.body.length });
+    if (unsure) this.#events.unsure();
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #refusal(verdict: 'unsure' | 'rejected' | 'blocked' | 'gone' | 'too-large', item: BulkItem, what: string): Failed {
+    const details = { op: 'bulk', cluster: this.#follower.name, status: item.status, reason: `${what}: ${reasonWithoutContent(item)}` };
+    switch (verdict) {
+      case 'unsure':
+        return failed('shard_unavailable', { ...details, ambiguous: true });
+      case 'blocked':
+        return failed('blocked', details);
+      case 'gone':
+        return failed('index_deleted', details);
+      case 'too-large':
+        return failed('too_large_for_follower', details);
+      case 'rejected':
+        return failed('document_rejected', details);
+    }
+  }
+}
+
+function hitBatch(page: SearchPage, hits: readonly WireHit[], versionOfHit: (hit: WireHit) => number): Batch {
+  const body = new BulkBody(hits.reduce((sum, hit) => sum + bulkIndexSizeBytes(hit), 0));
+  for (const hit of hits) body.addIndex(page, hit, versionOfHit(hit));
+  return {
+    operations: hits.length,
+    body: body.bytes(),
+    pick: (positions) => hitBatch(page, chosen(hits, positions), versionOfHit),
+    describe: (position) => `the document at leader seq_no ${hits[position]?.seqNo ?? '?'}`,
+  };
+}
+
+function deleteBatch(lines: readonly DeleteLine[]): Batch {
+  const body = new BulkBody(lines.length * 128);
+  for (const line of lines) body.addDelete(line.id, line.routing, line.version);
+  return {
+    operations: lines.length,
+    body: body.bytes(),
+    pick: (positions) => deleteBatch(chosen(lines, positions)),
+    describe: () => 'a delete',
+  };
+}
+
+function chosen<T>(all: readonly T[], positions: readonly number[]): readonly T[] {
+  return positions.flatMap((position) => all[position] ?? []);
+}
+
+/** Waits for every one, then throws the first failure: nothing is in flight when this returns. */
+async function allEnded(work: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(work)) if (outcome.status === 'rejected') throw outcome.reason;
+}

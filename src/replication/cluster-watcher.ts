@@ -1,0 +1,209 @@
+import { assert } from '../domain/assert.ts';
+import { failureOf, type Failure } from '../domain/failure.ts';
+import type { IndexShardStats, IndexVersions } from '../domain/shard-stats.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ClusterState } from '../ports/search-cluster.ts';
+
+/** One index as seen by one tick. Every request of the tick started after those of the tick before had ended. */
+export interface Observation {
+  /** Grows with every tick of the watcher. */
+  readonly tick: number;
+  /** Monotonic clock just before its first request. */
+  readonly startedAtMs: number;
+  /** Undefined: the cluster's metadata does not list the index. */
+  readonly versions: IndexVersions | undefined;
+  readonly shards: IndexShardStats;
+}
+
+export interface WatchListener {
+  observed(observation: Observation): void;
+  failed(failure: Failure): void;
+}
+
+interface Watched {
+  readonly listeners: Set<WatchListener>;
+  versions: IndexVersions | undefined;
+}
+
+interface Request {
+  readonly index: string;
+  /** Also refresh the index after its stats were read, and answer only then. */
+  readonly refresh: boolean;
+  readonly resolve: (observation: Observation) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export interface WatcherOptions {
+  readonly cluster: ClusterState;
+  readonly clock: Clock;
+  readonly pollIntervalMs: number;
+}
+
+/**
+ * The one place that asks a cluster for the state of its indices. Every interval it asks for all watched indices at once: first whether
+ * any metadata moved (2 ms), the metadata only then, then the statistics of all shards in one call. Whoever needs a fresh observation
+ * asks for one; requests that come together share a tick, and an index is refreshed at most once in it, after its statistics were read,
+ * so that everything at or below the observed global checkpoint is visible when the answer arrives.
+ *
+ * The metadata is read before the statistics: a term observed here is never newer than the checkpoint beside it, so comparing the terms
+ * of two observations finds every failover between them.
+ */
+export class ClusterWatcher {
+  readonly #options: WatcherOptions;
+  readonly #watched = new Map<string, Watched>();
+  readonly #stop = new AbortController();
+  #requests: Request[] = [];
+  #wake: (() => void) | undefined;
+  #stateVersion: string | undefined;
+  #tick = 0;
+  #running: Promise<void> | undefined;
+  #lastPollMs = Number.NEGATIVE_INFINITY;
+  #latest = new Map<string, Observation>();
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.cluster.name;
+  }
+
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new DOMException('the watcher stops', 'AbortError'));
+    this.#wake?.();
+    await this.#running;
+    for (const request of this.#requests.splice(0)) request.reject(this.#stop.signal.reason);
+  }
+
+  /** Listens to every tick that saw the index, and to failures of ticks. Gives the function that ends it. */
+  watch(index: string, listener: WatchListener): () => void {
+    let watched = this.#watched.get(index);
+    if (watched === undefined) {
+      watched = { listeners: new Set(), versions: undefined };
+      this.#watched.set(index, watched);
+      // Forces the metadata to be read for the newcomer.
+      this.#stateVersion = undefined;
+    }
+    watched.listeners.add(listener);
+    return () => {
+      watched.listeners.delete(listener);
+      if (watched.listeners.size === 0 && this.#watched.get(index) === watched) {
+        this.#watched.delete(index);
+        this.#latest.delete(index);
+      }
+    };
+  }
+
+  latest(index: string): Observation | undefined {
+    return this.#latest.get(index);
+  }
+
+  /** An observation of a watched index, all of whose requests start after this call. Throws `Failed` when the tick fails. */
+  async observe(index: string, options: { refresh: boolean }, signal: AbortSignal): Promise<Observation> {
+    signal.throwIfAborted();
+    this.#stop.signal.throwIfAborted();
+    assert(this.#watched.has(index), `${index} is watched before it is observed`);
+    const { promise, resolve, reject } = Promise.withResolvers<Observation>();
+    const request: Request = { index, refresh: options.refresh, resolve, reject };
+    const onAbort = (): void => {
+      this.#requests = this.#requests.filter((other) => other !== request);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#requests.push(request);
+    this.#wake?.();
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, pollIntervalMs } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      const dueInMs = this.#watched.size === 0 ? pollIntervalMs : this.#lastPollMs + pollIntervalMs - clock.monotonic();
+      if (this.#requests.length === 0 && dueInMs > 0) await this.#sleep(dueInMs);
+      if (this.#stop.signal.aborted) return;
+      if (this.#requests.length > 0 || this.#watched.size > 0) await this.#runTick();
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimeout(resolve, ms);
+      this.#wake = () => {
+        this.#options.clock.clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+
+  async #runTick(): Promise<void> {
+    const { clock } = this.#options;
+    const requests = this.#requests.splice(0);
+    const everything = clock.monotonic() - this.#lastPollMs >= this.#options.pollIntervalMs;
+    const indices = everything ? [...this.#watched.keys()] : [...new Set(requests.map((request) => request.index))];
+    if (everything) this.#lastPollMs = clock.monotonic();
+    for (const { index } of requests) if (!indices.includes(index)) indices.push(index);
+    try {
+      const observations = await this.#ask(indices);
+      for (const index of new Set(requests.map((request) => request.index))) {
+        const observation = observations.get(index);
+        if (observation !== undefined) void this.#answer(requests.filter((request) => request.index === index), observation);
+      }
+      for (const [index, observation] of observations) {
+        for (const listener of this.#watched.get(index)?.listeners ?? []) listener.observed(observation);
+      }
+    } catch (thrown) {
+      for (const request of requests) request.reject(thrown);
+      if (this.#stop.signal.aborted) return;
+      const failure = failureOf(thrown, `watch ${this.name}`);
+      for (const index of indices) for (const listener of this.#watched.get(index)?.listeners ?? []) listener.failed(failure);
+    }
+  }
+
+  async #ask(indices: readonly string[]): Promise<ReadonlyMap<string, Observation>> {
+    const { cluster, clock } = this.#options;
+    const { signal } = this.#stop;
+    const startedAtMs = clock.monotonic();
+    const stateVersion = await cluster.stateVersion(signal);
+    const unknown = indices.some((index) => this.#watched.get(index)?.versions === undefined);
+    if (stateVersion !== this.#stateVersion || unknown) {
+      const watched = [...new Set([...this.#watched.keys(), ...indices])];
+      const versions = await cluster.indexVersions(watched, signal);
+      for (const [index, entry] of this.#watched) entry.versions = versions.get(index);
+      // Kept as it was read before: a change in between is then seen by the next tick.
+      this.#stateVersion = stateVersion;
+    }
+    const stats = await cluster.shardStats(indices, signal);
+    this.#tick += 1;
+    const observations = new Map<string, Observation>();
+    for (const index of indices) {
+      const versions = this.#watched.get(index)?.versions;
+      const observation = { tick: this.#tick, startedAtMs, versions, shards: stats.get(index) ?? new Map() };
+      observations.set(index, observation);
+      if (this.#watched.has(index)) this.#latest.set(index, observation);
+    }
+    return observations;
+  }
+
+  /** A refresh that fails fails only those who asked for it; nobody else waits for it. */
+  async #answer(requests: readonly Request[], observation: Observation): Promise<void> {
+    const [refreshing, others] = [requests.filter((request) => request.refresh), requests.filter((request) => !request.refresh)];
+    for (const { resolve } of others) resolve(observation);
+    const [first] = refreshing;
+    if (first === undefined) return;
+    try {
+      await this.#options.cluster.refresh(first.index, this.#stop.signal);
+      for (const { resolve } of refreshing) resolve(observation);
+    } catch (thrown) {
+      for (const { reject } of refreshing) reject(thrown);
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { failed, type Failed } from '../domain/failure.ts';
+import { identityOf, type VersionScheme } from '../domain/version.ts';
+import { decodeText } from '../domain/wire/bulk-answer.ts';
+import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import type { Conflict } from './bulk-writer.ts';
+
+/**
+ * A version conflict is never success: the follower's document is newer than the leader's. The document tells whose it is: one id under
+ * two routings of shards that do not align, or somebody else's write.
+ */
+export async function conflictVerdict(
+  target: { follower: FollowerCluster; index: string; scheme: VersionScheme; shard: number; aligned: boolean },
+  conflicts: readonly Conflict[],
+  signal: AbortSignal,
+): Promise<Failed> {
+  const details = { op: 'bulk', cluster: target.follower.name };
+  const [first] = conflicts;
+  if (first === undefined) return failed('follower_newer', { ...details, reason: 'a version conflict without a document' });
+  const { hit, page } = first;
+  const routing = hit.routingStart < 0 ? undefined : decodeText(page.body, hit.routingStart, hit.routingEnd);
+  const [copy] = await target.follower.multiGet(target.index, [{ id: decodeText(page.body, hit.idStart, hit.idEnd), routing }], signal);
+  const identity = copy?.version === undefined ? undefined : identityOf(target.scheme, copy.version);
+  const which = `${conflicts.length} documents, the first at leader seq_no ${hit.seqNo}`;
+  if (!target.aligned && identity?.kind === 'leader-op' && identity.shard !== target.shard) {
+    return failed('id_collision', { ...details, reason: `${which}: the follower's document of that id comes from leader shard ${identity.shard}` });
+  }
+  return failed('follower_newer', { ...details, reason: `${which}: the follower has version ${copy?.version ?? 'of a deleted document'}` });
+}

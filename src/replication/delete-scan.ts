@@ -1,0 +1,104 @@
+import { failed } from '../domain/failure.ts';
+import { versionOf } from '../domain/version.ts';
+import type { DeleteLine } from './bulk-writer.ts';
+import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
+import type { View } from '../ports/search-cluster.ts';
+
+export interface ScanRequest {
+  readonly sides: Sides;
+  readonly view: View;
+  /** G0 of the cycle: whoever is absent from a view that holds everything up to it can come back only above it. */
+  readonly globalCheckpoint: number;
+  /** Greatest `_seq_no` of the view. */
+  readonly upTo: number;
+  readonly followerCount: number;
+  /** Deletes outstanding by the counts. */
+  readonly expected: number;
+  /** Looks at everything, even after `expected` extras were found. */
+  readonly whole: boolean;
+  /** Greatest share of the shard that one scan may delete; above it an operator decides. */
+  readonly deleteShareMax: number;
+  readonly writeDeletes: (lines: readonly DeleteLine[]) => Promise<readonly number[]>;
+  /** Sends the leader's documents with these sequence numbers again. */
+  readonly resend: (seqNos: readonly number[]) => Promise<void>;
+}
+
+export interface ScanReport {
+  /** Follower documents that are not in the view. */
+  readonly extras: number;
+  readonly deleted: number;
+  /** Extras that the leader still has: sent again, or left for the next cycle. */
+  readonly living: number;
+  /** View documents that the follower lacks; sent again. */
+  readonly missing: number;
+}
+
+/** Below this many, a scan is never stopped for its share: small shards would stop at every other delete. */
+const SHARE_FLOOR_DELETES = 100;
+const CHUNK = 500;
+
+/**
+ * Finds what the follower has and the leader's view has not, asks the leader for each of them, and deletes those that it does not know,
+ * under a version that refuses every late copy of an older write and never a re-creation.
+ */
+export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Promise<ScanReport> {
+  refuseMassDelete(request, request.expected);
+  const { sides } = request;
+  await sides.follower.refresh(sides.followerIndex, signal);
+  const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
+  let extras: FollowerCopy[] = [];
+  let missing: number[] = [];
+  for await (const difference of compareSides(sides, request.view, request.upTo, signal)) {
+    if (difference.kind === 'extra') {
+      extras.push(difference.document);
+      report.extras += 1;
+      refuseMassDelete(request, report.extras);
+    } else {
+      missing.push(difference.seqNo);
+      report.missing += 1;
+    }
+    if (extras.length >= CHUNK) extras = await settle(request, extras, report, signal);
+    if (missing.length >= CHUNK) missing = await resend(request, missing);
+    if (!request.whole && report.extras >= request.expected) break;
+  }
+  await settle(request, extras, report, signal);
+  await resend(request, missing);
+  return report;
+}
+
+function refuseMassDelete(request: ScanRequest, deletes: number): void {
+  if (deletes <= SHARE_FLOOR_DELETES || deletes <= request.followerCount * request.deleteShareMax) return;
+  throw failed('mass_delete', {
+    op: 'delete scan',
+    reason: `${deletes} of ${request.followerCount} documents of the shard would be deleted, more than the allowed ${Math.round(request.deleteShareMax * 100)} %`,
+  });
+}
+
+async function resend(request: ScanRequest, seqNos: readonly number[]): Promise<number[]> {
+  if (seqNos.length > 0) await request.resend(seqNos);
+  return [];
+}
+
+async function settle(request: ScanRequest, extras: readonly FollowerCopy[], report: { deleted: number; living: number }, signal: AbortSignal): Promise<FollowerCopy[]> {
+  if (extras.length === 0) return [];
+  const { sides, globalCheckpoint } = request;
+  const found = await sides.leader.multiGet(sides.leaderIndex, extras, signal);
+  const lines: DeleteLine[] = [];
+  const again: number[] = [];
+  for (const [at, extra] of extras.entries()) {
+    const now = found[at];
+    if (now === undefined || !now.found) {
+      // Without any operation on the leader shard there is no number to delete under but the copy's own.
+      const fence = globalCheckpoint < 0 ? 0 : versionOf(sides.scheme, globalCheckpoint, sides.shard);
+      lines.push({ id: extra.id, routing: extra.routing, version: Math.max(extra.version, fence) });
+    } else {
+      report.living += 1;
+      // Above G0 it is the next cycle's.
+      if (now.seqNo !== undefined && now.seqNo <= globalCheckpoint) again.push(now.seqNo);
+    }
+  }
+  const conflicts = await request.writeDeletes(lines);
+  report.deleted += lines.length - conflicts.length;
+  if (again.length > 0) await request.resend(again);
+  return [];
+}

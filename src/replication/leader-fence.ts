@@ -1,0 +1,41 @@
+import { failed } from '../domain/failure.ts';
+import type { ShardStats } from '../domain/shard-stats.ts';
+import type { Observation } from './cluster-watcher.ts';
+
+/** What the leader shard must still be for the copy to be a copy of it. */
+export interface LeaderIdentity {
+  readonly cluster: string;
+  readonly index: string;
+  readonly uuid: string;
+  readonly shards: number;
+  readonly shard: number;
+  /** Undefined until it was seen for the first time. */
+  readonly historyUuid: string | undefined;
+}
+
+export interface FencedStats extends ShardStats {
+  readonly primaryTerm: number;
+}
+
+/**
+ * The shard's numbers, if the observation shows the same index with the same history; `Failed` otherwise. A shard that is missing
+ * is unknown, never idle. A changed primary term alone is no failure: the caller drops its view.
+ */
+export function fencedStats(observation: Observation, leader: LeaderIdentity): FencedStats {
+  const { versions } = observation;
+  const details = { op: 'watch leader', cluster: leader.cluster };
+  const name = `${leader.cluster}:${leader.index}`;
+  if (versions === undefined) throw failed('index_deleted', { ...details, reason: `${name} does not exist` });
+  if (versions.uuid !== leader.uuid) throw failed('index_recreated', { ...details, reason: `${name} has uuid ${versions.uuid}, not ${leader.uuid}` });
+  if (versions.state === 'close') throw failed('index_closed', { ...details, reason: `${name} is closed` });
+  if (versions.primaryTerms.length !== leader.shards) {
+    throw failed('shard_count_changed', { ...details, reason: `${name} has ${versions.primaryTerms.length} shards, not ${leader.shards}` });
+  }
+  const stats = observation.shards.get(leader.shard);
+  const primaryTerm = versions.primaryTerms[leader.shard];
+  if (stats === undefined || primaryTerm === undefined) throw failed('shard_unavailable', { ...details, reason: `no primary of shard ${leader.shard} of ${name} answers` });
+  if (leader.historyUuid !== undefined && stats.historyUuid !== leader.historyUuid) {
+    throw failed('history_changed', { ...details, reason: `shard ${leader.shard} of ${name} has history ${stats.historyUuid}, not ${leader.historyUuid}` });
+  }
+  return { ...stats, primaryTerm };
+}

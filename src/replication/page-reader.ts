@@ -1,0 +1,37 @@
+import { expectedBytes, firstPage, nextPage, type PageLimits, type PageSizing } from '../domain/page-size.ts';
+import type { SearchPage } from '../domain/wire/search-page.ts';
+import type { LeaderCluster, PageRequest } from '../ports/leader-cluster.ts';
+import type { ByteBudget } from './byte-budget.ts';
+
+export type PageWish = Omit<PageRequest, 'size'>;
+
+/** Reads pages of adaptive size within the supervisor's byte budget. */
+export class PageReader {
+  readonly #leader: LeaderCluster;
+  readonly #budget: ByteBudget;
+  readonly #limits: PageLimits;
+  #sizing: PageSizing;
+  bytesRead = 0;
+
+  constructor(options: { leader: LeaderCluster; budget: ByteBudget; limits: PageLimits }) {
+    this.#leader = options.leader;
+    this.#budget = options.budget;
+    this.#limits = options.limits;
+    this.#sizing = firstPage(options.limits);
+  }
+
+  /** Reads a page and holds its share of the budget until `apply` is done. `full`: there may be more after it. */
+  async read<T>(wish: PageWish, signal: AbortSignal, apply: (page: SearchPage, full: boolean) => Promise<T>): Promise<T> {
+    const size = this.#sizing.documents;
+    const lease = await this.#budget.acquire(expectedBytes(this.#sizing), size, signal);
+    try {
+      const page = await this.#leader.readPage({ ...wish, size }, signal);
+      lease.adjust(page.body.length, page.hits.length);
+      this.bytesRead += page.body.length;
+      this.#sizing = nextPage(this.#sizing, { documents: page.hits.length, bytes: page.body.length }, this.#limits);
+      return await apply(page, page.hits.length >= size);
+    } finally {
+      lease.release();
+    }
+  }
+}

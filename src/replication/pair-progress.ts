@@ -1,0 +1,113 @@
+import { acknowledged, recounted, UNKNOWN_LEDGER, verdictOf, type Ledger, type LedgerVerdict } from '../domain/ledger.ts';
+import type { RangeCursor } from '../domain/position.ts';
+import type { WriteTally } from './bulk-writer.ts';
+
+interface Sample {
+  readonly checkpoint: number;
+  readonly atMs: number;
+}
+
+const SAMPLES_MAX = 256;
+
+/** Counters of a pair since its actor started, for status and metrics. */
+export interface PairCounters {
+  operationsWritten: number;
+  conflicts: number;
+  deleteScans: number;
+  deletesFound: number;
+  /** Scans whose finds were not the difference of the counts. */
+  scanSurprises: number;
+  foreignWrites: number;
+  retries: number;
+}
+
+/** What is known of one pair's data, and how far it is. Times are of the monotonic clock, in ms. */
+export class PairProgress {
+  /** C: every leader operation at or below is applied. */
+  checkpoint = -1;
+  /** Unfinished ranges of a long way to go; empty in normal following. */
+  ranges: readonly RangeCursor[] = [];
+  /** Applied operations above C. */
+  readonly appliedAbove = new Set<number>();
+  /** Live documents of this pair on the follower; undefined: unknown until recounted. */
+  followerCount: number | undefined;
+  leaderCount: number | undefined;
+  outstandingDeletes = 0;
+  ledger: Ledger = UNKNOWN_LEDGER;
+  /** When a write of unknown effect was last in flight. */
+  unsureAtMs: number | undefined;
+  lastWriteEndedAtMs = Number.NEGATIVE_INFINITY;
+  #writing = 0;
+  #deletesNoticedAtMs: number | undefined;
+  #samples: Sample[] = [];
+  readonly counters: PairCounters = { operationsWritten: 0, conflicts: 0, deleteScans: 0, deletesFound: 0, scanSurprises: 0, foreignWrites: 0, retries: 0 };
+
+  beginWrite(): void {
+    this.#writing += 1;
+  }
+
+  endWrite(nowMs: number): void {
+    this.#writing -= 1;
+    this.lastWriteEndedAtMs = nowMs;
+  }
+
+  get writing(): boolean {
+    return this.#writing > 0;
+  }
+
+  answered(tally: WriteTally): void {
+    if (this.followerCount !== undefined) this.followerCount += tally.created - tally.deleted;
+    // A delete that found nothing says that the count is not what we believe.
+    if (tally.absent > 0) this.followerCount = undefined;
+    this.ledger = acknowledged(this.ledger, tally.sequenced);
+    this.counters.operationsWritten += tally.sequenced;
+  }
+
+  unsure(nowMs: number): void {
+    this.followerCount = undefined;
+    this.ledger = UNKNOWN_LEDGER;
+    this.unsureAtMs = nowMs;
+  }
+
+  recounted(count: number, maxSeqNo: number | undefined): void {
+    this.followerCount = count;
+    this.ledger = maxSeqNo === undefined ? UNKNOWN_LEDGER : recounted(maxSeqNo);
+    this.unsureAtMs = undefined;
+  }
+
+  /** `maxSeqNo` as seen by requests that started at `startedAtMs`; undefined when a write of ours was under way meanwhile. */
+  audit(maxSeqNo: number, startedAtMs: number): LedgerVerdict | undefined {
+    if (this.writing || this.lastWriteEndedAtMs >= startedAtMs) return undefined;
+    return verdictOf(this.ledger, maxSeqNo);
+  }
+
+  advance(checkpoint: number): void {
+    if (checkpoint <= this.checkpoint) return;
+    this.checkpoint = checkpoint;
+    for (const seqNo of this.appliedAbove) if (seqNo <= checkpoint) this.appliedAbove.delete(seqNo);
+    this.#samples = this.#samples.filter((sample) => sample.checkpoint > checkpoint);
+  }
+
+  sampled(leaderGlobalCheckpoint: number, nowMs: number): void {
+    const last = this.#samples.at(-1);
+    if (leaderGlobalCheckpoint <= Math.max(this.checkpoint, last?.checkpoint ?? -1)) return;
+    // The oldest samples are the ones that tell the lag; when there are too many, every second one goes.
+    if (this.#samples.length >= SAMPLES_MAX) this.#samples = this.#samples.filter((_, at) => at % 2 === 0);
+    this.#samples.push({ checkpoint: leaderGlobalCheckpoint, atMs: nowMs });
+  }
+
+  compared(leaderCount: number, nowMs: number): number | undefined {
+    this.leaderCount = leaderCount;
+    if (this.followerCount === undefined) return undefined;
+    const difference = this.followerCount - leaderCount;
+    this.outstandingDeletes = Math.max(0, difference);
+    this.#deletesNoticedAtMs = difference > 0 ? (this.#deletesNoticedAtMs ?? nowMs) : undefined;
+    return difference;
+  }
+
+  /** Age of the oldest change that is known and not applied. 0: none. */
+  lagMs(nowMs: number): number {
+    const oldest = Math.min(this.#samples[0]?.atMs ?? nowMs, this.#deletesNoticedAtMs ?? nowMs);
+    return Math.max(0, nowMs - oldest);
+  }
+}

@@ -1,0 +1,47 @@
+import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import type { IndexShardStats } from '../domain/shard-stats.ts';
+import type { VersionScheme } from '../domain/version.ts';
+import { EPOCH_SPAN } from '../domain/version.ts';
+
+const TRIES_MAX = 5;
+const LISTING_PAGE = 5000;
+
+export interface CountedShard {
+  readonly count: number;
+  /** The follower shard's `max_seq_no` at the count; undefined where the count is not of a whole shard. */
+  readonly maxSeqNo: number | undefined;
+}
+
+/**
+ * Counts the pair's live documents on the follower, from the searchable state between two equal readings of `max_seq_no`: nothing was
+ * written meanwhile, by anybody. Undefined when the shard would not keep still. Never from `_stats` document counts, which count nested
+ * children. None of our writes may be in flight, and the last one of unknown effect must be older than the longest life of a request.
+ */
+export async function countAligned(
+  target: { follower: FollowerCluster; index: string; shard: number; stats: () => Promise<IndexShardStats> },
+  signal: AbortSignal,
+): Promise<CountedShard | undefined> {
+  for (let attempt = 0; attempt < TRIES_MAX; attempt += 1) {
+    const before = (await target.stats()).get(target.shard);
+    await target.follower.refresh(target.index, signal);
+    const count = await target.follower.count(target.index, target.shard, signal);
+    const after = (await target.stats()).get(target.shard);
+    if (before !== undefined && after !== undefined && before.maxSeqNo === after.maxSeqNo && before.historyUuid === after.historyUuid) {
+      return { count, maxSeqNo: after.maxSeqNo };
+    }
+  }
+  return undefined;
+}
+
+/** The same where the pair's documents are spread over the index: by listing. Only this pair writes them, so other writes do not matter. */
+export async function countUnaligned(target: { follower: FollowerCluster; index: string; shard: number; scheme: VersionScheme }, signal: AbortSignal): Promise<CountedShard> {
+  await target.follower.refresh(target.index, signal);
+  let count = 0;
+  for (let after = -1; ;) {
+    const page = await target.follower.listByVersion({ index: target.index, shard: undefined, after, size: LISTING_PAGE }, signal);
+    const last = page.at(-1);
+    if (last === undefined) return { count, maxSeqNo: undefined };
+    for (const { version } of page) if ((version % EPOCH_SPAN) % target.scheme.leaderShards === target.shard) count += 1;
+    after = last.version;
+  }
+}

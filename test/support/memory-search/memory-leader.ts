@@ -1,0 +1,71 @@
+import { failed } from '../../../src/domain/failure.ts';
+import { scanSearchPage } from '../../../src/domain/wire/search-page.ts';
+import type { LeaderCluster } from '../../../src/ports/leader-cluster.ts';
+import type { View } from '../../../src/ports/search-cluster.ts';
+import { histogramOf, listed, type MemoryCluster, memoryClusterState, multiGet, shardAt } from './memory-cluster.ts';
+import { firstAbove, type SearchableState, type StoredDocument } from './memory-shard.ts';
+
+export interface MemoryLeader extends LeaderCluster {
+  /** A test asserts that it is 0 at the end. */
+  readonly openViews: () => number;
+  /** As if every point in time had expired. */
+  readonly expireViews: () => void;
+}
+
+export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
+  const views = new Map<string, SearchableState>();
+  let opened = 0;
+  const around = <T>(operation: string, index: string, run: () => T): Promise<T> => cluster.around({ cluster: cluster.name, operation, index }, run);
+
+  const stateOf = (name: string, shard: number, view: View | undefined, op: string): SearchableState => {
+    const index = cluster.index(name, op);
+    if (view === undefined) return shardAt(index, shard).searchable;
+    const state = views.get(view.id);
+    if (state === undefined) throw failed('view_expired', { op, reason: `no search context for ${view.id}`, cluster: cluster.name, status: 404 });
+    return state;
+  };
+
+  return {
+    ...memoryClusterState(cluster),
+    openViews: () => views.size,
+    expireViews: () => views.clear(),
+    openView: (request) =>
+      around('openView', request.index, () => {
+        const id = `view-${(opened += 1)}`;
+        views.set(id, shardAt(cluster.index(request.index, 'open view'), request.shard).searchable);
+        return { index: request.index, shard: request.shard, id };
+      }),
+    closeView: (view) => {
+      views.delete(view.id);
+      return Promise.resolve();
+    },
+    readPage: (request) =>
+      around('readPage', request.index, () => {
+        const all = stateOf(request.index, request.shard, request.view, 'search').bySeqNo;
+        const start = firstAbove(all, 'seqNo', request.after);
+        const end = request.upTo === undefined ? all.length : firstAbove(all, 'seqNo', request.upTo);
+        const total = request.upTo === undefined ? all.length : Math.max(0, end - start);
+        const body = searchAnswer(all.slice(start, Math.min(end, start + request.size)), request.countTotal ? total : undefined);
+        return scanSearchPage(new TextEncoder().encode(body));
+      }),
+    histogram: (request) =>
+      around('histogram', request.index, () => histogramOf(stateOf(request.index, request.shard, request.view, 'histogram').bySeqNo, request)),
+    listBySeqNo: (request) =>
+      around('listBySeqNo', request.index, () => {
+        const all = stateOf(request.index, request.shard, request.view, 'list').bySeqNo;
+        const start = firstAbove(all, 'seqNo', request.from - 1);
+        return all.slice(start, Math.min(firstAbove(all, 'seqNo', request.to), start + request.size)).map(listed);
+      }),
+    multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
+  };
+}
+
+function searchAnswer(documents: readonly StoredDocument[], total: number | undefined): string {
+  const hits = documents.map((document) => {
+    const routing = document.routing === undefined ? '' : `,"_routing":${JSON.stringify(document.routing)}`;
+    const numbers = `"_seq_no":${document.seqNo},"_primary_term":1,"_version":${document.version}`;
+    return `{"_index":"memory","_id":${JSON.stringify(document.id)},${numbers}${routing},"_source":${document.source},"sort":[${document.seqNo}]}`;
+  });
+  const count = total === undefined ? '' : `"total":{"value":${total},"relation":"eq"},`;
+  return `{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"hits":{${count}"hits":[${hits.join()}]}}`;
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { renderStatus, type StatusView } from '../../../src/cli/status-view.ts';
+import { displayWidth } from '../../../src/cli/text.ts';
+import type { IndexStatus } from '../../../src/domain/commands.ts';
+import { failed } from '../../../src/domain/failure.ts';
+import { index, NOW_MS, pair } from './cli-bench.ts';
+
+const unreachable = failed('cluster_unreachable', {
+  op: 'leader search',
+  reason: 'connect ECONNREFUSED 127.0.0.1:9200',
+}).failure;
+const conflict = failed('mapping_conflict', {
+  op: 'put mapping',
+  reason: 'mapper [name] cannot be changed\u001b[31m\nfrom type [text]',
+}).failure;
+const logs = { cluster: 'tokyo', index: 'logs' };
+
+const everyState: readonly IndexStatus[] = [
+  index([
+    pair({ follower: logs, shard: 2, state: 'paused', desired: 'paused', lagOperations: 5120, lagSeconds: 312.4 }),
+    pair({
+      follower: logs,
+      shard: 0,
+      state: 'retrying',
+      attempt: 3,
+      nextTryAtMs: NOW_MS + 3500,
+      failure: unreachable,
+      lagOperations: null,
+      lagSeconds: 61,
+    }),
+    pair({ follower: logs, shard: 1, state: 'fatal', failure: conflict, followerDocuments: null }),
+    pair({ follower: logs, shard: 3, state: 'paused', desired: 'paused' }),
+  ]),
+  index([
+    pair({
+      shard: 1,
+      state: 'bootstrapping',
+      progress: 0.624,
+      lagOperations: 25_000,
+      lagSeconds: 8.04,
+      operationsPerSecond: 12_345.6,
+      bytesPerSecond: 9_870_000,
+    }),
+    pair({ shard: 0, lagOperations: 12, lagSeconds: 0.4, operationsPerSecond: 1204, bytesPerSecond: 310_000 }),
+  ]),
+];
+
+function shown(indices: readonly IndexStatus[], view: Partial<StatusView> = {}): readonly string[] {
+  return renderStatus(indices, {
+    columns: Number.POSITIVE_INFINITY,
+    rows: Number.POSITIVE_INFINITY,
+    nowMs: NOW_MS,
+    paint: (_, text) => text,
+    ...view,
+  }).split('\n');
+}
+
+const BELOW = [
+  '',
+  'tokyo:logs/0 retrying: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',
+  '  next: Check that the cluster is up and that its url is right; Slipstream keeps trying.',
+  'tokyo:logs/1 fatal: mapping_conflict: put mapping: mapper [name] cannot be changed from type [text]',
+  "  next: The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+  'tokyo:logs/2-3 paused: by command',
+  '  next: slipstream resume tokyo:logs',
+  '',
+];
+
+describe('the table of status', () => {
+  it('has all columns where there is room, sorted, and below it whatever stands still', () => {
+    assert.deepEqual(shown(everyState), [
+      'FOLLOWER      SHARD  STATE                                                    PROGRESS         LAG OPS  LAG S    DOCS   OPS/S  MB/S',
+      'tokyo:cities      0  following                                                                      12    0.4  67,616   1,204   0.3',
+      'tokyo:cities      1  bootstrapping                                            ██████░░░░  62%   25,000    8.0  67,616  12,346   9.9',
+      'tokyo:logs        0  retrying (3) in 4s: connect ECONNREFUSED 127.0.0.1:9200                         -     61  67,616       0     0',
+      'tokyo:logs        1  fatal: mapping_conflict                                                         0      0       -       0     0',
+      'tokyo:logs        2  paused                                                                      5,120    312  67,616       0     0',
+      'tokyo:logs        3  paused                                                                          0      0  67,616       0     0',
+      ...BELOW,
+    ]);
+  });
+
+  it('cuts names and states first on a narrower terminal', () => {
+    assert.deepEqual(shown(everyState, { columns: 100 }).slice(0, 8), [
+      'FOLLOWER      SHARD  STATE                     PROGRESS         LAG OPS  LAG S    DOCS   OPS/S  MB/S',
+      'tokyo:cities      0  following                                       12    0.4  67,616   1,204   0.3',
+      'tokyo:cities      1  bootstrapping             ██████░░░░  62%   25,000    8.0  67,616  12,346   9.9',
+      'tokyo:logs        0  retrying (3) in 4s: con…                         -     61  67,616       0     0',
+      'tokyo:logs        1  fatal: mapping_conflict                          0      0       -       0     0',
+      'tokyo:logs        2  paused                                       5,120    312  67,616       0     0',
+      'tokyo:logs        3  paused                                           0      0  67,616       0     0',
+      '',
+    ]);
+  });
+
+  it('leaves the least needed columns out on a narrow one, and still names every reason', () => {
+    const lines = shown(everyState, { columns: 50 });
+    assert.deepEqual(lines, [
+      'FOLLOWER      SHARD  STATE          LAG OPS  LAG S',
+      'tokyo:cities      0  following           12    0.4',
+      'tokyo:cities      1  bootstrapping   25,000    8.0',
+      'tokyo:logs        0  retrying (3)…        -     61',
+      'tokyo:logs        1  fatal: mappi…        0      0',
+      'tokyo:logs        2  paused           5,120    312',
+      'tokyo:logs        3  paused               0      0',
+      ...BELOW,
+    ]);
+    for (const width of [30, 40, 64, 80, 120])
+      for (const line of shown(everyState, { columns: width }).slice(0, 7))
+        assert.ok(displayWidth(line) <= Math.max(width, 33), `${width}: ${line}`);
+  });
+
+  it('counts the cells of wide and combining letters', () => {
+    const wide = { cluster: 'tokyo', index: '東京の都市' };
+    const composed = { cluster: 'tokyo', index: 'cafe\u0301' };
+    assert.deepEqual(shown([index([pair({ follower: wide })]), index([pair({ follower: composed })])]), [
+      'FOLLOWER          SHARD  STATE      LAG OPS  LAG S    DOCS  OPS/S  MB/S',
+      'tokyo:cafe\u0301            0  following        0      0  67,616      0     0',
+      'tokyo:東京の都市      0  following        0      0  67,616      0     0',
+      '',
+    ]);
+  });
+
+  it('gives way to what stands still when the screen is low', () => {
+    const many = index(
+      Array.from({ length: 30 }, (_, shard) =>
+        pair({ shard, ...(shard === 29 ? { state: 'fatal', failure: conflict } : {}) }),
+      ),
+    );
+    const lines = shown([many], { rows: 12 });
+    assert.equal(lines.length, 12, 'eleven lines, and the cursor on the twelfth');
+    assert.match(lines[7] ?? '', /^… 24 more shards/);
+    assert.match(lines[9] ?? '', /^tokyo:cities\/29 fatal/);
+    const broken = shown([many], { rows: 12, columns: 90 });
+    assert.equal(broken.length, 10, 'two lines are broken by the terminal');
+  });
+
+  it('tells a command that is not effective yet', () => {
+    const lines = shown([
+      index([pair({ desired: 'paused' }), pair({ shard: 1, state: 'paused', desired: 'running' })]),
+    ]);
+    assert.match(lines[1] ?? '', /following, pausing/);
+    assert.match(lines[2] ?? '', /paused, resuming/);
+  });
+
+  it('has a line for an index without shards yet, and a sentence for nothing at all', () => {
+    assert.match(shown([index([], { state: 'followed' })])[1] ?? '', /^tokyo:cities {6}- {2}followed$/);
+    assert.match(shown([])[0] ?? '', /^Nothing is followed\. Begin with: slipstream follow/);
+  });
+
+  it('links the trace of what stands still', () => {
+    const lines = shown([index([pair({ state: 'fatal', failure: conflict })])], {
+      uiTraceUrl: 'http://ui/t/{traceId}',
+    });
+    assert.equal(lines.at(-2), '  trace: http://ui/t/0af7651916cd43dd8448eb211c80319c');
+  });
+});

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { commandService } from '../../../src/control/service.ts';
+import { failed, type FailureCode } from '../../../src/domain/failure.ts';
+import type { CommandHandler, CommandName } from '../../../src/ports/command-transport.ts';
+import { countingRandom, recordingSurface, type Call } from '../../support/control-bench.ts';
+
+const follower = { cluster: 'replica', index: 'orders' };
+
+interface Answered {
+  readonly ok: boolean;
+  readonly result?: { readonly commandId: string; readonly effective: boolean };
+  readonly failure?: { readonly code: string; readonly reason: string };
+}
+
+function bench(answer?: (call: Call) => unknown, options: { maxInFlight?: number; rememberedAnswers?: number } = {}) {
+  const surface = recordingSurface(answer);
+  const handler = commandService({ surface, random: countingRandom(), ...options });
+  return { surface, handler };
+}
+
+async function ask(
+  handler: CommandHandler,
+  name: CommandName,
+  body: unknown,
+  maxReplyBytes = 1024 * 1024,
+): Promise<Answered> {
+  const answer = await handler({
+    name,
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    trace: new Map(),
+    maxReplyBytes,
+  });
+  return JSON.parse(answer.body);
+}
+
+const refuse = (code: FailureCode) => (): never => {
+  throw failed(code, { op: 'pause', reason: 'as the test wishes' });
+};
+
+it('gives a command without an id one, and answers with it', async () => {
+  const { surface, handler } = bench();
+  const answer = await ask(handler, 'pause', { follower });
+  assert.equal(answer.result?.commandId, 'id-1');
+  assert.deepEqual(surface.calls, [{ name: 'pause', given: { follower, commandId: 'id-1' } }]);
+});
+
+it('answers a repeated command id with the first answer and does nothing twice', async () => {
+  let count = 0;
+  const { surface, handler } = bench(() => ({
+    commandId: 'c1',
+    accepted: true,
+    effective: (count += 1) > 1,
+    pairs: [],
+  }));
+  const first = await ask(handler, 'pause', { follower, shard: 0, commandId: 'c1' });
+  assert.deepEqual(await ask(handler, 'pause', { commandId: 'c1', shard: 0, follower }), first);
+  assert.equal(surface.calls.length, 1);
+});
+
+it('gives the one answer to repetitions that arrive while the first is under way', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { surface, handler } = bench(() => gate.promise);
+  const both = [
+    ask(handler, 'pause', { follower, commandId: 'c1' }),
+    ask(handler, 'pause', { follower, commandId: 'c1' }),
+  ];
+  gate.resolve();
+  const [first, second] = await Promise.all(both);
+  assert.deepEqual(first, second);
+  assert.equal(surface.calls.length, 1);
+});
+
+it('refuses a command id that was used for another command or another body', async () => {
+  const { surface, handler } = bench();
+  await ask(handler, 'pause', { follower, commandId: 'c1' });
+  for (const [name, body] of [
+    ['resume', { follower, commandId: 'c1' }],
+    ['pause', { follower, shard: 1, commandId: 'c1' }],
+  ] as const) {
+    const answer = await ask(handler, name, body);
+    assert.equal(answer.failure?.code, 'invalid_command');
+    assert.match(answer.failure?.reason ?? '', /c1 was used for another command/);
+  }
+  assert.equal(surface.calls.length, 1);
+});
+
+it('remembers a refusal, but tries again after a failure that asks to be repeated', async () => {
+  for (const [code, calls] of [
+    ['unknown_pair', 1],
+    ['journal_unreachable', 2],
+    ['journal_conflict', 2],
+    ['command_timeout', 2],
+  ] as const) {
+    const { surface, handler } = bench(refuse(code));
+    for (const _ of [1, 2])
+      assert.equal((await ask(handler, 'pause', { follower, commandId: 'c1' })).failure?.code, code);
+    assert.equal(surface.calls.length, calls, code);
+  }
+});
+
+it('remembers the answers of late, and no more than it was told to', async () => {
+  const { surface, handler } = bench(undefined, { rememberedAnswers: 2 });
+  for (const commandId of ['a', 'b', 'c', 'b', 'c', 'a']) await ask(handler, 'pause', { follower, commandId });
+  assert.deepEqual(
+    surface.calls.map(({ given }) => (given as { commandId: string }).commandId),
+    ['a', 'b', 'c', 'a'],
+  );
+});
+
+it('answers what the surface throws as a failure with its code, and a defect as a bug', async () => {
+  const known = await bench(refuse('not_paused')).handler({
+    name: 'pause',
+    body: JSON.stringify({ follower }),
+    trace: new Map(),
+    maxReplyBytes: 1e6,
+  });
+  assert.deepEqual(known.error, { status: 400, text: 'not_paused: as the test wishes' });
+  const defect = await ask(
+    bench(() => {
+      throw new TypeError('undefined is not a function');
+    }).handler,
+    'pause',
+    { follower },
+  );
+  assert.equal(defect.failure?.code, 'bug');
+});
+
+it('passes neither an invalid command nor an unknown key on to the surface', async () => {
+  const { surface, handler } = bench();
+  for (const body of ['', '{', {}, { follower, colour: 'blue' }])
+    assert.equal((await ask(handler, 'pause', body)).failure?.code, 'invalid_command');
+  assert.equal(surface.calls.length, 0);
+});
+
+it('refuses more commands at once than its limit, and takes them again afterwards', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { handler } = bench(() => gate.promise, { maxInFlight: 1 });
+  const first = ask(handler, 'pause', { follower });
+  assert.equal((await ask(handler, 'pause', { follower })).failure?.code, 'command_timeout');
+  gate.resolve();
+  assert.equal((await first).ok, true);
+  assert.equal((await ask(handler, 'pause', { follower })).ok, true);
+});
+
+it('says so when an answer is longer than the transport carries', async () => {
+  const pairs = [
+    { shard: 0, accepted: true, effective: true, state: 'paused', failure: { reason: 'x'.repeat(5_000) } },
+  ];
+  const { handler } = bench(() => ({ commandId: 'c', accepted: true, effective: true, pairs }));
+  const answer = await ask(handler, 'pause', { follower }, 4_000);
+  assert.equal(answer.failure?.code, 'unexpected_answer');
+  assert.match(answer.failure?.reason ?? '', /was carried out/);
+});
+
+it('runs every command inside the trace that came with it', async () => {
+  const told: unknown[] = [];
+  const handler = commandService({
+    surface: recordingSurface(() => void told.push('ran')),
+    random: countingRandom(),
+    traced: async (call, run) => {
+      told.push([call.name, call.trace.get('traceparent')]);
+      const reply = await run();
+      told.push(reply.ok);
+      return reply;
+    },
+  });
+  const trace = new Map([['traceparent', '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01']]);
+  await handler({ name: 'pause', body: JSON.stringify({ follower }), trace, maxReplyBytes: 1e6 });
+  await handler({ name: 'pause', body: '{}', trace, maxReplyBytes: 1e6 });
+  const call = ['pause', trace.get('traceparent')];
+  assert.deepEqual(told, [call, 'ran', true, call, false]);
+});

@@ -1,0 +1,29 @@
+import type { FollowerMark } from '../../../src/domain/index-spec/follower-mark.ts';
+import type { IndexShape } from '../../../src/domain/index-spec/index-shape.ts';
+
+/** An open index of one shard, as a cluster describes it. */
+export function described(parts: Partial<IndexShape> = {}): IndexShape {
+  return {
+    name: 'cities',
+    uuid: 'leader-uuid',
+    state: 'open',
+    settings: { 'index.number_of_shards': '1', 'index.uuid': 'leader-uuid' },
+    defaults: {},
+    mappings: {},
+    aliases: {},
+    ...parts,
+  };
+}
+
+export function marked(parts: Partial<FollowerMark> = {}): FollowerMark {
+  return {
+    role: 'follower',
+    journalId: 'journal',
+    epoch: 1,
+    leader: { cluster: 'left', clusterUuid: 'left-uuid', index: 'cities', uuid: 'leader-uuid' },
+    shards: 1,
+    overrides: [],
+    copied: { settings: [], aliases: [] },
+    ...parts,
+  };
+}
