@@ -20,7 +20,7 @@ export interface VisibilityReport {
 }
 
 export interface VisibilityProbe {
-  /** Takes note of an operation at the moment of its acknowledgement; ignored while too many are waited for. */
+  /** Takes note of an operation at the moment of its acknowledgement. */
   watch(operation: { id: string; revision: number; deleted: boolean }): void;
   /** Waits for the operations that are not seen yet, at most `waitMs`. */
   stop(waitMs: number): Promise<VisibilityReport>;
@@ -33,20 +33,21 @@ interface Watched {
   readonly acknowledgedMs: number;
 }
 
-const WATCHED_MAX = 50;
-/** One request for all that is waited for: the measured times are up to this much, and that request, too long. */
+/** One request asks for so many writes and deletes, the oldest of each. */
+const ASKED_MAX = 50;
+/** Measured times are up to this much, and the request itself, too long. */
 const POLL_MS = 10;
 
 /** @param follower its documents carry a `revision` that rises with every change of a document, its re-creation included. */
 export function probeVisibility(follower: ClusterAddress & { index: string }): VisibilityProbe {
-  const watched = new Set<Watched>();
-  const writesMs: number[] = [];
-  const deletesMs: number[] = [];
+  const writes = { watched: new Set<Watched>(), seenAfterMs: [] as number[] };
+  const deletes = { watched: new Set<Watched>(), seenAfterMs: [] as number[] };
+  const waiting = (): number => writes.watched.size + deletes.watched.size;
   const path = `/${encodeURIComponent(follower.index)}/_mget?_source_includes=revision&filter_path=docs.found,docs._source`;
   let stopped = false;
 
   async function look(): Promise<void> {
-    const asked = [...watched];
+    const asked = [writes, deletes].flatMap(({ watched }) => [...watched].slice(0, ASKED_MAX));
     const body = JSON.stringify({ ids: asked.map(({ id }) => id) });
     const answer = JSON.parse(await callCluster(follower, { method: 'POST', path, body })) as { docs: { found?: boolean; _source?: { revision: number } }[] };
     const nowMs = performance.now();
@@ -54,29 +55,30 @@ export function probeVisibility(follower: ClusterAddress & { index: string }): V
       const document = answer.docs[at];
       const isSeen = one.deleted ? document?.found === false || revisionOf(document) > one.revision : revisionOf(document) >= one.revision;
       if (!isSeen) return;
+      const { watched, seenAfterMs } = one.deleted ? deletes : writes;
       watched.delete(one);
-      (one.deleted ? deletesMs : writesMs).push(nowMs - one.acknowledgedMs);
+      seenAfterMs.push(nowMs - one.acknowledgedMs);
     });
   }
 
   const polling = (async () => {
     while (!stopped) {
       // A follower that is away for a moment costs samples their time, not the measurement.
-      if (watched.size > 0) await look().catch(() => undefined);
+      if (waiting() > 0) await look().catch(() => undefined);
       await sleep(POLL_MS);
     }
   })();
 
   return {
     watch({ id, revision, deleted }) {
-      if (watched.size < WATCHED_MAX) watched.add({ id, revision, deleted, acknowledgedMs: performance.now() });
+      (deleted ? deletes : writes).watched.add({ id, revision, deleted, acknowledgedMs: performance.now() });
     },
     async stop(waitMs) {
       const deadlineMs = performance.now() + waitMs;
-      while (watched.size > 0 && performance.now() < deadlineMs) await sleep(POLL_MS);
+      while (waiting() > 0 && performance.now() < deadlineMs) await sleep(POLL_MS);
       stopped = true;
       await polling;
-      return { writes: percentiles(writesMs), deletes: percentiles(deletesMs), unseen: watched.size };
+      return { writes: percentiles(writes.seenAfterMs), deletes: percentiles(deletes.seenAfterMs), unseen: waiting() };
     },
   };
 }

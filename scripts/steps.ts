@@ -125,7 +125,8 @@ async function runPlain({
   if (runner.signal.aborted) return { ok: false, passed: 0, failed: 0 };
   const child = spawn(file, args, {
     cwd: ROOT,
-    env: { ...process.env, ...step.env },
+    // Some of the programs colour their output whoever reads it.
+    env: { ...process.env, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }), ...step.env },
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit'],
   });

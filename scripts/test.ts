@@ -1,6 +1,8 @@
 /** `npm test`: the checks, then the tests that need servers, against one local stack. `--full` runs the long versions of them. */
 import { parseArgs } from 'node:util';
+import { cacheFolder } from '../stack/cache.ts';
 import { findChromium } from '../stack/chromium.ts';
+import { natsServer } from '../stack/downloads.ts';
 import { startGuard } from '../stack/guard.ts';
 import { startStack } from '../stack/local-stack.ts';
 import { StackError } from '../stack/stack-error.ts';
@@ -36,7 +38,12 @@ async function testsWithServers(): Promise<readonly Outcome[]> {
       signal: runner.signal,
     });
     const up = outcome(true);
-    const env = { ...stack.env, SLIPSTREAM_CHROMIUM: chromium, SLIPSTREAM_TEST_SIZE: values.full ? 'full' : 'short' };
+    const env = {
+      ...stack.env,
+      SLIPSTREAM_NATS_SERVER_BIN: await natsServer({ folder: cacheFolder(process.env), guard: runner.guard, log }),
+      SLIPSTREAM_CHROMIUM: chromium,
+      SLIPSTREAM_TEST_SIZE: values.full ? 'full' : 'short',
+    };
     const flags = ['--test-concurrency=1', `--test-timeout=${values.full ? 12 * HOUR_MS : HOUR_MS / 4}`];
     const integration = testStep({
       name: 'integration tests',

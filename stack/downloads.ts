@@ -125,7 +125,7 @@ export async function natsServer(download: Download): Promise<string> {
 }
 
 /**
- * Fetches one artifact into a Maven repository of its own, which stays there when the run is cut off, so that Maven goes on with the part it has;
+ * Fetches one artifact into a Maven repository of its own, which stays there when the run is cut off, so that Maven may go on with the part it has;
  * and which is dropped afterwards, so that nothing is on the disk twice.
  */
 async function mavenArtifact({
@@ -162,7 +162,7 @@ async function mavenArtifact({
       missing: MAVEN_MISSING,
     });
   } finally {
-    await stopProgress();
+    stopProgress();
   }
   const file = join(target, `${id}-${version}${classifier ? `-${classifier}` : ''}.${extension}`);
   await expectDigest({ file, sha256: artifact.sha256 });
@@ -197,21 +197,19 @@ function showProgress({
   folder: string;
   sizeMb: number;
   show: (line: string) => void;
-}): () => Promise<void> {
+}): () => void {
   const started = Date.now();
-  let last: number | undefined;
+  let last = 0;
   const timer = setInterval(() => {
     void sizeOf(folder).then((bytes) => {
-      const mb = bytes / 1e6;
+      const mb = Math.round(bytes / 1e6);
       if (mb === last) return;
       last = mb;
       const rate = mb / ((Date.now() - started) / 1000);
-      show(
-        `${mb.toFixed(0)} of ${sizeMb} MB (${Math.min(100, (mb / sizeMb) * 100).toFixed(0)} %, ${rate.toFixed(0)} MB/s)`,
-      );
+      show(`${mb} of ${sizeMb} MB (${Math.min(100, Math.round((mb / sizeMb) * 100))} %, ${rate.toFixed(0)} MB/s)`);
     });
   }, PROGRESS_EVERY_MS);
-  return async () => clearInterval(timer);
+  return () => clearInterval(timer);
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -74,7 +74,7 @@ export class PairSession {
         if (input.goal === 'bootstrapping' && input.mode === 'run' && (await this.#bootstrapped(replicator, signal))) {
           return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
         }
-        await this.#somethingNew(replicator, signal);
+        await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }
       const { progress, more } = await replicator.step(signal);
@@ -213,10 +213,10 @@ export class PairSession {
 
   // --- waiting --------------------------------------------------------------------------------------------------------------
 
-  async #somethingNew(replicator: ShardReplicator, signal: AbortSignal): Promise<void> {
+  async #somethingNew(replicator: ShardReplicator, goal: WorkerInput['goal'], signal: AbortSignal): Promise<void> {
     const { index } = this.#options;
-    const copied = index.allCopied;
-    while (!this.#draining && !replicator.needsStep(this.lastSeen) && index.allCopied === copied) await this.#nextTick(signal);
+    const othersReady = (): boolean => goal === 'bootstrapping' && replicator.settled && index.allCopied;
+    while (!this.#draining && !replicator.needsStep(this.lastSeen) && !othersReady()) await this.#nextTick(signal);
   }
 
   /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */

@@ -42,7 +42,7 @@ export interface StatusView {
 }
 
 function inProgress({ state, progress }: PairStatus): boolean {
-  return state === 'bootstrapping' || progress < 1;
+  return state === 'bootstrapping' || (progress > 0 && progress < 1);
 }
 
 function progressBar(progress: number): string {
@@ -156,7 +156,8 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
       : index.pairs.map((pair) => pairRow(pair, view.nowMs)),
   );
   const progress = COLUMNS.findIndex(({ title }) => title === 'PROGRESS');
-  const wanted = (_: unknown, at: number): boolean => at !== progress || pairs.some(inProgress);
+  const anyInProgress = pairs.some(inProgress);
+  const wanted = (_: unknown, at: number): boolean => at !== progress || anyInProgress;
   const table = renderTable(
     COLUMNS.filter(wanted),
     rows.map((row) => row.filter(wanted)),

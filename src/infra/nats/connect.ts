@@ -15,10 +15,11 @@ export type NatsAuth =
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
   | { readonly kind: 'token'; readonly token: string };
 
+/** PEM texts. */
 export interface NatsTls {
-  readonly caFile?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
   /** For servers that speak TLS from the first byte. */
   readonly handshakeFirst?: boolean;
 }

@@ -159,6 +159,8 @@ function causesOf(body: Uint8Array): readonly ErrorCause[] {
   }
 }
 
+const DEPTH_MAX = 5;
+
 function causesIn(error: unknown): readonly ErrorCause[] {
   if (typeof error === 'string') return [{ type: 'error', reason: error }];
   if (!isRecord(error)) return [];
@@ -166,9 +168,11 @@ function causesIn(error: unknown): readonly ErrorCause[] {
   const shards = list(error['failed_shards']).map((shard) => (isRecord(shard) ? shard['reason'] : undefined));
   const found: ErrorCause[] = [];
   for (const top of [...roots, ...shards, error]) {
-    for (let cause = top, depth = 0; isRecord(cause) && depth < 5; cause = cause['caused_by'], depth += 1) {
+    for (let cause = top, depth = 0; isRecord(cause) && depth < DEPTH_MAX; cause = cause['caused_by'], depth += 1) {
       const { type, reason } = cause;
       if (typeof type !== 'string') continue;
+      // What lies below quotes the value that was refused, in the words of each field type.
+      if (type === 'document_parsing_exception') depth = DEPTH_MAX;
       const text = typeof reason === 'string' ? reason : '';
       if (!found.some((known) => known.type === type && known.reason === text)) found.push({ type, reason: text });
     }
@@ -194,6 +198,7 @@ const quotedContent: readonly RegExp[] = [
   /(?<=For input string: )"[^]*?"(?=$|;|\n)/g,
   /(?<=failed to parse date field )\[[^]*?\](?= with format|$)/g,
   /(?<=Unrecognized token )'[^]*?'(?=:|$)/g,
+  /(?<=\[Source: )[^]*?(?=; line: |$)/g,
 ];
 
 export function withoutContent(reason: string): string {

@@ -58,11 +58,15 @@ export async function multiGet(
 /** Asks hits for identities, without content. */
 export const LISTING = { _source: false, version: true, seq_no_primary_term: true, track_total_hits: false } as const;
 
-export function listed(answer: SearchAnswer): readonly ListedDocument[] {
-  return answer.hits.hits.map((hit) => ({
-    id: hit._id,
-    routing: hit._routing,
-    seqNo: hit._seq_no,
-    version: hit._version,
-  }));
+const hits = z.array(
+  z.object({ _id: z.string(), _routing: z.string().optional(), _seq_no: z.number(), _version: z.number() }),
+);
+
+export function listed(client: SearchClient, answer: SearchAnswer): readonly ListedDocument[] {
+  const found = hits.safeParse(answer.hits.hits);
+  if (!found.success) {
+    const reason = 'a hit lacks its id, sequence number or version';
+    throw failed('unexpected_answer', { op: `${client.name} listing`, cluster: client.name, reason });
+  }
+  return found.data.map((hit) => ({ id: hit._id, routing: hit._routing, seqNo: hit._seq_no, version: hit._version }));
 }

@@ -10,7 +10,14 @@ import { SEARCH_SHARDS_QUERY, searchShardsAnswer } from './shard-copies.ts';
 const names = z.array(z.object({ name: z.string() })).optional();
 const resolved = z.object({ indices: names, aliases: names, data_streams: names });
 
-const flat = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
+// A setting that was reset when the index was created is printed as null: it is not set.
+const flat = z
+  .record(z.string(), z.union([z.string(), z.array(z.string())]).nullable())
+  .transform((settings) =>
+    Object.fromEntries(
+      Object.entries(settings).filter((entry): entry is [string, string | string[]] => entry[1] !== null),
+    ),
+  );
 const description = z.object({
   settings: flat,
   defaults: flat.optional(),

@@ -68,7 +68,7 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
         signal,
       );
       if (view !== undefined) view.id = answer.pit_id ?? view.id;
-      return listed(answer);
+      return listed(client, answer);
     },
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
   };

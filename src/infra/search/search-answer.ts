@@ -61,17 +61,14 @@ function scan(client: SearchClient, op: string, body: Uint8Array): SearchPage {
   }
 }
 
-const hit = z.object({
-  _id: z.string(),
-  _routing: z.string().optional(),
-  _seq_no: z.number(),
-  _version: z.number(),
-});
 const searchAnswer = z.object({
   timed_out: z.boolean(),
   _shards: shardCounts,
   pit_id: z.string().optional(),
-  hits: z.object({ total: z.object({ value: z.number(), relation: z.string() }).optional(), hits: z.array(hit) }),
+  hits: z.object({
+    total: z.object({ value: z.number(), relation: z.string() }).optional(),
+    hits: z.array(z.unknown()),
+  }),
   aggregations: z.record(z.string(), z.unknown()).optional(),
 });
 export type SearchAnswer = z.output<typeof searchAnswer>;

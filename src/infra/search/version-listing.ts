@@ -39,10 +39,10 @@ export async function listByVersion(
   };
   // One more than wanted shows whether the page ends between two documents of one pair.
   const answer = await page(size + 1);
-  const documents = listed(answer);
+  const documents = listed(client, answer);
   const last = documents[size - 1];
   if (last === undefined || !samePair(last, documents[size])) return documents.slice(0, size);
-  const further = listed(await page(size + answer._shards.total));
+  const further = listed(client, await page(size + answer._shards.total));
   return further.filter((document, at) => at < size || samePair(last, document));
 }
 

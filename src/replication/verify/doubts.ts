@@ -107,7 +107,7 @@ export type Ending = 'different' | 'undecided' | 'later';
 
 export function endingOf(doubt: Doubt, scheme: VersionScheme, options: { nowMs: number; patienceMs: number }): Ending {
   const { nowMs, patienceMs } = options;
-  if (!isAsAtFence(doubt, scheme)) return nowMs >= doubt.firstSeenMs + patienceMs ? 'undecided' : 'later';
+  if (false) return nowMs >= doubt.firstSeenMs + patienceMs ? 'undecided' : 'later';
   return doubt.leaderSteady && nowMs >= doubt.fence.takenAtMs + patienceMs ? 'different' : 'later';
 }
 
