@@ -57,15 +57,26 @@ export async function loadCities(options: CitiesOptions): Promise<LoadedCities> 
   const send = async (): Promise<void> => {
     while (next < cities.length) {
       const chunk = cities.slice(next, (next += BULK_DOCUMENTS));
-      const body = new TextEncoder().encode(chunk.map((city) => `{"index":{"_id":"${city.cityId}"}}\n${cityDocument(city, 0)}\n`).join(''));
-      const answer = await callCluster(options, { method: 'POST', path: `${path}/_bulk?filter_path=errors,items.*.error.reason`, body }, signal);
-      if ((JSON.parse(answer) as { errors: boolean }).errors) throw new Error(`cities were refused: ${answer.slice(0, 300)}`);
+      const body = new TextEncoder().encode(
+        chunk.map((city) => `{"index":{"_id":"${city.cityId}"}}\n${cityDocument(city, 0)}\n`).join(''),
+      );
+      const answer = await callCluster(
+        options,
+        { method: 'POST', path: `${path}/_bulk?filter_path=errors,items.*.error.reason`, body },
+        signal,
+      );
+      if ((JSON.parse(answer) as { errors: boolean }).errors)
+        throw new Error(`cities were refused: ${answer.slice(0, 300)}`);
       loaded += chunk.length;
       onProgress({ documents: loaded, of: cities.length });
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, send));
-  await callCluster(options, { method: 'PUT', path: `${path}/_settings`, body: '{"index":{"refresh_interval":null}}' }, signal);
+  await callCluster(
+    options,
+    { method: 'PUT', path: `${path}/_settings`, body: '{"index":{"refresh_interval":null}}' },
+    signal,
+  );
   await callCluster(options, { method: 'POST', path: `${path}/_refresh` }, signal);
   return { documents: loaded, tookMs: Math.round(performance.now() - startedMs) };
 }

@@ -18,6 +18,7 @@ export async function callCluster(
     ...(signal === undefined ? {} : { signal }),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path.split('?')[0]} at ${url}: HTTP ${response.status} ${text.slice(0, 300)}`);
+  if (!response.ok)
+    throw new Error(`${method} ${path.split('?')[0]} at ${url}: HTTP ${response.status} ${text.slice(0, 300)}`);
   return text;
 }

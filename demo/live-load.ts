@@ -56,7 +56,17 @@ interface Change {
 
 /** The index must hold the cities. Throws when the leader refuses an operation. */
 export async function runLiveLoad(options: LiveLoadOptions): Promise<LiveLoadReport> {
-  const { leader, follower, operationsPerSecond, durationMs, seed = 1, sampleEvery = 10, waitMs = 30_000, onProgress = () => undefined, signal } = options;
+  const {
+    leader,
+    follower,
+    operationsPerSecond,
+    durationMs,
+    seed = 1,
+    sampleEvery = 10,
+    waitMs = 30_000,
+    onProgress = () => undefined,
+    signal,
+  } = options;
   const random = seededRandom(seed);
   const places = await chosenPlaces(random);
   const probe = probeVisibility(follower);
@@ -64,17 +74,26 @@ export async function runLiveLoad(options: LiveLoadOptions): Promise<LiveLoadRep
   const startedMs = performance.now();
   let operations = 0;
   let progressMs = 0;
-  const counts = (): LoadCounts => ({ operations, byKind: { ...byKind }, elapsedMs: Math.round(performance.now() - startedMs) });
+  const counts = (): LoadCounts => ({
+    operations,
+    byKind: { ...byKind },
+    elapsedMs: Math.round(performance.now() - startedMs),
+  });
 
   try {
-    for (let elapsedMs = 0; elapsedMs < durationMs && signal?.aborted !== true; elapsedMs = performance.now() - startedMs) {
+    for (
+      let elapsedMs = 0;
+      elapsedMs < durationMs && signal?.aborted !== true;
+      elapsedMs = performance.now() - startedMs
+    ) {
       const due = Math.floor(((elapsedMs + BATCH_MS) / 1_000) * operationsPerSecond) - operations;
       const changes = changesOf(places, due, random);
       if (changes.length > 0) await send(leader, changes);
       for (const { place, kind } of changes) {
         operations += 1;
         byKind[kind] += 1;
-        if (operations % sampleEvery === 0) probe.watch({ id: place.id, revision: place.revision, deleted: kind === 'delete' });
+        if (operations % sampleEvery === 0)
+          probe.watch({ id: place.id, revision: place.revision, deleted: kind === 'delete' });
       }
       if (elapsedMs - progressMs >= PROGRESS_MS) {
         progressMs = elapsedMs;
@@ -132,5 +151,6 @@ async function send(leader: ClusterAddress & { index: string }, changes: readonl
   const body = new TextEncoder().encode(changes.map(({ lines }) => lines).join(''));
   const path = `/${encodeURIComponent(leader.index)}/_bulk?filter_path=errors,items.*.error.reason`;
   const answer = await callCluster(leader, { method: 'POST', path, body });
-  if ((JSON.parse(answer) as { errors: boolean }).errors) throw new Error(`the leader refused an operation: ${answer.slice(0, 300)}`);
+  if ((JSON.parse(answer) as { errors: boolean }).errors)
+    throw new Error(`the leader refused an operation: ${answer.slice(0, 300)}`);
 }

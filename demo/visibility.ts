@@ -49,11 +49,15 @@ export function probeVisibility(follower: ClusterAddress & { index: string }): V
   async function look(): Promise<void> {
     const asked = [writes, deletes].flatMap(({ watched }) => [...watched].slice(0, ASKED_MAX));
     const body = JSON.stringify({ ids: asked.map(({ id }) => id) });
-    const answer = JSON.parse(await callCluster(follower, { method: 'POST', path, body })) as { docs: { found?: boolean; _source?: { revision: number } }[] };
+    const answer = JSON.parse(await callCluster(follower, { method: 'POST', path, body })) as {
+      docs: { found?: boolean; _source?: { revision: number } }[];
+    };
     const nowMs = performance.now();
     asked.forEach((one, at) => {
       const document = answer.docs[at];
-      const isSeen = one.deleted ? document?.found === false || revisionOf(document) > one.revision : revisionOf(document) >= one.revision;
+      const isSeen = one.deleted
+        ? document?.found === false || revisionOf(document) > one.revision
+        : revisionOf(document) >= one.revision;
       if (!isSeen) return;
       const { watched, seenAfterMs } = one.deleted ? deletes : writes;
       watched.delete(one);
@@ -90,6 +94,7 @@ function revisionOf(document: { _source?: { revision: number } } | undefined): n
 /** Nearest rank; all 0 without samples. */
 export function percentiles(timesMs: readonly number[]): Percentiles {
   const sorted = timesMs.toSorted((a, b) => a - b);
-  const at = (share: number): number => Math.round((sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0) * 10) / 10;
+  const at = (share: number): number =>
+    Math.round((sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0) * 10) / 10;
   return { samples: sorted.length, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99), maxMs: at(1) };
 }

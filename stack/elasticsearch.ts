@@ -70,7 +70,7 @@ export async function elasticsearchRecipe(node: ElasticsearchNode): Promise<Serv
     ES_DISTRIBUTION_TYPE: 'tar',
     ES_JAVA_OPTS: [`-Xms${heap}m`, `-Xmx${heap}m`, ...compiler].join(' '),
     // The launcher's Java must not depend on the system's temporary folder, which the account may not be able to write to.
-    CLI_JAVA_OPTS: `-Djava.io.tmpdir=${join(folder, 'tmp')} -XX:-UsePerfData`,
+    CLI_JAVA_OPTS: `-Djava.io.tmpdir=${join(folder, 'tmp')}`,
   };
   if (options.security) await setPassword({ node, config, env, password: options.security.password });
   const url = `${certificates ? 'https' : 'http'}://127.0.0.1:${node.httpPort}`;

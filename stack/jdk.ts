@@ -40,8 +40,8 @@ export function findJdk(search: JavaSearch): string {
     code: 'jdk_missing',
     reason: `a JDK of version ${search.minimum} or newer is needed; found:${found}`,
     hint:
-      `install one (Temurin ${TRIED_JAVA} is what this was tried with; Debian and Ubuntu: apt-get install openjdk-21-jdk-headless; macOS: brew install temurin), ` +
-      'or set SLIPSTREAM_JAVA_HOME to the folder of one that is installed already',
+      `install Temurin ${TRIED_JAVA}, with which this was tried, or another JDK (Debian 13, Ubuntu 22.04 and newer: apt-get install ` +
+      'openjdk-21-jdk-headless; macOS: brew install temurin), or set SLIPSTREAM_JAVA_HOME to the folder of one that is installed already',
   });
 }
 

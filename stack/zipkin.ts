@@ -22,7 +22,6 @@ export async function zipkinRecipe({ folder, jar, javaHome, port }: ZipkinNode):
     '-XX:+UseSerialGC',
     '-XX:TieredStopAtLevel=1',
     `-Djava.io.tmpdir=${folder}`,
-    '-XX:-UsePerfData',
     '-jar',
     jar,
   ];

@@ -75,7 +75,10 @@ export class FollowerIndex {
     if (this.#unwatch.length > 0) return;
     const { leader, follower } = this.#snapshot;
     this.#unwatch.push(
-      this.leaderSide.watcher.watch(leader.index, { observed: (observation) => this.#followIdle(observation), failed: () => undefined }),
+      this.leaderSide.watcher.watch(leader.index, {
+        observed: (observation) => this.#followIdle(observation),
+        failed: () => undefined,
+      }),
       this.followerSide.watcher.watch(follower.index, { observed: () => undefined, failed: () => undefined }),
     );
   }
@@ -99,22 +102,57 @@ export class FollowerIndex {
     const { signal } = this.#stop;
     if (this.#snapshot.state !== 'followed') return this.#findAgain(signal);
     const { leader, follower, settings } = this.#snapshot;
-    const plan = await preflight({ leaderAdmin: this.leaderSide.admin, followerAdmin: this.followerSide.admin, leader, follower, overrides: settings, journalId: this.#link.journalId }, signal);
+    const plan = await preflight(
+      {
+        leaderAdmin: this.leaderSide.admin,
+        followerAdmin: this.followerSide.admin,
+        leader,
+        follower,
+        overrides: settings,
+        journalId: this.#link.journalId,
+      },
+      signal,
+    );
     const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
     const { followerUuid, followerShards, aligned } = made;
-    await this.append({ type: 'PREPARED' }, { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned }, 'start', signal);
+    await this.append(
+      { type: 'PREPARED' },
+      { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },
+      'start',
+      signal,
+    );
     for (const { what, name, how, verdict } of made.differences) {
-      this.#ports.narrator.log('info', 'the follower index differs from what was asked for', { index: indexKey(follower), what, name, how, verdict });
+      this.#ports.narrator.log('info', 'the follower index differs from what was asked for', {
+        index: indexKey(follower),
+        what,
+        name,
+        how,
+        verdict,
+      });
     }
-    if (made.guard !== 'set') this.#ports.narrator.log('warn', 'no write guard on the follower', { index: indexKey(follower), reason: made.guard.notSet });
-    return { aligned, followerUuid, resultWindow: resultWindowOf(plan.leaderDescription.settings), fresh: plan.adopts === undefined };
+    if (made.guard !== 'set')
+      this.#ports.narrator.log('warn', 'no write guard on the follower', {
+        index: indexKey(follower),
+        reason: made.guard.notSet,
+      });
+    return {
+      aligned,
+      followerUuid,
+      resultWindow: resultWindowOf(plan.leaderDescription.settings),
+      fresh: plan.adopts === undefined,
+    };
   }
 
   async #findAgain(signal: AbortSignal): Promise<PreparedIndex> {
     const { description, mark } = await requireFollower(this.#link, signal);
     this.#durable = mark.restore === undefined;
     const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);
-    return { aligned: this.#snapshot.aligned ?? false, followerUuid: description.uuid, resultWindow: resultWindowOf(leader?.settings ?? {}), fresh: false };
+    return {
+      aligned: this.#snapshot.aligned ?? false,
+      followerUuid: description.uuid,
+      resultWindow: resultWindowOf(leader?.settings ?? {}),
+      fresh: false,
+    };
   }
 
   /** Metadata first, then documents: brings the follower in step if the observation shows other versions than were synced last. */
@@ -127,7 +165,11 @@ export class FollowerIndex {
       const span = this.#ports.narrator.span('metadata-sync', indexKey(this.#snapshot.follower), undefined);
       try {
         const done = await syncMetadata(this.#link, this.#stop.signal);
-        span.set({ 'slipstream.mapping': done.mapping, 'slipstream.settings': done.settings.length, 'slipstream.aliases': done.aliases.length });
+        span.set({
+          'slipstream.mapping': done.mapping,
+          'slipstream.settings': done.settings.length,
+          'slipstream.aliases': done.aliases.length,
+        });
         span.end();
       } catch (thrown) {
         span.end(failureOf(thrown, 'sync metadata'));
@@ -139,11 +181,19 @@ export class FollowerIndex {
 
   /** Aliases and settings change without a document being written: pairs that have nothing to do would not notice. */
   #followIdle(observation: Observation): void {
-    if (this.#prepared === undefined || this.#syncedVersions === undefined || this.#ports.clock.monotonic() < this.#idleSyncAtMs) return;
+    if (
+      this.#prepared === undefined ||
+      this.#syncedVersions === undefined ||
+      this.#ports.clock.monotonic() < this.#idleSyncAtMs
+    )
+      return;
     this.syncMetadata(observation).catch((thrown: unknown) => {
       this.#idleSyncAtMs = this.#ports.clock.monotonic() + IDLE_SYNC_RETRY_MS;
       if (!this.#stop.signal.aborted) {
-        this.#ports.narrator.log('warn', 'metadata is not in step', { index: indexKey(this.#snapshot.follower), failure: failureOf(thrown, 'sync metadata') });
+        this.#ports.narrator.log('warn', 'metadata is not in step', {
+          index: indexKey(this.#snapshot.follower),
+          failure: failureOf(thrown, 'sync metadata'),
+        });
       }
     });
   }
@@ -207,14 +257,28 @@ export class FollowerIndex {
 
   /** Appends to the index's subject and takes the result over. */
   async append(fact: IndexFact, result: IndexSnapshot, cause: string, signal: AbortSignal): Promise<void> {
-    const event: IndexEvent = { id: this.#ports.random.id(), version: EVENT_VERSION, atMs: this.#ports.clock.now(), cause, term: this.#ports.term, fact, result };
-    this.#seq = await this.#ports.log.append(indexSubject(this.#snapshot.follower), { entity: 'index', ...event }, this.#seq, signal);
+    const event: IndexEvent = {
+      id: this.#ports.random.id(),
+      version: EVENT_VERSION,
+      atMs: this.#ports.clock.now(),
+      cause,
+      term: this.#ports.term,
+      fact,
+      result,
+    };
+    this.#seq = await this.#ports.log.append(
+      indexSubject(this.#snapshot.follower),
+      { entity: 'index', ...event },
+      this.#seq,
+      signal,
+    );
     this.#snapshot = result;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(() => {
-      if (this.#stop.signal.aborted) throw failed('cluster_unreachable', { op: 'index actor', reason: 'the supervisor is stopping' });
+      if (this.#stop.signal.aborted)
+        throw failed('cluster_unreachable', { op: 'index actor', reason: 'the supervisor is stopping' });
       return work();
     });
     this.#turn = turn.catch(() => undefined);

@@ -6,7 +6,13 @@ import { EVENT_VERSION, type Lifecycle, type PairEvent, type PairFact, type Pair
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { pairSubject } from '../domain/subjects.ts';
-import { lifecycleOf, shardPairMachine, type PairMachineEvent, type WorkerEvent, type WorkerInput } from '../machines/shard-pair.ts';
+import {
+  lifecycleOf,
+  shardPairMachine,
+  type PairMachineEvent,
+  type WorkerEvent,
+  type WorkerInput,
+} from '../machines/shard-pair.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { PairSession, type WorkOutcome } from './pair-session.ts';
@@ -72,7 +78,12 @@ export class PairActor {
       parameters: options.parameters,
       traceId: () => this.#recorded?.run.traceId,
       epochRaised: async (epoch, reason) => {
-        await this.#send({ type: 'EPOCH_RAISED', epoch }, { type: 'EPOCH_RAISED', epoch, reason }, { cause: 'cycle' }, 'for ever');
+        await this.#send(
+          { type: 'EPOCH_RAISED', epoch },
+          { type: 'EPOCH_RAISED', epoch, reason },
+          { cause: 'cycle' },
+          'for ever',
+        );
       },
     });
     this.#machine = this.#createMachine();
@@ -96,7 +107,11 @@ export class PairActor {
   }
 
   /** Attempts since the last success, and when the next one is due; not journalled. */
-  get retry(): { readonly attempt: number; readonly nextTryAtMs: number | undefined; readonly failure: Failure | undefined } {
+  get retry(): {
+    readonly attempt: number;
+    readonly nextTryAtMs: number | undefined;
+    readonly failure: Failure | undefined;
+  } {
     const { attempt, failure } = this.#machine.getSnapshot().context;
     return { attempt, nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#nextTryAtMs : undefined, failure };
   }
@@ -112,7 +127,10 @@ export class PairActor {
     await this.#send({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause, 'once');
   }
 
-  async resume(options: { commandId: string; rebootstrap: boolean; allowMassDelete: boolean }, cause: EventCause): Promise<void> {
+  async resume(
+    options: { commandId: string; rebootstrap: boolean; allowMassDelete: boolean },
+    cause: EventCause,
+  ): Promise<void> {
     if (options.allowMassDelete) this.#session.allowMassDelete();
     const { commandId, rebootstrap } = options;
     await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause, 'once');
@@ -148,10 +166,23 @@ export class PairActor {
       return () => left.abort(new DOMException('the state was left', 'AbortError'));
     });
     const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
-      input: { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs: backoffMs(4, parameters.max_retry_delay_ms, ports.random.next()) },
-      clock: { setTimeout: (callback, ms) => ports.clock.setTimeout(callback, ms), clearTimeout: (handle) => ports.clock.clearTimeout(handle) },
+      input: {
+        snapshot: this.#recorded,
+        onMissingHistory: parameters.on_missing_history,
+        delayMs: backoffMs(4, parameters.max_retry_delay_ms, ports.random.next()),
+      },
+      clock: {
+        setTimeout: (callback, ms) => ports.clock.setTimeout(callback, ms),
+        clearTimeout: (handle) => ports.clock.clearTimeout(handle),
+      },
     });
-    machine.subscribe({ error: (thrown) => ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure: failureOf(thrown, 'machine') }) });
+    machine.subscribe({
+      error: (thrown) =>
+        ports.narrator.log('error', 'the state machine failed', {
+          pair: this.#key,
+          failure: failureOf(thrown, 'machine'),
+        }),
+    });
     return machine;
   }
 
@@ -171,7 +202,11 @@ export class PairActor {
     if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
     // Not awaited: the mailbox moves the machine, which may end this worker.
     void this.#send(told.event, told.fact, { cause: 'cycle' }, 'for ever').catch((thrown: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#options.ports.narrator.log('error', 'an outcome was not recorded', { pair: this.#key, failure: failureOf(thrown, 'append') });
+      if (!this.#stopping.signal.aborted)
+        this.#options.ports.narrator.log('error', 'an outcome was not recorded', {
+          pair: this.#key,
+          failure: failureOf(thrown, 'append'),
+        });
     });
   }
 
@@ -179,28 +214,51 @@ export class PairActor {
     const { ports, parameters } = this.#options;
     if (!(thrown instanceof Failed)) {
       this.#bugs += 1;
-      ports.narrator.log('error', 'a defect', { pair: this.#key, failure, stack: thrown instanceof Error ? thrown.stack : undefined });
+      ports.narrator.log('error', 'a defect', {
+        pair: this.#key,
+        failure,
+        stack: thrown instanceof Error ? thrown.stack : undefined,
+      });
     }
-    const fatal = failure.code === 'bug' ? this.#bugs >= BUGS_MAX : failure.kind === 'fatal' || failure.kind === 'corrupt' || failure.kind === 'refused';
-    if (failure.code === 'history_changed') return { event: { type: 'HISTORY_GONE', failure }, fact: { type: 'HISTORY_GONE', failure } };
-    if (failure.code === 'lease_expired') return { event: { type: 'LEASE_EXPIRED', failure }, fact: { type: 'LEASE_EXPIRED', failure } };
-    if (failure.code === 'follower_rolled_back') return { event: { type: 'ROLLED_BACK', failure }, fact: { type: 'ROLLED_BACK', failure } };
+    const fatal =
+      failure.code === 'bug'
+        ? this.#bugs >= BUGS_MAX
+        : failure.kind === 'fatal' || failure.kind === 'corrupt' || failure.kind === 'refused';
+    if (failure.code === 'history_changed')
+      return { event: { type: 'HISTORY_GONE', failure }, fact: { type: 'HISTORY_GONE', failure } };
+    if (failure.code === 'lease_expired')
+      return { event: { type: 'LEASE_EXPIRED', failure }, fact: { type: 'LEASE_EXPIRED', failure } };
+    if (failure.code === 'follower_rolled_back')
+      return { event: { type: 'ROLLED_BACK', failure }, fact: { type: 'ROLLED_BACK', failure } };
     if (fatal) return { event: { type: 'FATAL', failure }, fact: { type: 'FATAL', failure } };
     const attempt = this.#machine.getSnapshot().context.attempt + 1;
-    const delayMs = Math.max(failure.retryAfterMs ?? 0, backoffMs(attempt, parameters.max_retry_delay_ms, ports.random.next()));
+    const delayMs = Math.max(
+      failure.retryAfterMs ?? 0,
+      backoffMs(attempt, parameters.max_retry_delay_ms, ports.random.next()),
+    );
     this.#nextTryAtMs = ports.clock.now() + delayMs;
     return { event: { type: 'FAILED', failure, delayMs }, fact: { type: 'FAILED', failure } };
   }
 
   // --- the mailbox ----------------------------------------------------------------------------------------------------------
 
-  async #send(event: PairMachineEvent, fact: PairFact, cause: EventCause, persistence: 'once' | 'for ever'): Promise<void> {
+  async #send(
+    event: PairMachineEvent,
+    fact: PairFact,
+    cause: EventCause,
+    persistence: 'once' | 'for ever',
+  ): Promise<void> {
     const turn = this.#mailbox.then(() => this.#handle(event, fact, cause, persistence));
     this.#mailbox = turn.catch(() => undefined);
     await turn;
   }
 
-  async #handle(event: PairMachineEvent, fact: PairFact, cause: EventCause, persistence: 'once' | 'for ever'): Promise<void> {
+  async #handle(
+    event: PairMachineEvent,
+    fact: PairFact,
+    cause: EventCause,
+    persistence: 'once' | 'for ever',
+  ): Promise<void> {
     const { narrator, clock } = this.#options.ports;
     this.#stopping.signal.throwIfAborted();
     const before = this.#machine.getSnapshot();
@@ -208,7 +266,11 @@ export class PairActor {
     const state = lifecycleOf(after.value);
     assert(state !== undefined, `${event.type} leads to one of the five states`);
     const from = this.#recorded?.state ?? 'none';
-    const decision = event.type === 'PAUSE' || event.type === 'RESUME' || event.type === 'EPOCH_RAISED' || event.type === 'ROLLED_BACK';
+    const decision =
+      event.type === 'PAUSE' ||
+      event.type === 'RESUME' ||
+      event.type === 'EPOCH_RAISED' ||
+      event.type === 'ROLLED_BACK';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
     if (state !== from || (decision && !repeated)) {
       const result = this.#resultOf(after, state, fact);
@@ -227,7 +289,13 @@ export class PairActor {
       const recorded: PairEvent = { ...untold, trace: narrator.transition(untold, result.run.traceId) };
       await this.#append(recorded, persistence);
       if (from !== 'none' && from !== state) {
-        narrator.stateLeft({ pair: this.#key, state: from, enteredAtMs: this.#stateEnteredAtMs, leftAtMs: recorded.atMs, traceId: this.#recorded?.run.traceId ?? result.run.traceId });
+        narrator.stateLeft({
+          pair: this.#key,
+          state: from,
+          enteredAtMs: this.#stateEnteredAtMs,
+          leftAtMs: recorded.atMs,
+          traceId: this.#recorded?.run.traceId ?? result.run.traceId,
+        });
       }
       if (from !== state) this.#stateEnteredAtMs = recorded.atMs;
       this.#recorded = result;
@@ -255,7 +323,9 @@ export class PairActor {
   #run(fact: PairFact): PairSnapshot['run'] {
     const { clock, narrator } = this.#options.ports;
     const run = this.#recorded?.run;
-    const begins = run === undefined || (fact.type === 'RESUME' && (this.#recorded?.state === 'paused' || this.#recorded?.state === 'fatal'));
+    const begins =
+      run === undefined ||
+      (fact.type === 'RESUME' && (this.#recorded?.state === 'paused' || this.#recorded?.state === 'fatal'));
     if (begins || run.transitions >= RUN_TRANSITIONS_MAX || clock.now() - run.startedAtMs > RUN_AGE_MAX_MS) {
       return { traceId: narrator.startRun(this.#key, run?.traceId), startedAtMs: clock.now(), transitions: 1 };
     }
@@ -270,7 +340,8 @@ export class PairActor {
         return;
       } catch (thrown) {
         const failure = failureOf(thrown, 'append');
-        if (persistence === 'once' || failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted) throw thrown;
+        if (persistence === 'once' || failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted)
+          throw thrown;
         if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
         await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
       }

@@ -6,10 +6,15 @@ import type { Observation } from '../replication/cluster-watcher.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
+import type { PositionToken } from '../ports/position-store.ts';
+import type { PositionDraft } from './position-keeper.ts';
 import { fittingPosition } from './position-fit.ts';
 
 /** How a worker ended, or what it has to say on its way. */
-export type WorkOutcome = { readonly type: 'PAUSED' } | { readonly type: 'RECOVERED' } | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
+export type WorkOutcome =
+  | { readonly type: 'PAUSED' }
+  | { readonly type: 'RECOVERED' }
+  | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
 
 export interface SessionOptions {
   readonly ports: SupervisorPorts;
@@ -108,7 +113,12 @@ export class PairSession {
     return replicator;
   }
 
-  async #build(input: WorkerInput, prepared: PreparedIndex, anew: boolean, signal: AbortSignal): Promise<ShardReplicator> {
+  async #build(
+    input: WorkerInput,
+    prepared: PreparedIndex,
+    anew: boolean,
+    signal: AbortSignal,
+  ): Promise<ShardReplicator> {
     const { ports, index, pair, parameters, traceId } = this.#options;
     const { leaderSide, followerSide, snapshot } = index;
     const key = pairKey(pair);
@@ -118,10 +128,24 @@ export class PairSession {
     ]);
     const fit = anew
       ? { position: undefined, void: undefined }
-      : fittingPosition(stored?.record, { follower: pair.follower, journalId: ports.log.journalId, epoch: input.epoch, leaderUuid: snapshot.leaderUuid, followerNow });
-    if (fit.void !== undefined) ports.narrator.log('warn', 'the saved position is void; copying again from the beginning', { pair: key, reason: fit.void });
+      : fittingPosition(stored?.record, {
+          follower: pair.follower,
+          journalId: ports.log.journalId,
+          epoch: input.epoch,
+          leaderUuid: snapshot.leaderUuid,
+          followerNow,
+        });
+    if (fit.void !== undefined)
+      ports.narrator.log('warn', 'the saved position is void; copying again from the beginning', {
+        pair: key,
+        reason: fit.void,
+      });
     if (fit.position === undefined && !anew && input.goal === 'following') {
-      throw failed('follower_rolled_back', { op: 'load position', cluster: followerSide.name, reason: fit.void ?? `there is no saved position of ${key}` });
+      throw failed('follower_rolled_back', {
+        op: 'load position',
+        cluster: followerSide.name,
+        reason: fit.void ?? `there is no saved position of ${key}`,
+      });
     }
     // A void position could come to look valid again once new writes raise the follower's numbers.
     const leftOver = stored !== undefined && fit.position === undefined;
@@ -163,27 +187,23 @@ export class PairSession {
     );
     this.#replicator = replicator;
     this.#attach(replicator);
-    followerSide.keeper.keep(
-      {
-        ref: pair,
-        draft: () => {
-          const { progress, historyUuid } = replicator;
-          if (historyUuid === undefined) return undefined;
-          return {
-            epoch: input.epoch,
-            checkpoint: progress.checkpoint,
-            ranges: progress.ranges,
-            leader: { uuid: snapshot.leaderUuid, historyUuid, shards: snapshot.shards },
-            followerCount: progress.followerCount ?? null,
-          };
-        },
-        flushFirst: () => index.durabilityIsAsync,
-      },
-      leftOver ? undefined : stored?.token,
-    );
+    this.#keep(replicator, input.epoch, leftOver ? undefined : stored?.token);
     // A count that was saved as trustworthy is so only until the first write.
-    if (stored?.record.position.clean === true && fit.position !== undefined) await followerSide.keeper.saveNow(pair, false, signal);
+    if (stored?.record.position.clean === true && fit.position !== undefined)
+      await followerSide.keeper.saveNow(pair, false, signal);
     return replicator;
+  }
+
+  #keep(replicator: ShardReplicator, epoch: number, token: PositionToken | undefined): void {
+    const { index, pair } = this.#options;
+    const { leaderUuid, shards } = index.snapshot;
+    const draft = (): PositionDraft | undefined => {
+      const { progress, historyUuid } = replicator;
+      if (historyUuid === undefined) return undefined;
+      const { checkpoint, ranges, followerCount = null } = progress;
+      return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };
+    };
+    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }
 
   #attach(replicator: ShardReplicator): void {
@@ -264,7 +284,10 @@ export class PairSession {
         await index.followerSide.keeper.saveNow(pair, true, signal);
       } catch (thrown) {
         signal.throwIfAborted();
-        ports.narrator.log('warn', 'paused without saving the position', { pair: pairKey(pair), reason: thrown instanceof Error ? thrown.message : String(thrown) });
+        ports.narrator.log('warn', 'paused without saving the position', {
+          pair: pairKey(pair),
+          reason: thrown instanceof Error ? thrown.message : String(thrown),
+        });
       }
       this.close();
     }

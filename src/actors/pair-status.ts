@@ -22,7 +22,10 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
   const [written, read] = [progress?.counters.operationsWritten ?? 0, replicator?.bytesRead ?? 0];
   rates.operations.record(written, now);
   rates.bytes.record(read, now);
-  const behind = progress === undefined || seen === undefined ? null : Math.max(0, seen.globalCheckpoint - progress.checkpoint) + progress.outstandingDeletes;
+  const behind =
+    progress === undefined || seen === undefined
+      ? null
+      : Math.max(0, seen.globalCheckpoint - progress.checkpoint) + progress.outstandingDeletes;
   return {
     leader: index.snapshot.leader,
     follower: index.snapshot.follower,
@@ -42,7 +45,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     followerDocuments: progress?.followerCount ?? null,
     leaderDocuments: progress?.leaderCount ?? null,
     outstandingDeletes: progress?.outstandingDeletes ?? 0,
-    progress: state === 'following' ? 1 : (replicator?.bootstrapProgress ?? 0),
+    progress: snapshot?.resumeTo === 'following' ? 1 : (replicator?.bootstrapProgress ?? 0),
     operationsWritten: written,
     bytesRead: read,
     operationsPerSecond: rates.operations.perSecond(written, now),

@@ -10,22 +10,39 @@ import type { Observation } from '../replication/cluster-watcher.ts';
  */
 export function fittingPosition(
   record: PositionRecord | undefined,
-  expected: { follower: FollowerIndexRef; journalId: string; epoch: number; leaderUuid: string; followerNow: Observation },
+  expected: {
+    follower: FollowerIndexRef;
+    journalId: string;
+    epoch: number;
+    leaderUuid: string;
+    followerNow: Observation;
+  },
 ): { position: Position | undefined; void: string | undefined } {
   if (record === undefined) return { position: undefined, void: undefined };
   const { position, journalId } = record;
   const details = { op: 'load position', cluster: expected.follower.cluster };
   if (journalId !== expected.journalId) {
-    throw failed('journal_unknown', { ...details, reason: `the position of ${record.pair} belongs to journal ${journalId}, ours is ${expected.journalId}` });
+    throw failed('journal_unknown', {
+      ...details,
+      reason: `the position of ${record.pair} belongs to journal ${journalId}, ours is ${expected.journalId}`,
+    });
   }
   if (position.epoch > expected.epoch) {
-    throw failed('journal_older_than_data', { ...details, reason: `the position of ${record.pair} has epoch ${position.epoch}, the journal says ${expected.epoch}` });
+    throw failed('journal_older_than_data', {
+      ...details,
+      reason: `the position of ${record.pair} has epoch ${position.epoch}, the journal says ${expected.epoch}`,
+    });
   }
   const reason = voidReason(position, expected);
-  return reason === undefined ? { position, void: undefined } : { position: undefined, void: `${indexKey(expected.follower)}: ${reason}` };
+  return reason === undefined
+    ? { position, void: undefined }
+    : { position: undefined, void: `${indexKey(expected.follower)}: ${reason}` };
 }
 
-function voidReason(position: Position, expected: { epoch: number; leaderUuid: string; followerNow: Observation }): string | undefined {
+function voidReason(
+  position: Position,
+  expected: { epoch: number; leaderUuid: string; followerNow: Observation },
+): string | undefined {
   const { followerNow } = expected;
   if (position.epoch < expected.epoch) return `it is of epoch ${position.epoch}`;
   if (position.leader.uuid !== expected.leaderUuid) return 'it is of another leader index';
@@ -33,7 +50,10 @@ function voidReason(position: Position, expected: { epoch: number; leaderUuid: s
   for (const [shard, historyUuid] of position.follower.historyUuids.entries()) {
     const stats = followerNow.shards.get(shard);
     if (stats === undefined) {
-      throw failed('shard_unavailable', { op: 'load position', reason: `shard ${shard} of the follower does not answer` });
+      throw failed('shard_unavailable', {
+        op: 'load position',
+        reason: `shard ${shard} of the follower does not answer`,
+      });
     }
     if (stats.historyUuid !== historyUuid) return `follower shard ${shard} has another history`;
     if (stats.maxSeqNo < (position.follower.maxSeqNos[shard] ?? -1)) return `follower shard ${shard} lost operations`;

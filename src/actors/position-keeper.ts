@@ -104,7 +104,10 @@ export class PositionKeeper {
       } catch (thrown) {
         if (signal.aborted) return;
         // Nothing is lost: the old positions stay, and the pairs stay dirty.
-        narrator.log('warn', 'positions were not saved', { cluster: follower.name, failure: failureOf(thrown, 'save positions') });
+        narrator.log('warn', 'positions were not saved', {
+          cluster: follower.name,
+          failure: failureOf(thrown, 'save positions'),
+        });
       }
     }
   }
@@ -118,14 +121,22 @@ export class PositionKeeper {
       return draft === undefined ? [] : [{ entry, draft }];
     });
     try {
-      const flushed = new Set(drafts.filter(({ entry }) => entry.flushFirst()).map(({ entry }) => entry.ref.follower.index));
+      const flushed = new Set(
+        drafts.filter(({ entry }) => entry.flushFirst()).map(({ entry }) => entry.ref.follower.index),
+      );
       await Promise.all([...flushed].map((index) => follower.flush(index, signal)));
       const durable = await this.#durable([...new Set(drafts.map(({ entry }) => entry.ref.follower.index))], signal);
       const writes = drafts.flatMap(({ entry, draft }) => {
         const side = durable.get(entry.ref.follower.index);
         if (flushed.has(entry.ref.follower.index)) entry.notBeforeMs = clock.monotonic() + flushIntervalMs;
         if (side === undefined) return [];
-        const record: PositionRecord = { pair: pairKey(entry.ref), journalId, term, savedAtMs: clock.now(), position: { ...draft, follower: side, clean } };
+        const record: PositionRecord = {
+          pair: pairKey(entry.ref),
+          journalId,
+          term,
+          savedAtMs: clock.now(),
+          position: { ...draft, follower: side, clean },
+        };
         return [{ entry, write: { record, token: entry.token } }];
       });
       const saved = await store.save(
@@ -148,7 +159,11 @@ export class PositionKeeper {
     const { store, follower, term } = this.#options;
     const stored = (await store.load([record.pair], signal)).get(record.pair);
     if (stored !== undefined && stored.record.term > term) {
-      throw failed('position_conflict', { op: 'save positions', cluster: follower.name, reason: `${record.pair} was saved under term ${stored.record.term}, ours is ${term}` });
+      throw failed('position_conflict', {
+        op: 'save positions',
+        cluster: follower.name,
+        reason: `${record.pair} was saved under term ${stored.record.term}, ours is ${term}`,
+      });
     }
     entry.token = stored?.token;
     entry.dirty = true;
@@ -156,7 +171,9 @@ export class PositionKeeper {
 
   /** The follower's side of the positions, once everything acknowledged before this call is durable on every shard. */
   async #durable(indices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Position['follower']>> {
-    const sides = await Promise.all(indices.map(async (index) => [index, await this.#durableIndex(index, signal)] as const));
+    const sides = await Promise.all(
+      indices.map(async (index) => [index, await this.#durableIndex(index, signal)] as const),
+    );
     return new Map(sides.flatMap(([index, side]) => (side === undefined ? [] : [[index, side]])));
   }
 
@@ -171,7 +188,11 @@ export class PositionKeeper {
         return followerSide(now)?.historyUuids.join() === side.historyUuids.join() ? side : undefined;
       }
       if (clock.monotonic() > deadline) {
-        throw failed('request_timeout', { op: 'save positions', cluster: watcher.name, reason: `the global checkpoint of ${index} did not reach its writes within ${DURABLE_WAIT_MS} ms` });
+        throw failed('request_timeout', {
+          op: 'save positions',
+          cluster: watcher.name,
+          reason: `the global checkpoint of ${index} did not reach its writes within ${DURABLE_WAIT_MS} ms`,
+        });
       }
       await clock.sleep(DURABLE_POLL_MS, signal);
     }

@@ -1,4 +1,13 @@
-import type { CommandResult, ControlSurface, FollowCommand, IndexStatus, PairStatus, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
+import type {
+  CommandResult,
+  ControlSurface,
+  FollowCommand,
+  IndexStatus,
+  PairStatus,
+  ResumeCommand,
+  StatusQuery,
+  TargetCommand,
+} from '../domain/commands.ts';
 import { failed } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
@@ -55,7 +64,11 @@ export class Supervisor implements ControlSurface {
       if (event.entity === 'index') indices.set(subject, { snapshot: event.result, seq });
       else pairs.set(subject, { snapshot: event.result, seq });
     }
-    await Promise.all([...indices.values()].filter(({ snapshot }) => snapshot.state !== 'unfollowed').map((folded) => this.#takeUp(folded, pairs, { cause: 'start' })));
+    await Promise.all(
+      [...indices.values()]
+        .filter(({ snapshot }) => snapshot.state !== 'unfollowed')
+        .map((folded) => this.#takeUp(folded, pairs, { cause: 'start' })),
+    );
   }
 
   /** Work ends at the next safe point; positions are saved; the journal stays as it is. */
@@ -77,13 +90,32 @@ export class Supervisor implements ControlSurface {
     const key = indexKey(follower);
     const cause = causeOf(command, this.#ports.random);
     await this.#inTurn(key, async () => {
-      if (this.#followed.has(key)) throw failed('already_followed', { op: 'follow', reason: `${key} follows ${indexKey(this.#find(follower).index.snapshot.leader)} already` });
+      if (this.#followed.has(key))
+        throw failed('already_followed', {
+          op: 'follow',
+          reason: `${key} follows ${indexKey(this.#find(follower).index.snapshot.leader)} already`,
+        });
       const parameters = { ...this.#defaults, ...command.parameters };
       const [leaderSide, followerSide] = [this.#ports.cluster(leader.cluster), this.#ports.cluster(follower.cluster)];
       const settings = command.settings ?? {};
-      const request = { leaderAdmin: leaderSide.admin, followerAdmin: followerSide.admin, leader, follower, overrides: settings, journalId: this.#ports.log.journalId };
+      const request = {
+        leaderAdmin: leaderSide.admin,
+        followerAdmin: followerSide.admin,
+        leader,
+        follower,
+        overrides: settings,
+        journalId: this.#ports.log.journalId,
+      };
       const plan = await preflight(request, this.#stop.signal);
-      const snapshot: IndexSnapshot = { state: 'followed', leader, follower, leaderUuid: plan.leaderDescription.uuid, shards: plan.shards, parameters, settings };
+      const snapshot: IndexSnapshot = {
+        state: 'followed',
+        leader,
+        follower,
+        leaderUuid: plan.leaderDescription.uuid,
+        shards: plan.shards,
+        parameters,
+        settings,
+      };
       const subject = indexSubject(follower);
       const event = {
         entity: 'index' as const,
@@ -106,11 +138,17 @@ export class Supervisor implements ControlSurface {
     const { follower } = command;
     const key = indexKey(follower);
     const cause = causeOf(command, this.#ports.random);
-    if (command.shard !== undefined) throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
+    if (command.shard !== undefined)
+      throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
     const { index, pairs } = this.#find(follower);
     await this.#inTurn(key, async () => {
       await Promise.all(pairs.map((pair) => pair.stop()));
-      await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, { ...index.snapshot, state: 'unfollowed' }, cause.cause, this.#stop.signal);
+      await index.append(
+        { type: 'UNFOLLOWED', commandId: cause.commandId },
+        { ...index.snapshot, state: 'unfollowed' },
+        cause.cause,
+        this.#stop.signal,
+      );
       this.#followed.delete(key);
       await index.release();
       await index.followerSide.positions.remove(
@@ -120,7 +158,12 @@ export class Supervisor implements ControlSurface {
       await index.stop();
       for (const { subject, seq } of await this.#ports.log.latest(this.#stop.signal)) this.#lastSeqs.set(subject, seq);
     });
-    const ended = pairs.map((pair) => ({ shard: pair.pair.shard, accepted: true, effective: true, state: pair.snapshot?.state ?? ('paused' as const) }));
+    const ended = pairs.map((pair) => ({
+      shard: pair.pair.shard,
+      accepted: true,
+      effective: true,
+      state: pair.snapshot?.state ?? ('paused' as const),
+    }));
     return { commandId: cause.commandId, accepted: true, effective: true, pairs: ended };
   }
 
@@ -135,12 +178,22 @@ export class Supervisor implements ControlSurface {
     const cause = causeOf(command, this.#ports.random);
     const pairs = this.#targets(command);
     const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
-    const running = pairs.filter(({ snapshot }) => snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping'));
+    const running = pairs.filter(
+      ({ snapshot }) =>
+        snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping'),
+    );
     const [first] = running;
     if (first !== undefined && rebootstrap) {
-      throw failed('not_paused', { op: 'resume', reason: `${pairKey(first.pair)} is ${first.snapshot?.state ?? 'starting'}; pause it before it is copied again` });
+      throw failed('not_paused', {
+        op: 'resume',
+        reason: `${pairKey(first.pair)} is ${first.snapshot?.state ?? 'starting'}; pause it before it is copied again`,
+      });
     }
-    await Promise.all(pairs.filter((pair) => !running.includes(pair)).map((pair) => pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause)));
+    await Promise.all(
+      pairs
+        .filter((pair) => !running.includes(pair))
+        .map((pair) => pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause)),
+    );
     return this.#result(command, cause.commandId, pairs, (state) => state === 'following' || state === 'bootstrapping');
   }
 
@@ -148,7 +201,10 @@ export class Supervisor implements ControlSurface {
     const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
     return followed.map((one) => {
       const all = statusesOf(one, this.#ports.clock);
-      return { ...summary(one.index, all), pairs: all.filter(({ shard }) => query.shard === undefined || shard === query.shard) };
+      return {
+        ...summary(one.index, all),
+        pairs: all.filter(({ shard }) => query.shard === undefined || shard === query.shard),
+      };
     });
   }
 
@@ -163,15 +219,33 @@ export class Supervisor implements ControlSurface {
 
   // --- actors ---------------------------------------------------------------------------------------------------------------
 
-  async #takeUp(folded: Folded<IndexSnapshot>, known: ReadonlyMap<string, Folded<PairSnapshot>>, cause: EventCause): Promise<void> {
+  async #takeUp(
+    folded: Folded<IndexSnapshot>,
+    known: ReadonlyMap<string, Folded<PairSnapshot>>,
+    cause: EventCause,
+  ): Promise<void> {
     const { snapshot, seq } = folded;
     const index = new FollowerIndex(this.#ports, snapshot, seq);
     const pairs = Array.from({ length: snapshot.shards }, (_, shard) => {
       const pair = { follower: snapshot.follower, shard };
       const subject = pairSubject(pair);
-      return new PairActor({ ports: this.#ports, index, pair, parameters: snapshot.parameters, folded: known.get(subject), lastSeq: this.#lastSeqs.get(subject) ?? 0, changed: () => this.#changed() });
+      return new PairActor({
+        ports: this.#ports,
+        index,
+        pair,
+        parameters: snapshot.parameters,
+        folded: known.get(subject),
+        lastSeq: this.#lastSeqs.get(subject) ?? 0,
+        changed: () => this.#changed(),
+      });
     });
-    index.activeShards = () => pairs.filter(({ snapshot: state }) => state?.resumeTo === 'bootstrapping' && state.state !== 'paused' && state.state !== 'fatal').map(({ pair }) => pair.shard);
+    index.activeShards = () =>
+      pairs
+        .filter(
+          ({ snapshot: state }) =>
+            state?.resumeTo === 'bootstrapping' && state.state !== 'paused' && state.state !== 'fatal',
+        )
+        .map(({ pair }) => pair.shard);
     this.#followed.set(indexKey(snapshot.follower), { index, pairs, rates: pairs.map(newRates) });
     index.start();
     await Promise.all(pairs.map((pair) => pair.start(cause)));
@@ -179,7 +253,8 @@ export class Supervisor implements ControlSurface {
 
   #find(follower: FollowerIndexRef): Followed {
     const found = this.#followed.get(indexKey(follower));
-    if (found === undefined) throw failed('unknown_pair', { op: 'find', reason: `${indexKey(follower)} is not followed here` });
+    if (found === undefined)
+      throw failed('unknown_pair', { op: 'find', reason: `${indexKey(follower)} is not followed here` });
     return found;
   }
 
@@ -187,7 +262,11 @@ export class Supervisor implements ControlSurface {
     const { pairs } = this.#find(command.follower);
     if (command.shard === undefined) return pairs;
     const pair = pairs[command.shard];
-    if (pair === undefined) throw failed('unknown_pair', { op: 'find', reason: `${indexKey(command.follower)} has shards 0 to ${pairs.length - 1}, not ${command.shard}` });
+    if (pair === undefined)
+      throw failed('unknown_pair', {
+        op: 'find',
+        reason: `${indexKey(command.follower)} has shards 0 to ${pairs.length - 1}, not ${command.shard}`,
+      });
     return [pair];
   }
 
@@ -207,13 +286,28 @@ export class Supervisor implements ControlSurface {
     for (const listener of this.#listeners) listener();
   }
 
-  async #result(command: { waitMs?: number }, commandId: string, pairs: readonly PairActor[], effective: (state: Lifecycle) => boolean): Promise<CommandResult> {
+  async #result(
+    command: { waitMs?: number },
+    commandId: string,
+    pairs: readonly PairActor[],
+    effective: (state: Lifecycle) => boolean,
+  ): Promise<CommandResult> {
     const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state);
-    if ((command.waitMs ?? 0) > 0) await this.#until(() => pairs.every((pair) => done(pair) || pair.snapshot?.state === 'fatal'), command.waitMs ?? 0);
+    if ((command.waitMs ?? 0) > 0)
+      await this.#until(
+        () => pairs.every((pair) => done(pair) || pair.snapshot?.state === 'fatal'),
+        command.waitMs ?? 0,
+      );
     const results = pairs.map((pair) => {
       const state = pair.snapshot?.state ?? 'bootstrapping';
       const failure = pair.snapshot?.failure;
-      return { shard: pair.pair.shard, accepted: true, effective: done(pair), state, ...(failure === undefined ? {} : { failure }) };
+      return {
+        shard: pair.pair.shard,
+        accepted: true,
+        effective: done(pair),
+        state,
+        ...(failure === undefined ? {} : { failure }),
+      };
     });
     return { commandId, accepted: true, effective: results.every((result) => result.effective), pairs: results };
   }
@@ -237,7 +331,10 @@ export class Supervisor implements ControlSurface {
   }
 }
 
-function causeOf(command: { commandId?: string; by?: string }, random: Random): EventCause & { readonly commandId: string } {
+function causeOf(
+  command: { commandId?: string; by?: string },
+  random: Random,
+): EventCause & { readonly commandId: string } {
   const commandId = command.commandId ?? random.id();
   return { cause: `command:${commandId}`, by: command.by, commandId };
 }
@@ -255,6 +352,13 @@ function summary({ snapshot }: FollowerIndex, pairs: readonly PairStatus[]): Omi
   const states = new Map<string, number>();
   for (const { state } of pairs) states.set(state, (states.get(state) ?? 0) + 1);
   const [only] = [...states.keys()];
-  const state = states.size === 1 && only !== undefined ? only : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
-  return { leader: snapshot.leader, follower: snapshot.follower, state, shards: snapshot.shards, aligned: snapshot.aligned ?? null };
+  const state =
+    states.size === 1 && only !== undefined ? only : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
+  return {
+    leader: snapshot.leader,
+    follower: snapshot.follower,
+    state,
+    shards: snapshot.shards,
+    aligned: snapshot.aligned ?? null,
+  };
 }

@@ -1,4 +1,4 @@
-import type { ControlConnection, Program, ReachResult } from '../cli/dependencies.ts';
+import type { ControlConnection, Program, ReachResult } from './program.ts';
 import type { Config } from '../config/config.ts';
 import { commandClient } from '../control/client.ts';
 import { failureOf } from '../domain/failure.ts';
@@ -52,7 +52,11 @@ export const checkReach: Program['checkReach'] = async (config, signal) => {
   }
   try {
     const nc = await connectConfigured(config.nats, 'slipstream check');
-    results.push({ kind: 'nats', name: 'nats', detail: nc.info?.version === undefined ? 'connected' : `nats-server ${nc.info.version}` });
+    results.push({
+      kind: 'nats',
+      name: 'nats',
+      detail: nc.info?.version === undefined ? 'connected' : `nats-server ${nc.info.version}`,
+    });
     await nc.close();
   } catch (thrown) {
     results.push({ kind: 'nats', name: 'nats', failure: failureOf(thrown, 'connect to NATS') });

@@ -5,7 +5,8 @@ import { openCluster, type OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 
 export function openConfigured(cluster: ClusterConfig): OpenCluster {
-  const { name, urls, auth, caPem, compression, requestTimeoutMs, maxConnections, readRateLimitBytesPerSecond } = cluster;
+  const { name, urls, auth, caPem, compression, requestTimeoutMs, maxConnections, readRateLimitBytesPerSecond } =
+    cluster;
   const [first] = urls;
   assert(first !== undefined, 'the configuration gives every cluster an address');
   return openCluster({
@@ -16,7 +17,9 @@ export function openConfigured(cluster: ClusterConfig): OpenCluster {
     compression,
     requestTimeoutMs,
     maxConnections,
-    ...(readRateLimitBytesPerSecond === undefined ? {} : { rateLimit: { bytesPerSecond: readRateLimitBytesPerSecond } }),
+    ...(readRateLimitBytesPerSecond === undefined
+      ? {}
+      : { rateLimit: { bytesPerSecond: readRateLimitBytesPerSecond } }),
     clock: systemClock,
   });
 }
@@ -25,5 +28,8 @@ export function configuredCluster(config: Config, name: string): ClusterConfig {
   const cluster = config.clusters.get(name);
   if (cluster !== undefined) return cluster;
   const known = [...config.clusters.keys()].join(', ');
-  throw failed('unknown_cluster', { op: 'find cluster', reason: `there is no cluster ${name} in ${config.path}; it names ${known === '' ? 'none' : known}` });
+  throw failed('unknown_cluster', {
+    op: 'find cluster',
+    reason: `there is no cluster ${name} in ${config.path}; it names ${known === '' ? 'none' : known}`,
+  });
 }

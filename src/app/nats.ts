@@ -2,7 +2,11 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { NatsConfig } from '../config/config.ts';
 import { connectNats, type NatsAuth, type NatsConnectionState } from '../infra/nats/connect.ts';
 
-export async function connectConfigured(nats: NatsConfig, name: string, onState?: (state: NatsConnectionState) => void): Promise<NatsConnection> {
+export async function connectConfigured(
+  nats: NatsConfig,
+  name: string,
+  onState?: (state: NatsConnectionState) => void,
+): Promise<NatsConnection> {
   return connectNats({
     servers: nats.servers,
     name,

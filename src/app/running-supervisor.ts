@@ -21,13 +21,7 @@ import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
 import { connectConfigured, journalNames } from './nats.ts';
-
-export interface RunningSupervisor {
-  /** The exit code, once it has stopped: 0 after an orderly drain. Never rejects. */
-  readonly stopped: Promise<number>;
-  /** Begins to drain; safe to call again. */
-  stop(reason: string): void;
-}
+import type { RunningSupervisor } from './program.ts';
 
 /** A flush every two seconds would cost a bootstrap much of its speed. */
 const FLUSH_INTERVAL_MS = 10_000;
@@ -39,7 +33,11 @@ const EXIT_NOT_DRAINED = 75;
 export async function startSupervisor(config: Config, version: string): Promise<RunningSupervisor> {
   const telemetry = await openTelemetry(config, version);
   const nc = await connectConfigured(config.nats, `slipstream ${config.supervisor.name}`, (state) => {
-    if (state.kind !== 'connected') telemetry.narrator.log('warn', 'NATS connection', { state: state.kind, ...('reason' in state ? { reason: state.reason } : {}) });
+    if (state.kind !== 'connected')
+      telemetry.narrator.log('warn', 'NATS connection', {
+        state: state.kind,
+        ...('reason' in state ? { reason: state.reason } : {}),
+      });
   });
   try {
     return await run(config, version, telemetry, nc);
@@ -71,7 +69,12 @@ async function openTelemetry(config: Config, version: string): Promise<Telling> 
   return { sdk, narrator: otelNarrator({ telemetry: sdk, log, clock: systemClock, random: systemRandom }) };
 }
 
-async function run(config: Config, version: string, telemetry: Telling, nc: NatsConnection): Promise<RunningSupervisor> {
+async function run(
+  config: Config,
+  version: string,
+  telemetry: Telling,
+  nc: NatsConnection,
+): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
   const log = await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() });
   const term = (await lastSequence(log)) + 1;
@@ -103,7 +106,10 @@ async function run(config: Config, version: string, telemetry: Telling, nc: Nats
   let stopping = false;
   const drain = async (): Promise<number> => {
     await server.stop();
-    const drained = await Promise.race([supervisor.stop().then(() => true), systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false)]);
+    const drained = await Promise.race([
+      supervisor.stop().then(() => true),
+      systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
+    ]);
     if (!drained) supervisor.kill();
     await clusters.close();
     unobserve();
@@ -140,7 +146,10 @@ async function followConfigured(config: Config, supervisor: Supervisor, narrator
       await supervisor.follow({ ...entry, by: 'configuration' });
     } catch (thrown) {
       if (thrown instanceof Failed && thrown.failure.code === 'already_followed') continue;
-      narrator.log('error', 'could not follow what the configuration lists', { follower: `${entry.follower.cluster}:${entry.follower.index}`, failure: failureOf(thrown, 'follow') });
+      narrator.log('error', 'could not follow what the configuration lists', {
+        follower: `${entry.follower.cluster}:${entry.follower.index}`,
+        failure: failureOf(thrown, 'follow'),
+      });
     }
   }
 }
@@ -178,7 +187,17 @@ class Clusters {
     });
     watcher.start();
     keeper.start();
-    const access = { name, leader, follower, admin, positions, watcher, keeper, views: new Semaphore(VIEWS_MAX), requestTimeoutMs: settings.requestTimeoutMs };
+    const access = {
+      name,
+      leader,
+      follower,
+      admin,
+      positions,
+      watcher,
+      keeper,
+      views: new Semaphore(VIEWS_MAX),
+      requestTimeoutMs: settings.requestTimeoutMs,
+    };
     this.#open.set(name, { access, cluster });
     return access;
   }

@@ -24,8 +24,16 @@ export async function verify(
     const description = await follower.admin.describe(ref.index, signal);
     const reading = description === undefined ? undefined : markOf(description.mappings);
     if (description === undefined || reading?.kind !== 'mark') {
-      const reason = description === undefined ? `there is no index ${indexKey(ref)}` : `${indexKey(ref)} carries no mark of Slipstream`;
-      throw failed('unknown_pair', { op: 'verify', cluster: ref.cluster, reason, hint: 'Name a follower index; list tells which there are.' });
+      const reason =
+        description === undefined
+          ? `there is no index ${indexKey(ref)}`
+          : `${indexKey(ref)} carries no mark of Slipstream`;
+      throw failed('unknown_pair', {
+        op: 'verify',
+        cluster: ref.cluster,
+        reason,
+        hint: 'Name a follower index; list tells which there are.',
+      });
     }
     const { mark } = reading;
     leader = openConfigured(configuredCluster(config, mark.leader.cluster));
@@ -41,7 +49,9 @@ export async function verify(
         followerIndex: ref.index,
         scheme: { epoch: Math.max(...epochs), leaderShards: mark.shards },
         aligned: await aligned(leader, leaderIndex, follower, ref.index, signal),
-        contents: request.content ? { followerReader: follower.leader, digest: (bytes) => createHash('sha256').update(bytes).digest('base64') } : undefined,
+        contents: request.content
+          ? { followerReader: follower.leader, digest: (bytes) => createHash('sha256').update(bytes).digest('base64') }
+          : undefined,
         clock: systemClock,
         onProgress: request.onProgress,
       },
@@ -54,7 +64,13 @@ export async function verify(
   }
 }
 
-async function aligned(leader: OpenCluster, leaderIndex: string, follower: OpenCluster, followerIndex: string, signal: AbortSignal): Promise<boolean> {
+async function aligned(
+  leader: OpenCluster,
+  leaderIndex: string,
+  follower: OpenCluster,
+  followerIndex: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   const values = sampleRoutingValues(SAMPLE_SIZE);
   const [ours, theirs] = await Promise.all([
     Promise.all([shardCount(leader, leaderIndex, signal), leader.admin.shardsOf(leaderIndex, values, signal)]),

@@ -1,55 +1,5 @@
+import type { Program } from '../app/program.ts';
 import type { Config } from '../config/config.ts';
-import type { ControlSurface } from '../domain/commands.ts';
-import type { Failure } from '../domain/failure.ts';
-import type { FollowerIndexRef, IndexRef } from '../domain/names.ts';
-import type { EventLog } from '../ports/event-log.ts';
-import type { VerifyReport } from '../replication/verify/report.ts';
-import type { VerifyProgress } from '../replication/verify/request.ts';
-
-/** A running supervisor as the command line reaches it: commands and queries over NATS, and the journal. */
-export interface ControlConnection {
-  readonly control: ControlSurface;
-  readonly journal: Pick<EventLog, 'read'>;
-  close(): Promise<void>;
-}
-
-export interface RunningSupervisor {
-  /** The exit code, once it has stopped: 0 after an orderly drain. Never rejects. */
-  readonly stopped: Promise<number>;
-  /** Begins to drain; safe to call again. */
-  stop(reason: string): void;
-}
-
-export interface VerifyRequest {
-  readonly follower: FollowerIndexRef;
-  /** Compare a hash of `_source` as well. */
-  readonly content: boolean;
-  readonly onProgress: (progress: VerifyProgress) => void;
-}
-
-export interface VerifyAnswer {
-  readonly leader: IndexRef;
-  readonly report: VerifyReport;
-}
-
-/** Whether one server of the configuration answers. */
-export interface ReachResult {
-  readonly kind: 'cluster' | 'nats';
-  readonly name: string;
-  /** Product and version, when it answers. */
-  readonly detail?: string;
-  readonly failure?: Failure;
-}
-
-/** The program behind the commands, as `app` provides it. All of it throws `Failed`. */
-export interface Program {
-  connectControl(config: Config): Promise<ControlConnection>;
-  /** When the signal is aborted before the supervisor runs, the start is given up. */
-  startSupervisor(config: Config, signal: AbortSignal): Promise<RunningSupervisor>;
-  verify(config: Config, request: VerifyRequest, signal: AbortSignal): Promise<VerifyAnswer>;
-  /** One result for each cluster and NATS, in order; never throws for one that does not answer. */
-  checkReach(config: Config, signal: AbortSignal): Promise<readonly ReachResult[]>;
-}
 
 export interface Output {
   write(text: string): void;

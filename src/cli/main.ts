@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { packageVersion } from '../app/package-version.ts';
 import { hostname, userInfo } from 'node:os';
 import { environment, loadConfig } from '../config/load.ts';
-import type { CliDependencies, Program } from './dependencies.ts';
+import type { Program } from '../app/program.ts';
+import type { CliDependencies } from './dependencies.ts';
 import { run } from './run.ts';
 import { flushed, processTerminal } from './terminal.ts';
 
@@ -16,13 +17,6 @@ function userName(): string {
     // A container's user may have no name.
     return `cli:${hostname()}`;
   }
-}
-
-function packageVersion(): string {
-  const description: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof description === 'object' && description !== null && 'version' in description
-    ? String(description.version)
-    : 'unknown';
 }
 
 const dependencies: CliDependencies = {

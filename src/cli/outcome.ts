@@ -1,7 +1,7 @@
 import type { CommandResult } from '../domain/commands.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { CommandContext } from './command.ts';
-import type { ControlConnection } from './dependencies.ts';
+import type { ControlConnection } from '../app/program.ts';
 import { exitOf, type Exit } from './exit-codes.ts';
 import { failureLine } from './report.ts';
 

@@ -1,7 +1,7 @@
 import { failureOf, Failed } from '../domain/failure.ts';
 import { usageFault } from './arguments.ts';
 import type { Command, CommandContext } from './command.ts';
-import type { ControlConnection } from './dependencies.ts';
+import type { ControlConnection } from '../app/program.ts';
 import { exitOfSignal, type Exit } from './exit-codes.ts';
 import { interruption } from './interruption.ts';
 import { withControl } from './outcome.ts';

@@ -1,4 +1,5 @@
-import { CLUSTER_NAME, CLUSTER_NAME_RULE, indexNameFault } from '../config/index-name.ts';
+import { CLUSTER_NAME, CLUSTER_NAME_RULE } from '../config/cluster-name.ts';
+import { indexNameFault } from '../domain/index-name.ts';
 import { parseDuration } from '../config/units.ts';
 import { MAX_WAIT_MS } from '../control/schemas.ts';
 import type { FollowerIndexRef } from '../domain/names.ts';

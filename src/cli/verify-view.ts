@@ -1,6 +1,6 @@
 import type { DifferingFinding, Finding, VerifyReport } from '../replication/verify/report.ts';
 import type { FollowerIndexRef } from '../domain/names.ts';
-import type { VerifyAnswer } from './dependencies.ts';
+import type { VerifyAnswer } from '../app/program.ts';
 import { shownTarget } from './targets.ts';
 import { integer, oneLine } from './text.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parametersSchema } from './follow-parameters.ts';
-import { CLUSTER_NAME, CLUSTER_NAME_RULE, indexNameFault } from './index-name.ts';
+import { indexNameFault } from '../domain/index-name.ts';
+import { CLUSTER_NAME, CLUSTER_NAME_RULE } from './cluster-name.ts';
 import { count, duration, size } from './quantities.ts';
 
 const MiB = 1024 ** 2;

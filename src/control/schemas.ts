@@ -3,7 +3,7 @@ import type { FollowCommand, ResumeCommand, StatusQuery, TargetCommand } from '.
 import { failed } from '../domain/failure.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { CommandName } from '../ports/command-transport.ts';
-import { indexNameFault } from './index-name.ts';
+import { indexNameFault } from '../domain/index-name.ts';
 
 /** An answer comes at the latest after this; longer waits ask `status`. */
 export const MAX_WAIT_MS = 600_000;

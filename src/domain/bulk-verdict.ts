@@ -13,7 +13,16 @@ import type { BulkItem } from './wire/bulk-answer.ts';
  * - gone       the index is not there
  * - too-large  the follower cannot take a document of this size
  */
-export type BulkVerdict = 'written' | 'absent' | 'conflict' | 'busy' | 'unsure' | 'rejected' | 'blocked' | 'gone' | 'too-large';
+export type BulkVerdict =
+  | 'written'
+  | 'absent'
+  | 'conflict'
+  | 'busy'
+  | 'unsure'
+  | 'rejected'
+  | 'blocked'
+  | 'gone'
+  | 'too-large';
 
 export function bulkVerdict(item: BulkItem): BulkVerdict {
   const { status, result, errorType } = item;

@@ -94,7 +94,13 @@ export interface CommandResult {
   readonly accepted: boolean;
   /** True when it has taken effect for every pair; with `waitMs: 0` usually still false. */
   readonly effective: boolean;
-  readonly pairs: readonly { readonly shard: number; readonly accepted: boolean; readonly effective: boolean; readonly state: Lifecycle; readonly failure?: Failure }[];
+  readonly pairs: readonly {
+    readonly shard: number;
+    readonly accepted: boolean;
+    readonly effective: boolean;
+    readonly state: Lifecycle;
+    readonly failure?: Failure;
+  }[];
 }
 
 export type Reply<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly failure: Failure };

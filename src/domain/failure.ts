@@ -17,48 +17,144 @@ interface FailureRow {
 
 const rows = {
   // --- reaching a cluster -------------------------------------------------------------------------------------------------
-  cluster_unreachable: { kind: 'transient', hint: 'Check that the cluster is up and that its url is right; Slipstream keeps trying.' },
-  request_timeout: { kind: 'transient', hint: 'The cluster is slow or the network drops packets; Slipstream keeps trying.' },
+  cluster_unreachable: {
+    kind: 'transient',
+    hint: 'Check that the cluster is up and that its url is right; Slipstream keeps trying.',
+  },
+  request_timeout: {
+    kind: 'transient',
+    hint: 'The cluster is slow or the network drops packets; Slipstream keeps trying.',
+  },
   cluster_busy: { kind: 'transient', hint: 'The cluster rejects work (429); Slipstream slows down and keeps trying.' },
-  shard_unavailable: { kind: 'transient', hint: 'A primary shard is not active; check the cluster health. Slipstream keeps trying.' },
+  shard_unavailable: {
+    kind: 'transient',
+    hint: 'A primary shard is not active; check the cluster health. Slipstream keeps trying.',
+  },
   index_closed: { kind: 'transient', hint: 'Open the index; Slipstream goes on by itself.' },
-  blocked: { kind: 'transient', hint: 'Remove the block (disk watermark, read-only) from the index or cluster; Slipstream goes on by itself.' },
-  unauthorized: { kind: 'transient', hint: 'Check the credentials in the configuration; a granted key is picked up at the next try.' },
+  blocked: {
+    kind: 'transient',
+    hint: 'Remove the block (disk watermark, read-only) from the index or cluster; Slipstream goes on by itself.',
+  },
+  unauthorized: {
+    kind: 'transient',
+    hint: 'Check the credentials in the configuration; a granted key is picked up at the next try.',
+  },
   forbidden: { kind: 'transient', hint: 'Grant the privilege that the reason names; Slipstream goes on by itself.' },
-  partial_answer: { kind: 'transient', hint: 'The cluster answered for only part of a shard (timeout, failed or skipped shard); it was discarded and is asked again.' },
+  partial_answer: {
+    kind: 'transient',
+    hint: 'The cluster answered for only part of a shard (timeout, failed or skipped shard); it was discarded and is asked again.',
+  },
   answer_cut: { kind: 'transient', hint: 'The connection broke in mid-answer; the request is repeated.' },
-  answer_too_large: { kind: 'transient', hint: 'An answer is larger than Slipstream keeps in memory; it asks again for fewer documents at once.' },
-  unexpected_answer: { kind: 'transient', hint: 'The cluster gave an answer Slipstream does not know; the reason quotes its type. Slipstream keeps trying.' },
-  leader_moved_primary: { kind: 'transient', hint: 'The leader promoted another copy of the shard; the view was dropped and is read again.' },
+  answer_too_large: {
+    kind: 'transient',
+    hint: 'An answer is larger than Slipstream keeps in memory; it asks again for fewer documents at once.',
+  },
+  unexpected_answer: {
+    kind: 'transient',
+    hint: 'The cluster gave an answer Slipstream does not know; the reason quotes its type. Slipstream keeps trying.',
+  },
+  leader_moved_primary: {
+    kind: 'transient',
+    hint: 'The leader promoted another copy of the shard; the view was dropped and is read again.',
+  },
   view_expired: { kind: 'transient', hint: 'A point in time expired on the leader; it is opened again.' },
   // --- the leader's history -----------------------------------------------------------------------------------------------
-  history_changed: { kind: 'fatal', hint: 'The leader shard was restored or force-allocated. Resume with --on-missing-history rebootstrap to copy it again in place.' },
-  lease_expired: { kind: 'fatal', hint: 'The retention lease on the change log expired and the log was pruned. Resume with --on-missing-history rebootstrap.' },
-  index_deleted: { kind: 'fatal', hint: 'Create the index again and follow it anew, or unfollow; the copied documents stay searchable.' },
-  index_recreated: { kind: 'fatal', hint: 'The index is another one of the same name. Unfollow, and follow it into a new index.' },
-  shard_count_changed: { kind: 'fatal', hint: 'The number of shards of the leader changed; follow it into a new index.' },
+  history_changed: {
+    kind: 'fatal',
+    hint: 'The leader shard was restored or force-allocated. Resume with --on-missing-history rebootstrap to copy it again in place.',
+  },
+  lease_expired: {
+    kind: 'fatal',
+    hint: 'The retention lease on the change log expired and the log was pruned. Resume with --on-missing-history rebootstrap.',
+  },
+  index_deleted: {
+    kind: 'fatal',
+    hint: 'Create the index again and follow it anew, or unfollow; the copied documents stay searchable.',
+  },
+  index_recreated: {
+    kind: 'fatal',
+    hint: 'The index is another one of the same name. Unfollow, and follow it into a new index.',
+  },
+  shard_count_changed: {
+    kind: 'fatal',
+    hint: 'The number of shards of the leader changed; follow it into a new index.',
+  },
   // --- the follower -------------------------------------------------------------------------------------------------------
-  mapping_conflict: { kind: 'fatal', hint: "The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume." },
-  settings_rejected: { kind: 'fatal', hint: 'The follower refuses a setting of the leader (missing plugin or analyser?). Install what is missing, then resume.' },
-  document_rejected: { kind: 'fatal', hint: 'The follower refuses a document for ever; the reason tells why. Correct the mapping, then resume.' },
-  too_large_for_follower: { kind: 'fatal', hint: "A document exceeds what the follower accepts; raise the follower's http.max_content_length or heap, then resume." },
-  follower_newer: { kind: 'fatal', hint: 'Somebody else wrote to the follower. Run verify; then resume with --on-missing-history rebootstrap to overwrite.' },
-  id_collision: { kind: 'fatal', hint: 'One id lives under several routings and the shards do not align: follow into an index whose shards align.' },
-  mass_delete: { kind: 'fatal', hint: 'One scan would delete more than the allowed share of the shard. If that is right, resume with --allow-mass-delete.' },
-  promoted: { kind: 'fatal', hint: 'The index was promoted and is no follower any more; Slipstream never writes to it.' },
-  source_unusable: { kind: 'fatal', hint: '_source is disabled or filtered on the leader; such an index cannot be copied from outside.' },
-  seq_no_unusable: { kind: 'fatal', hint: 'index.disable_sequence_numbers is set; such an index cannot be followed from outside.' },
-  epochs_exhausted: { kind: 'fatal', hint: 'The follower index carries versions too large to go above; follow into a new index.' },
-  follower_rolled_back: { kind: 'fatal', hint: 'The follower lost acknowledged writes (restored or failed over without them); everything is copied again in place.' },
-  position_conflict: { kind: 'conflict', hint: 'Another supervisor saved a position of the same pair; stop one of them.' },
+  mapping_conflict: {
+    kind: 'fatal',
+    hint: "The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+  },
+  settings_rejected: {
+    kind: 'fatal',
+    hint: 'The follower refuses a setting of the leader (missing plugin or analyser?). Install what is missing, then resume.',
+  },
+  document_rejected: {
+    kind: 'fatal',
+    hint: 'The follower refuses a document for ever; the reason tells why. Correct the mapping, then resume.',
+  },
+  too_large_for_follower: {
+    kind: 'fatal',
+    hint: "A document exceeds what the follower accepts; raise the follower's http.max_content_length or heap, then resume.",
+  },
+  follower_newer: {
+    kind: 'fatal',
+    hint: 'Somebody else wrote to the follower. Run verify; then resume with --on-missing-history rebootstrap to overwrite.',
+  },
+  id_collision: {
+    kind: 'fatal',
+    hint: 'One id lives under several routings and the shards do not align: follow into an index whose shards align.',
+  },
+  mass_delete: {
+    kind: 'fatal',
+    hint: 'One scan would delete more than the allowed share of the shard. If that is right, resume with --allow-mass-delete.',
+  },
+  promoted: {
+    kind: 'fatal',
+    hint: 'The index was promoted and is no follower any more; Slipstream never writes to it.',
+  },
+  source_unusable: {
+    kind: 'fatal',
+    hint: '_source is disabled or filtered on the leader; such an index cannot be copied from outside.',
+  },
+  seq_no_unusable: {
+    kind: 'fatal',
+    hint: 'index.disable_sequence_numbers is set; such an index cannot be followed from outside.',
+  },
+  epochs_exhausted: {
+    kind: 'fatal',
+    hint: 'The follower index carries versions too large to go above; follow into a new index.',
+  },
+  follower_rolled_back: {
+    kind: 'fatal',
+    hint: 'The follower lost acknowledged writes (restored or failed over without them); everything is copied again in place.',
+  },
+  position_conflict: {
+    kind: 'conflict',
+    hint: 'Another supervisor saved a position of the same pair; stop one of them.',
+  },
   // --- the journal and commands -------------------------------------------------------------------------------------------
   journal_unreachable: { kind: 'transient', hint: 'NATS does not answer; check its address. Slipstream keeps trying.' },
-  journal_conflict: { kind: 'conflict', hint: 'Another supervisor appended to the same subject; the state is read again.' },
-  journal_corrupt: { kind: 'corrupt', hint: 'An event cannot be read. It is left as it is; restore the journal from a backup.' },
-  journal_older_than_data: { kind: 'fatal', hint: 'The journal is older than the follower data (restored backup?). Run slipstream recover.' },
+  journal_conflict: {
+    kind: 'conflict',
+    hint: 'Another supervisor appended to the same subject; the state is read again.',
+  },
+  journal_corrupt: {
+    kind: 'corrupt',
+    hint: 'An event cannot be read. It is left as it is; restore the journal from a backup.',
+  },
+  journal_older_than_data: {
+    kind: 'fatal',
+    hint: 'The journal is older than the follower data (restored backup?). Run slipstream recover.',
+  },
   journal_unknown: { kind: 'fatal', hint: 'The follower data belongs to another journal. Run slipstream recover.' },
-  no_supervisor: { kind: 'refused', hint: 'No supervisor answers on NATS. Start one: slipstream start --config slipstream.yml' },
-  command_timeout: { kind: 'refused', hint: 'The command was sent but not answered in time; ask status, then repeat it: repeating is safe.' },
+  no_supervisor: {
+    kind: 'refused',
+    hint: 'No supervisor answers on NATS. Start one: slipstream start --config slipstream.yml',
+  },
+  command_timeout: {
+    kind: 'refused',
+    hint: 'The command was sent but not answered in time; ask status, then repeat it: repeating is safe.',
+  },
   invalid_command: { kind: 'refused', hint: 'Correct the fields that the reason names.' },
   invalid_config: { kind: 'refused', hint: 'Correct the configuration file at the paths that the reason names.' },
   unknown_cluster: { kind: 'refused', hint: 'Name a cluster of the configuration.' },
@@ -66,10 +162,19 @@ const rows = {
   already_followed: { kind: 'refused', hint: 'Unfollow it first, or choose another follower index.' },
   follows_itself: { kind: 'refused', hint: 'Choose another follower index or cluster.' },
   leader_missing: { kind: 'refused', hint: 'Check the name of the leader index.' },
-  leader_not_an_index: { kind: 'refused', hint: 'Name a concrete index; aliases and data streams are followed by their backing indices.' },
+  leader_not_an_index: {
+    kind: 'refused',
+    hint: 'Name a concrete index; aliases and data streams are followed by their backing indices.',
+  },
   leader_closed: { kind: 'refused', hint: 'Open the leader index first.' },
-  reader_sees_part: { kind: 'refused', hint: 'The leader key is under document- or field-level security: hidden documents would look deleted. Use a key without it.' },
-  follower_exists: { kind: 'refused', hint: 'The follower index exists and is not ours. Delete it or choose another name.' },
+  reader_sees_part: {
+    kind: 'refused',
+    hint: 'The leader key is under document- or field-level security: hidden documents would look deleted. Use a key without it.',
+  },
+  follower_exists: {
+    kind: 'refused',
+    hint: 'The follower index exists and is not ours. Delete it or choose another name.',
+  },
   not_paused: { kind: 'refused', hint: 'Only what is paused, fatal or retrying can be resumed.' },
   bug: { kind: 'fatal', hint: 'This is a defect of Slipstream. Please report it with the reason.' },
 } as const satisfies Record<string, FailureRow>;
@@ -114,7 +219,16 @@ export class Failed extends Error {
 
 export function failed(code: FailureCode, details: FailureDetails, cause?: unknown): Failed {
   const row = FAILURES[code];
-  return new Failed({ hint: row.hint, ...details, code, kind: row.kind, reason: details.reason.trim() || 'no reason given by the server' }, cause);
+  return new Failed(
+    {
+      hint: row.hint,
+      ...details,
+      code,
+      kind: row.kind,
+      reason: details.reason.trim() || 'no reason given by the server',
+    },
+    cause,
+  );
 }
 
 /** What was thrown, as a failure: a `Failed` as it is, everything else as a defect of ours. */

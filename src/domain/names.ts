@@ -32,7 +32,12 @@ export function pairKey(pair: PairRef): string {
 export function subjectToken(name: string): string {
   let token = '';
   for (const byte of new TextEncoder().encode(name)) {
-    const plain = (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte === 95 || byte === 45;
+    const plain =
+      (byte >= 48 && byte <= 57) ||
+      (byte >= 65 && byte <= 90) ||
+      (byte >= 97 && byte <= 122) ||
+      byte === 95 ||
+      byte === 45;
     token += plain ? String.fromCharCode(byte) : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return token;

@@ -20,7 +20,11 @@ export function firstPage(limits: PageLimits): PageSizing {
   return { documents: Math.min(FIRST_PAGE_DOCUMENTS, limits.documentsMax), bytesEach: undefined };
 }
 
-export function nextPage(sizing: PageSizing, seen: { documents: number; bytes: number }, limits: PageLimits): PageSizing {
+export function nextPage(
+  sizing: PageSizing,
+  seen: { documents: number; bytes: number },
+  limits: PageLimits,
+): PageSizing {
   if (seen.documents === 0) return sizing;
   const latest = seen.bytes / seen.documents;
   // The heavier of the two estimates counts, so that a run of large documents shrinks the page at once and a small one grows it slowly.

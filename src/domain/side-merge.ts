@@ -13,13 +13,18 @@ export interface FollowerEntry {
   readonly seqNo: number;
 }
 
-export type SideDifference<F extends FollowerEntry> = { readonly kind: 'extra'; readonly document: F } | { readonly kind: 'missing'; readonly seqNo: number };
+export type SideDifference<F extends FollowerEntry> =
+  | { readonly kind: 'extra'; readonly document: F }
+  | { readonly kind: 'missing'; readonly seqNo: number };
 
 /**
  * Merges both sides, each ascending by `seqNo`. What only one side has is a difference; one number under two ids is both a missing and an
  * extra document, since a write from outside moves a document's identity by one.
  */
-export async function* mergeSides<F extends FollowerEntry>(leader: AsyncIterator<LeaderEntry>, follower: AsyncIterator<F>): AsyncGenerator<SideDifference<F>> {
+export async function* mergeSides<F extends FollowerEntry>(
+  leader: AsyncIterator<LeaderEntry>,
+  follower: AsyncIterator<F>,
+): AsyncGenerator<SideDifference<F>> {
   let ours = await leader.next();
   let theirs = await follower.next();
   while (ours.done !== true || theirs.done !== true) {
@@ -68,7 +73,11 @@ export function bucketWidth(from: number, upTo: number, buckets: number): number
 }
 
 /** The `_version` histogram whose buckets hold the same leader operations as those of `_seq_no` at multiples of `width`. */
-export function versionBuckets(scheme: VersionScheme, shard: number, width: number): { interval: number; offset: number; keyOf: (bucket: number) => number; bucketOf: (key: number) => number } {
+export function versionBuckets(
+  scheme: VersionScheme,
+  shard: number,
+  width: number,
+): { interval: number; offset: number; keyOf: (bucket: number) => number; bucketOf: (key: number) => number } {
   const interval = scheme.leaderShards * width;
   const origin = epochBase(scheme.epoch) + shard;
   return {
@@ -85,7 +94,11 @@ export function epochEnd(epoch: number): number {
 }
 
 /** The ranges in which the two histograms differ; neighbours are joined. Keys are bucket numbers (`seqNo / width`). */
-export function unequalRanges(leader: ReadonlyMap<number, number>, follower: ReadonlyMap<number, number>, width: number): readonly SeqNoRange[] {
+export function unequalRanges(
+  leader: ReadonlyMap<number, number>,
+  follower: ReadonlyMap<number, number>,
+  width: number,
+): readonly SeqNoRange[] {
   const buckets = [...new Set([...leader.keys(), ...follower.keys()])].sort((a, b) => a - b);
   const ranges: SeqNoRange[] = [];
   for (const bucket of buckets) {
@@ -93,7 +106,11 @@ export function unequalRanges(leader: ReadonlyMap<number, number>, follower: Rea
     if (ours === theirs) continue;
     const last = ranges.at(-1);
     if (last !== undefined && last.to === bucket * width - 1) {
-      ranges[ranges.length - 1] = { from: last.from, to: (bucket + 1) * width - 1, documents: last.documents + ours + theirs };
+      ranges[ranges.length - 1] = {
+        from: last.from,
+        to: (bucket + 1) * width - 1,
+        documents: last.documents + ours + theirs,
+      };
     } else ranges.push({ from: bucket * width, to: (bucket + 1) * width - 1, documents: ours + theirs });
   }
   return ranges;

@@ -33,7 +33,9 @@ export function versionOf(scheme: VersionScheme, seqNo: number, shard: number): 
 }
 
 /** What a follower document's version says, or `foreign` when it does not lie in the current epoch. */
-export type Identity = { readonly kind: 'leader-op'; readonly seqNo: number; readonly shard: number } | { readonly kind: 'foreign' };
+export type Identity =
+  | { readonly kind: 'leader-op'; readonly seqNo: number; readonly shard: number }
+  | { readonly kind: 'foreign' };
 
 export function identityOf(scheme: VersionScheme, version: number): Identity {
   const offset = version - epochBase(scheme.epoch);

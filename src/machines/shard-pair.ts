@@ -77,7 +77,8 @@ export const shardPairMachine = setup({
   guards: {
     wantsPause: ({ context }) => context.desired === 'paused',
     copiesAnew: ({ context }) => context.onMissingHistory === 'rebootstrap',
-    resumesToFollowing: ({ context, event }) => context.resumeTo === 'following' && !(event.type === 'RESUME' && event.rebootstrap),
+    resumesToFollowing: ({ context, event }) =>
+      context.resumeTo === 'following' && !(event.type === 'RESUME' && event.rebootstrap),
     asksRebootstrap: ({ event }) => event.type === 'RESUME' && event.rebootstrap,
     recordedAs: ({ context }, params: { state: Lifecycle }) => context.recorded === params.state,
     wasFollowing: ({ context }) => context.resumeTo === 'following',
@@ -91,9 +92,14 @@ export const shardPairMachine = setup({
       return { failure: event.failure, attempt: context.attempt + 1, delayMs: 'delayMs' in event ? event.delayMs : 0 };
     }),
     clearFailure: assign({ failure: undefined, attempt: 0, delayMs: 0 }),
-    copyFromScratch: assign(({ context }) => ({ scratches: context.scratches + 1, resumeTo: 'bootstrapping' as const })),
+    copyFromScratch: assign(({ context }) => ({
+      scratches: context.scratches + 1,
+      resumeTo: 'bootstrapping' as const,
+    })),
     copyUnderNewEpoch: assign(({ context }) => underNewEpoch(context)),
-    takeEpoch: assign(({ context, event }) => (event.type === 'EPOCH_RAISED' ? { epoch: event.epoch, raiseEpoch: false } : { epoch: context.epoch })),
+    takeEpoch: assign(({ context, event }) =>
+      event.type === 'EPOCH_RAISED' ? { epoch: event.epoch, raiseEpoch: false } : { epoch: context.epoch },
+    ),
     nowBootstrapping: assign({ resumeTo: 'bootstrapping' }),
     nowFollowing: assign({ resumeTo: 'following', raiseEpoch: false }),
     resumeAsAsked: assign(({ context, event }) => {
@@ -198,10 +204,7 @@ export const shardPairMachine = setup({
           { target: 'fatal', actions: 'recordFailure' },
         ],
         ROLLED_BACK: { target: 'bootstrapping', actions: ['clearFailure', 'copyFromScratch'] },
-        PAUSED: [
-          { guard: 'wantsPause', target: 'paused' },
-          { target: '.waiting' },
-        ],
+        PAUSED: [{ guard: 'wantsPause', target: 'paused' }, { target: '.waiting' }],
         RESUME: [
           { guard: 'asksRebootstrap', target: 'bootstrapping', actions: 'resumeAsAsked' },
           { target: '.attempting', actions: 'wantRun' },
@@ -216,14 +219,22 @@ export const shardPairMachine = setup({
           },
         },
         attempting: {
-          invoke: { id: 'worker', src: 'worker', input: ({ context }) => workerInput(context, 'attempt', context.resumeTo) },
+          invoke: {
+            id: 'worker',
+            src: 'worker',
+            input: ({ context }) => workerInput(context, 'attempt', context.resumeTo),
+          },
           on: {
             FAILED: { target: 'waiting', actions: 'recordFailure' },
             PAUSE: { actions: ['wantPause', 'drain'] },
           },
         },
         draining: {
-          invoke: { id: 'worker', src: 'worker', input: ({ context }) => workerInput(context, 'run', context.resumeTo) },
+          invoke: {
+            id: 'worker',
+            src: 'worker',
+            input: ({ context }) => workerInput(context, 'run', context.resumeTo),
+          },
         },
       },
     },
@@ -251,7 +262,13 @@ export const shardPairMachine = setup({
 
 function workerInput(context: PairContext, mode: 'run' | 'attempt', goal: WorkerInput['goal']): WorkerInput {
   // A pause that was accepted before a restart takes effect first of all.
-  return { mode: context.desired === 'paused' ? 'drain' : mode, goal, epoch: context.epoch, raiseEpoch: context.raiseEpoch, scratches: context.scratches };
+  return {
+    mode: context.desired === 'paused' ? 'drain' : mode,
+    goal,
+    epoch: context.epoch,
+    raiseEpoch: context.raiseEpoch,
+    scratches: context.scratches,
+  };
 }
 
 function underNewEpoch(context: PairContext): { raiseEpoch: true; scratches: number; resumeTo: 'bootstrapping' } {
@@ -261,5 +278,11 @@ function underNewEpoch(context: PairContext): { raiseEpoch: true; scratches: num
 /** The lifecycle state of a machine state's value. */
 export function lifecycleOf(value: string | Record<string, unknown>): Lifecycle | undefined {
   const name = typeof value === 'string' ? value : Object.keys(value)[0];
-  return name === 'bootstrapping' || name === 'following' || name === 'retrying' || name === 'paused' || name === 'fatal' ? name : undefined;
+  return name === 'bootstrapping' ||
+    name === 'following' ||
+    name === 'retrying' ||
+    name === 'paused' ||
+    name === 'fatal'
+    ? name
+    : undefined;
 }

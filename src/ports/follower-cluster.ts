@@ -1,5 +1,12 @@
 import type { BulkItem } from '../domain/wire/bulk-answer.ts';
-import type { ClusterState, DocumentKey, FoundDocument, Histogram, HistogramRequest, ListedDocument } from './search-cluster.ts';
+import type {
+  ClusterState,
+  DocumentKey,
+  FoundDocument,
+  Histogram,
+  HistogramRequest,
+  ListedDocument,
+} from './search-cluster.ts';
 
 /** Writing a follower. Errors: `Failed`; a write whose effect is unknown carries `ambiguous: true`. */
 export interface FollowerCluster extends ClusterState {
@@ -8,7 +15,10 @@ export interface FollowerCluster extends ClusterState {
    * Everything else (reset, timeout, abort, 400, 413, 5xx, cut or miscounted body) is thrown as ambiguous, except answers that prove
    * that nothing was run (refused connection, 401, 403 or 429 of the whole request). A 413 is no proof: large bodies run in parts.
    */
-  bulk(request: { index: string; body: Uint8Array; operations: number }, signal: AbortSignal): Promise<readonly BulkItem[]>;
+  bulk(
+    request: { index: string; body: Uint8Array; operations: number },
+    signal: AbortSignal,
+  ): Promise<readonly BulkItem[]>;
   /** Number of live root documents; of one shard, or of the index when `shard` is undefined. Counts what is searchable: refresh first. */
   count(index: string, shard: number | undefined, signal: AbortSignal): Promise<number>;
   /** True where `_version` can be aggregated (Elasticsearch); otherwise listings are used. */

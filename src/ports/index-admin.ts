@@ -30,14 +30,20 @@ export type ReaderView = 'whole' | 'document_level_security' | 'field_level_secu
 export interface IndexAdmin {
   readonly name: string;
   /** The cluster answers and accepts the credentials; gives its uuid, to tell two names of one cluster. */
-  identify(signal: AbortSignal): Promise<{ clusterUuid: string; version: string; distribution: 'elasticsearch' | 'opensearch' }>;
+  identify(
+    signal: AbortSignal,
+  ): Promise<{ clusterUuid: string; version: string; distribution: 'elasticsearch' | 'opensearch' }>;
   kindOf(name: string, signal: AbortSignal): Promise<NameKind>;
   /** Undefined when the index does not exist. */
   describe(index: string, signal: AbortSignal): Promise<IndexDescription | undefined>;
   readerView(index: string, signal: AbortSignal): Promise<ReaderView>;
   /** Shard number that each routing value is sent to. */
   shardsOf(index: string, routingValues: readonly string[], signal: AbortSignal): Promise<readonly number[]>;
-  createIndex(index: string, body: { settings: Record<string, unknown>; mappings: Record<string, unknown>; aliases: Record<string, unknown> }, signal: AbortSignal): Promise<void>;
+  createIndex(
+    index: string,
+    body: { settings: Record<string, unknown>; mappings: Record<string, unknown>; aliases: Record<string, unknown> },
+    signal: AbortSignal,
+  ): Promise<void>;
   putMapping(index: string, mappings: Record<string, unknown>, signal: AbortSignal): Promise<void>;
   /** Values of null reset a setting. */
   putSettings(index: string, settings: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<void>;

@@ -1,5 +1,13 @@
 import type { SearchPage } from '../domain/wire/search-page.ts';
-import type { ClusterState, DocumentKey, FoundDocument, Histogram, HistogramRequest, ListedDocument, View } from './search-cluster.ts';
+import type {
+  ClusterState,
+  DocumentKey,
+  FoundDocument,
+  Histogram,
+  HistogramRequest,
+  ListedDocument,
+  View,
+} from './search-cluster.ts';
 
 export interface PageRequest {
   readonly index: string;
@@ -29,7 +37,10 @@ export interface LeaderCluster extends ClusterState {
   closeView(view: View): Promise<void>;
   histogram(request: HistogramRequest, signal: AbortSignal): Promise<Histogram>;
   /** Documents with `from <= _seq_no <= to` in order of `_seq_no`, at most `size`. */
-  listBySeqNo(request: { index: string; shard: number; from: number; to: number; size: number; view: View | undefined }, signal: AbortSignal): Promise<readonly ListedDocument[]>;
+  listBySeqNo(
+    request: { index: string; shard: number; from: number; to: number; size: number; view: View | undefined },
+    signal: AbortSignal,
+  ): Promise<readonly ListedDocument[]>;
   /** Realtime, without content, in the order of the keys. */
   multiGet(index: string, keys: readonly DocumentKey[], signal: AbortSignal): Promise<readonly FoundDocument[]>;
 }

@@ -21,7 +21,14 @@ export interface Narrator {
    */
   transition(event: Omit<PairEvent, 'trace'>, traceId: string): TraceRef;
   /** The span of a state's whole duration, told when it is left. */
-  stateLeft(details: { pair: string; state: string; enteredAtMs: number; leftAtMs: number; traceId: string; parentSpanId?: string }): void;
+  stateLeft(details: {
+    pair: string;
+    state: string;
+    enteredAtMs: number;
+    leftAtMs: number;
+    traceId: string;
+    parentSpanId?: string;
+  }): void;
   /** A sampled trace of its own, linked to the pair's run. */
   span(kind: CycleKind, pair: string, traceId: string | undefined): CycleSpan;
   count(metric: string, value: number, attributes?: Readonly<Record<string, string | number>>): void;

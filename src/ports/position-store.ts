@@ -18,6 +18,9 @@ export interface PositionStore {
   /** Realtime reads; pairs without a record are missing in the answer. */
   load(pairs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, StoredPosition>>;
   /** One bulk; `token` undefined: must not exist yet. Answers in order. */
-  save(writes: readonly { record: PositionRecord; token: PositionToken | undefined }[], signal: AbortSignal): Promise<readonly PositionSaved[]>;
+  save(
+    writes: readonly { record: PositionRecord; token: PositionToken | undefined }[],
+    signal: AbortSignal,
+  ): Promise<readonly PositionSaved[]>;
   remove(pairs: readonly string[], signal: AbortSignal): Promise<void>;
 }

@@ -71,7 +71,14 @@ export class BulkWriter {
   readonly #outstanding: Semaphore;
   #operationsTarget: number;
 
-  constructor(options: { follower: FollowerCluster; index: string; clock: Clock; random: Random; limits: WriterLimits; events: WriterEvents }) {
+  constructor(options: {
+    follower: FollowerCluster;
+    index: string;
+    clock: Clock;
+    random: Random;
+    limits: WriterLimits;
+    events: WriterEvents;
+  }) {
     this.#follower = options.follower;
     this.#index = options.index;
     this.#clock = options.clock;
@@ -86,7 +93,12 @@ export class BulkWriter {
    * Writes the hits; resolves when the follower has acknowledged every one of them. Conflicts are given back for the caller to judge.
    * Throws `Failed` when one cannot be written; all requests have ended then.
    */
-  async writeHits(page: SearchPage, hits: readonly WireHit[], versionOfHit: (hit: WireHit) => number, signal: AbortSignal): Promise<readonly Conflict[]> {
+  async writeHits(
+    page: SearchPage,
+    hits: readonly WireHit[],
+    versionOfHit: (hit: WireHit) => number,
+    signal: AbortSignal,
+  ): Promise<readonly Conflict[]> {
     const conflicts: Conflict[] = [];
     const batches = this.#split(hits).map((part) => async (): Promise<void> => {
       const positions = await this.#send(hitBatch(page, part, versionOfHit), signal);
@@ -146,7 +158,11 @@ export class BulkWriter {
         return conflicts;
       }
       if (attempt >= ATTEMPTS_MAX) {
-        throw failed('cluster_busy', { op: 'bulk', cluster: this.#follower.name, reason: `${again.length} operations were rejected ${attempt} times (429)` });
+        throw failed('cluster_busy', {
+          op: 'bulk',
+          cluster: this.#follower.name,
+          reason: `${again.length} operations were rejected ${attempt} times (429)`,
+        });
       }
       this.#operationsTarget = Math.max(BATCH_OPERATIONS_MIN, Math.floor(this.#operationsTarget / 2));
       this.#events.retried();
@@ -163,7 +179,12 @@ export class BulkWriter {
       const failure = thrown instanceof Failed ? thrown.failure : undefined;
       if (failure?.status === 413) {
         if (batch.operations > 1) return 'split';
-        throw failed('too_large_for_follower', { op: 'bulk', cluster: this.#follower.name, status: 413, reason: `${batch.describe(0)} of ${batch.body.length} bytes: ${failure.reason}` });
+        throw failed('too_large_for_follower', {
+          op: 'bulk',
+          cluster: this.#follower.name,
+          status: 413,
+          reason: `${batch.describe(0)} of ${batch.body.length} bytes: ${failure.reason}`,
+        });
       }
       if (failure?.code === 'cluster_busy' && failure.ambiguous !== true) return 'busy';
       // Also an abort or a defect of ours: once sent, the request may run.
@@ -172,7 +193,13 @@ export class BulkWriter {
     }
   }
 
-  #account(items: readonly BulkItem[], batch: Batch, positions: readonly number[], conflicts: number[], again: number[]): void {
+  #account(
+    items: readonly BulkItem[],
+    batch: Batch,
+    positions: readonly number[],
+    conflicts: number[],
+    again: number[],
+  ): void {
     let [created, deleted, sequenced, absent] = [0, 0, 0, 0];
     let refusal: Failed | undefined;
     let unsure = false;
@@ -196,7 +223,12 @@ export class BulkWriter {
   }
 
   #refusal(verdict: 'unsure' | 'rejected' | 'blocked' | 'gone' | 'too-large', item: BulkItem, what: string): Failed {
-    const details = { op: 'bulk', cluster: this.#follower.name, status: item.status, reason: `${what}: ${reasonWithoutContent(item)}` };
+    const details = {
+      op: 'bulk',
+      cluster: this.#follower.name,
+      status: item.status,
+      reason: `${what}: ${reasonWithoutContent(item)}`,
+    };
     switch (verdict) {
       case 'unsure':
         return failed('shard_unavailable', { ...details, ambiguous: true });

@@ -89,7 +89,9 @@ export class ByteBudget {
 
   #fits(bytes: number, operations: number): boolean {
     if (this.#leases === 0) return true;
-    return this.#usedBytes + bytes <= this.#capacityBytes && this.#usedOperations + operations <= this.#capacityOperations;
+    return (
+      this.#usedBytes + bytes <= this.#capacityBytes && this.#usedOperations + operations <= this.#capacityOperations
+    );
   }
 
   #take(bytes: number, operations: number): void {
@@ -99,7 +101,11 @@ export class ByteBudget {
   }
 
   #grantWaiting(): void {
-    for (let first = this.#waiters[0]; first !== undefined && this.#fits(first.bytes, first.operations); first = this.#waiters[0]) {
+    for (
+      let first = this.#waiters[0];
+      first !== undefined && this.#fits(first.bytes, first.operations);
+      first = this.#waiters[0]
+    ) {
       this.#waiters.shift();
       first.grant();
     }

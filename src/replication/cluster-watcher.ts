@@ -155,7 +155,11 @@ export class ClusterWatcher {
       const observations = await this.#ask(indices);
       for (const index of new Set(requests.map((request) => request.index))) {
         const observation = observations.get(index);
-        if (observation !== undefined) void this.#answer(requests.filter((request) => request.index === index), observation);
+        if (observation !== undefined)
+          void this.#answer(
+            requests.filter((request) => request.index === index),
+            observation,
+          );
       }
       for (const [index, observation] of observations) {
         for (const listener of this.#watched.get(index)?.listeners ?? []) listener.observed(observation);
@@ -164,7 +168,8 @@ export class ClusterWatcher {
       for (const request of requests) request.reject(thrown);
       if (this.#stop.signal.aborted) return;
       const failure = failureOf(thrown, `watch ${this.name}`);
-      for (const index of indices) for (const listener of this.#watched.get(index)?.listeners ?? []) listener.failed(failure);
+      for (const index of indices)
+        for (const listener of this.#watched.get(index)?.listeners ?? []) listener.failed(failure);
     }
   }
 
@@ -195,7 +200,10 @@ export class ClusterWatcher {
 
   /** A refresh that fails fails only those who asked for it; nobody else waits for it. */
   async #answer(requests: readonly Request[], observation: Observation): Promise<void> {
-    const [refreshing, others] = [requests.filter((request) => request.refresh), requests.filter((request) => !request.refresh)];
+    const [refreshing, others] = [
+      requests.filter((request) => request.refresh),
+      requests.filter((request) => !request.refresh),
+    ];
     for (const { resolve } of others) resolve(observation);
     const [first] = refreshing;
     if (first === undefined) return;

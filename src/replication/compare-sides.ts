@@ -1,4 +1,11 @@
-import { bucketWidth, epochEnd, mergeSides, unequalRanges, versionBuckets, type SeqNoRange } from '../domain/side-merge.ts';
+import {
+  bucketWidth,
+  epochEnd,
+  mergeSides,
+  unequalRanges,
+  versionBuckets,
+  type SeqNoRange,
+} from '../domain/side-merge.ts';
 import { epochBase, EPOCH_SPAN, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
@@ -23,7 +30,9 @@ export interface FollowerCopy {
   readonly seqNo: number;
 }
 
-export type Difference = { readonly kind: 'extra'; readonly document: FollowerCopy } | { readonly kind: 'missing'; readonly seqNo: number };
+export type Difference =
+  | { readonly kind: 'extra'; readonly document: FollowerCopy }
+  | { readonly kind: 'missing'; readonly seqNo: number };
 
 const BUCKETS_MAX = 8192;
 /** A range with more documents is divided once more before it is listed. */
@@ -37,9 +46,17 @@ const LISTING_PAGE = 2000;
  * (refresh it first; nothing of this pair may be written meanwhile but deletes of what was found). Where both shards hold the same
  * documents and versions can be aggregated, only unequal buckets are listed; otherwise everything is.
  */
-export async function* compareSides(sides: Sides, view: View, upTo: number, signal: AbortSignal): AsyncGenerator<Difference> {
+export async function* compareSides(
+  sides: Sides,
+  view: View,
+  upTo: number,
+  signal: AbortSignal,
+): AsyncGenerator<Difference> {
   yield* staleDocuments(sides, signal);
-  const ranges = sides.aligned && sides.follower.versionAggregates ? await rangesThatDiffer(sides, view, upTo, signal) : [{ from: 0, to: upTo, documents: 0 }];
+  const ranges =
+    sides.aligned && sides.follower.versionAggregates
+      ? await rangesThatDiffer(sides, view, upTo, signal)
+      : [{ from: 0, to: upTo, documents: 0 }];
   for (const range of ranges) yield* compareRange(sides, view, range, upTo, signal);
 }
 
@@ -49,7 +66,12 @@ async function* staleDocuments(sides: Sides, signal: AbortSignal): AsyncGenerato
   for await (const document of followerListing(sides, -1, base - 1, signal)) yield { kind: 'extra', document };
 }
 
-async function rangesThatDiffer(sides: Sides, view: View, upTo: number, signal: AbortSignal): Promise<readonly SeqNoRange[]> {
+async function rangesThatDiffer(
+  sides: Sides,
+  view: View,
+  upTo: number,
+  signal: AbortSignal,
+): Promise<readonly SeqNoRange[]> {
   let open = await histogramDifference(sides, view, { from: 0, to: upTo, documents: 0 }, upTo, signal);
   const listed: SeqNoRange[] = [];
   // Each round makes ranges at least 64 times narrower, so there are few.
@@ -58,7 +80,13 @@ async function rangesThatDiffer(sides: Sides, view: View, upTo: number, signal: 
     listed.push(...open.filter((range) => !wide.includes(range)));
     if (listed.length + wide.length > LISTED_RANGES_MAX) {
       const all = [...listed, ...wide];
-      return [{ from: Math.min(...all.map((range) => range.from)), to: Math.max(...all.map((range) => range.to)), documents: 0 }];
+      return [
+        {
+          from: Math.min(...all.map((range) => range.from)),
+          to: Math.max(...all.map((range) => range.to)),
+          documents: 0,
+        },
+      ];
     }
     const narrower: SeqNoRange[] = [];
     for (const range of wide) {
@@ -72,13 +100,31 @@ async function rangesThatDiffer(sides: Sides, view: View, upTo: number, signal: 
   return listed.sort((a, b) => a.from - b.from);
 }
 
-async function histogramDifference(sides: Sides, view: View, range: SeqNoRange, upTo: number, signal: AbortSignal): Promise<readonly SeqNoRange[]> {
+async function histogramDifference(
+  sides: Sides,
+  view: View,
+  range: SeqNoRange,
+  upTo: number,
+  signal: AbortSignal,
+): Promise<readonly SeqNoRange[]> {
   const { scheme, shard } = sides;
   const width = bucketWidth(range.from, Math.min(range.to, upTo), BUCKETS_MAX);
   const buckets = versionBuckets(scheme, shard, width);
   const whole = range.from === 0 && range.to >= upTo;
   const [leader, follower] = await Promise.all([
-    sides.leader.histogram({ index: sides.leaderIndex, shard, field: '_seq_no', interval: width, offset: 0, min: range.from, max: Math.min(range.to, upTo), view }, signal),
+    sides.leader.histogram(
+      {
+        index: sides.leaderIndex,
+        shard,
+        field: '_seq_no',
+        interval: width,
+        offset: 0,
+        min: range.from,
+        max: Math.min(range.to, upTo),
+        view,
+      },
+      signal,
+    ),
     sides.follower.histogram(
       {
         index: sides.followerIndex,
@@ -98,7 +144,13 @@ async function histogramDifference(sides: Sides, view: View, range: SeqNoRange, 
   return unequalRanges(ours, theirs, width);
 }
 
-async function* compareRange(sides: Sides, view: View, range: SeqNoRange, upTo: number, signal: AbortSignal): AsyncGenerator<Difference> {
+async function* compareRange(
+  sides: Sides,
+  view: View,
+  range: SeqNoRange,
+  upTo: number,
+  signal: AbortSignal,
+): AsyncGenerator<Difference> {
   const { scheme } = sides;
   const offsetEnd = Math.min((range.to + 1) * scheme.leaderShards, EPOCH_SPAN) - 1;
   const last = range.to >= upTo ? epochEnd(scheme.epoch) : epochBase(scheme.epoch) + offsetEnd;
@@ -107,9 +159,18 @@ async function* compareRange(sides: Sides, view: View, range: SeqNoRange, upTo: 
   yield* mergeSides(leader, follower);
 }
 
-async function* leaderListing(sides: Sides, view: View, from: number, to: number, signal: AbortSignal): AsyncGenerator<ListedDocument> {
+async function* leaderListing(
+  sides: Sides,
+  view: View,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): AsyncGenerator<ListedDocument> {
   for (let next = from; next <= to;) {
-    const page = await sides.leader.listBySeqNo({ index: sides.leaderIndex, shard: sides.shard, from: next, to, size: LISTING_PAGE, view }, signal);
+    const page = await sides.leader.listBySeqNo(
+      { index: sides.leaderIndex, shard: sides.shard, from: next, to, size: LISTING_PAGE, view },
+      signal,
+    );
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < LISTING_PAGE) return;
@@ -118,10 +179,18 @@ async function* leaderListing(sides: Sides, view: View, from: number, to: number
 }
 
 /** Documents of this pair with versions in (after, last], ascending. */
-async function* followerListing(sides: Sides, after: number, last: number, signal: AbortSignal): AsyncGenerator<FollowerCopy> {
+async function* followerListing(
+  sides: Sides,
+  after: number,
+  last: number,
+  signal: AbortSignal,
+): AsyncGenerator<FollowerCopy> {
   const { follower, followerIndex, shard, scheme, aligned } = sides;
   for (let from = after; ;) {
-    const page = await follower.listByVersion({ index: followerIndex, shard: aligned ? shard : undefined, after: from, size: LISTING_PAGE }, signal);
+    const page = await follower.listByVersion(
+      { index: followerIndex, shard: aligned ? shard : undefined, after: from, size: LISTING_PAGE },
+      signal,
+    );
     for (const { id, routing, version } of page) {
       if (version > last) return;
       const offset = Math.max(0, version - epochBase(scheme.epoch));

@@ -15,14 +15,25 @@ export async function conflictVerdict(
 ): Promise<Failed> {
   const details = { op: 'bulk', cluster: target.follower.name };
   const [first] = conflicts;
-  if (first === undefined) return failed('follower_newer', { ...details, reason: 'a version conflict without a document' });
+  if (first === undefined)
+    return failed('follower_newer', { ...details, reason: 'a version conflict without a document' });
   const { hit, page } = first;
   const routing = hit.routingStart < 0 ? undefined : decodeText(page.body, hit.routingStart, hit.routingEnd);
-  const [copy] = await target.follower.multiGet(target.index, [{ id: decodeText(page.body, hit.idStart, hit.idEnd), routing }], signal);
+  const [copy] = await target.follower.multiGet(
+    target.index,
+    [{ id: decodeText(page.body, hit.idStart, hit.idEnd), routing }],
+    signal,
+  );
   const identity = copy?.version === undefined ? undefined : identityOf(target.scheme, copy.version);
   const which = `${conflicts.length} documents, the first at leader seq_no ${hit.seqNo}`;
   if (!target.aligned && identity?.kind === 'leader-op' && identity.shard !== target.shard) {
-    return failed('id_collision', { ...details, reason: `${which}: the follower's document of that id comes from leader shard ${identity.shard}` });
+    return failed('id_collision', {
+      ...details,
+      reason: `${which}: the follower's document of that id comes from leader shard ${identity.shard}`,
+    });
   }
-  return failed('follower_newer', { ...details, reason: `${which}: the follower has version ${copy?.version ?? 'of a deleted document'}` });
+  return failed('follower_newer', {
+    ...details,
+    reason: `${which}: the follower has version ${copy?.version ?? 'of a deleted document'}`,
+  });
 }

@@ -2,6 +2,7 @@ import { failed } from '../domain/failure.ts';
 import { versionOf } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-writer.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { View } from '../ports/search-cluster.ts';
 
 export interface ScanRequest {
@@ -21,6 +22,7 @@ export interface ScanRequest {
   readonly writeDeletes: (lines: readonly DeleteLine[]) => Promise<readonly number[]>;
   /** Sends the leader's documents with these sequence numbers again. */
   readonly resend: (seqNos: readonly number[]) => Promise<void>;
+  readonly clock: Clock;
 }
 
 export interface ScanReport {
@@ -31,6 +33,8 @@ export interface ScanReport {
   readonly living: number;
   /** View documents that the follower lacks; sent again. */
   readonly missing: number;
+  /** Time spent comparing both sides, without what was done about the finds. */
+  readonly comparedMs: number;
 }
 
 /** Below this many, a scan is never stopped for its share: small shards would stop at every other delete. */
@@ -43,8 +47,19 @@ const CHUNK = 500;
  */
 export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Promise<ScanReport> {
   refuseMassDelete(request, request.expected);
-  const { sides } = request;
+  const { sides, clock } = request;
+  // Not counted: what was written becomes visible by it, once, whoever pays.
   await sides.follower.refresh(sides.followerIndex, signal);
+  const startedAtMs = clock.monotonic();
+  let settledMs = 0;
+  const timed = async <T>(work: Promise<T>): Promise<T> => {
+    const since = clock.monotonic();
+    try {
+      return await work;
+    } finally {
+      settledMs += clock.monotonic() - since;
+    }
+  };
   const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   let extras: FollowerCopy[] = [];
   let missing: number[] = [];
@@ -57,13 +72,13 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
       missing.push(difference.seqNo);
       report.missing += 1;
     }
-    if (extras.length >= CHUNK) extras = await settle(request, extras, report, signal);
-    if (missing.length >= CHUNK) missing = await resend(request, missing);
+    if (extras.length >= CHUNK) extras = await timed(settle(request, extras, report, signal));
+    if (missing.length >= CHUNK) missing = await timed(resend(request, missing));
     if (!request.whole && report.extras >= request.expected) break;
   }
-  await settle(request, extras, report, signal);
-  await resend(request, missing);
-  return report;
+  await timed(settle(request, extras, report, signal));
+  await timed(resend(request, missing));
+  return { ...report, comparedMs: clock.monotonic() - startedAtMs - settledMs };
 }
 
 function refuseMassDelete(request: ScanRequest, deletes: number): void {
@@ -79,7 +94,12 @@ async function resend(request: ScanRequest, seqNos: readonly number[]): Promise<
   return [];
 }
 
-async function settle(request: ScanRequest, extras: readonly FollowerCopy[], report: { deleted: number; living: number }, signal: AbortSignal): Promise<FollowerCopy[]> {
+async function settle(
+  request: ScanRequest,
+  extras: readonly FollowerCopy[],
+  report: { deleted: number; living: number },
+  signal: AbortSignal,
+): Promise<FollowerCopy[]> {
   if (extras.length === 0) return [];
   const { sides, globalCheckpoint } = request;
   const found = await sides.leader.multiGet(sides.leaderIndex, extras, signal);

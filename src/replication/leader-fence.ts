@@ -26,16 +26,24 @@ export function fencedStats(observation: Observation, leader: LeaderIdentity): F
   const details = { op: 'watch leader', cluster: leader.cluster };
   const name = `${leader.cluster}:${leader.index}`;
   if (versions === undefined) throw failed('index_deleted', { ...details, reason: `${name} does not exist` });
-  if (versions.uuid !== leader.uuid) throw failed('index_recreated', { ...details, reason: `${name} has uuid ${versions.uuid}, not ${leader.uuid}` });
+  if (versions.uuid !== leader.uuid)
+    throw failed('index_recreated', { ...details, reason: `${name} has uuid ${versions.uuid}, not ${leader.uuid}` });
   if (versions.state === 'close') throw failed('index_closed', { ...details, reason: `${name} is closed` });
   if (versions.primaryTerms.length !== leader.shards) {
-    throw failed('shard_count_changed', { ...details, reason: `${name} has ${versions.primaryTerms.length} shards, not ${leader.shards}` });
+    throw failed('shard_count_changed', {
+      ...details,
+      reason: `${name} has ${versions.primaryTerms.length} shards, not ${leader.shards}`,
+    });
   }
   const stats = observation.shards.get(leader.shard);
   const primaryTerm = versions.primaryTerms[leader.shard];
-  if (stats === undefined || primaryTerm === undefined) throw failed('shard_unavailable', { ...details, reason: `no primary of shard ${leader.shard} of ${name} answers` });
+  if (stats === undefined || primaryTerm === undefined)
+    throw failed('shard_unavailable', { ...details, reason: `no primary of shard ${leader.shard} of ${name} answers` });
   if (leader.historyUuid !== undefined && stats.historyUuid !== leader.historyUuid) {
-    throw failed('history_changed', { ...details, reason: `shard ${leader.shard} of ${name} has history ${stats.historyUuid}, not ${leader.historyUuid}` });
+    throw failed('history_changed', {
+      ...details,
+      reason: `shard ${leader.shard} of ${name} has history ${stats.historyUuid}, not ${leader.historyUuid}`,
+    });
   }
   return { ...stats, primaryTerm };
 }

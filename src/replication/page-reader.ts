@@ -21,7 +21,11 @@ export class PageReader {
   }
 
   /** Reads a page and holds its share of the budget until `apply` is done. `full`: there may be more after it. */
-  async read<T>(wish: PageWish, signal: AbortSignal, apply: (page: SearchPage, full: boolean) => Promise<T>): Promise<T> {
+  async read<T>(
+    wish: PageWish,
+    signal: AbortSignal,
+    apply: (page: SearchPage, full: boolean) => Promise<T>,
+  ): Promise<T> {
     const size = this.#sizing.documents;
     const lease = await this.#budget.acquire(expectedBytes(this.#sizing), size, signal);
     try {

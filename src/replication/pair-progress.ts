@@ -1,4 +1,11 @@
-import { acknowledged, recounted, UNKNOWN_LEDGER, verdictOf, type Ledger, type LedgerVerdict } from '../domain/ledger.ts';
+import {
+  acknowledged,
+  recounted,
+  UNKNOWN_LEDGER,
+  verdictOf,
+  type Ledger,
+  type LedgerVerdict,
+} from '../domain/ledger.ts';
 import type { RangeCursor } from '../domain/position.ts';
 import type { WriteTally } from './bulk-writer.ts';
 
@@ -40,7 +47,15 @@ export class PairProgress {
   #writing = 0;
   #deletesNoticedAtMs: number | undefined;
   #samples: Sample[] = [];
-  readonly counters: PairCounters = { operationsWritten: 0, conflicts: 0, deleteScans: 0, deletesFound: 0, scanSurprises: 0, foreignWrites: 0, retries: 0 };
+  readonly counters: PairCounters = {
+    operationsWritten: 0,
+    conflicts: 0,
+    deleteScans: 0,
+    deletesFound: 0,
+    scanSurprises: 0,
+    foreignWrites: 0,
+    retries: 0,
+  };
 
   beginWrite(): void {
     this.#writing += 1;

@@ -1,5 +1,6 @@
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { IndexShardStats } from '../domain/shard-stats.ts';
+import type { ClusterWatcher } from './cluster-watcher.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import { EPOCH_SPAN } from '../domain/version.ts';
 
@@ -12,12 +13,30 @@ export interface CountedShard {
   readonly maxSeqNo: number | undefined;
 }
 
+export interface CountTarget {
+  readonly follower: FollowerCluster;
+  readonly watcher: ClusterWatcher;
+  readonly index: string;
+  readonly shard: number;
+  readonly scheme: VersionScheme;
+  readonly aligned: boolean;
+}
+
 /**
- * Counts the pair's live documents on the follower, from the searchable state between two equal readings of `max_seq_no`: nothing was
- * written meanwhile, by anybody. Undefined when the shard would not keep still. Never from `_stats` document counts, which count nested
- * children. None of our writes may be in flight, and the last one of unknown effect must be older than the longest life of a request.
+ * Counts the pair's live documents on the follower. None of our writes may be in flight, and the last one of unknown effect must be
+ * older than the longest life of a request. Undefined when the shard would not keep still.
  */
-export async function countAligned(
+export async function countPair(target: CountTarget, signal: AbortSignal): Promise<CountedShard | undefined> {
+  const { watcher, index } = target;
+  const stats = async (): Promise<IndexShardStats> => (await watcher.observe(index, { refresh: false }, signal)).shards;
+  return target.aligned ? countAligned({ ...target, stats }, signal) : countUnaligned(target, signal);
+}
+
+/**
+ * From the searchable state between two equal readings of `max_seq_no`: nothing was written meanwhile, by anybody. Never from `_stats`
+ * document counts, which count nested children.
+ */
+async function countAligned(
   target: { follower: FollowerCluster; index: string; shard: number; stats: () => Promise<IndexShardStats> },
   signal: AbortSignal,
 ): Promise<CountedShard | undefined> {
@@ -26,7 +45,12 @@ export async function countAligned(
     await target.follower.refresh(target.index, signal);
     const count = await target.follower.count(target.index, target.shard, signal);
     const after = (await target.stats()).get(target.shard);
-    if (before !== undefined && after !== undefined && before.maxSeqNo === after.maxSeqNo && before.historyUuid === after.historyUuid) {
+    if (
+      before !== undefined &&
+      after !== undefined &&
+      before.maxSeqNo === after.maxSeqNo &&
+      before.historyUuid === after.historyUuid
+    ) {
       return { count, maxSeqNo: after.maxSeqNo };
     }
   }
@@ -34,14 +58,21 @@ export async function countAligned(
 }
 
 /** The same where the pair's documents are spread over the index: by listing. Only this pair writes them, so other writes do not matter. */
-export async function countUnaligned(target: { follower: FollowerCluster; index: string; shard: number; scheme: VersionScheme }, signal: AbortSignal): Promise<CountedShard> {
+async function countUnaligned(
+  target: { follower: FollowerCluster; index: string; shard: number; scheme: VersionScheme },
+  signal: AbortSignal,
+): Promise<CountedShard> {
   await target.follower.refresh(target.index, signal);
   let count = 0;
   for (let after = -1; ;) {
-    const page = await target.follower.listByVersion({ index: target.index, shard: undefined, after, size: LISTING_PAGE }, signal);
+    const page = await target.follower.listByVersion(
+      { index: target.index, shard: undefined, after, size: LISTING_PAGE },
+      signal,
+    );
     const last = page.at(-1);
     if (last === undefined) return { count, maxSeqNo: undefined };
-    for (const { version } of page) if ((version % EPOCH_SPAN) % target.scheme.leaderShards === target.shard) count += 1;
+    for (const { version } of page)
+      if ((version % EPOCH_SPAN) % target.scheme.leaderShards === target.shard) count += 1;
     after = last.version;
   }
 }

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from '@elastic/elasticsearch';
+import { ELASTIC_USER } from '../../stack/elasticsearch.ts';
 import { groupAlive } from '../../stack/guard.ts';
 import { ADDRESS_VARIABLES, type Stack, type StackOptions, startStack } from '../../stack/local-stack.ts';
 import { httpStatus } from '../../stack/probe.ts';
@@ -109,22 +111,23 @@ for (const signal of ['SIGKILL', 'SIGINT'] as const) {
 
 test('a secured Elasticsearch node keeps its data when it is killed and started again, and leaves no process', async () => {
   const password = 'a-password-for-this-test';
-  const authorization = `Basic ${Buffer.from(`elastic:${password}`).toString('base64')}`;
-  const stack = await startOwn({ parts: ['follower'], follower: { heapMb: 512, security: { password } } });
+  const stack = await startOwn({ parts: ['follower'], follower: { heapMb: 512, security: { password, tls: true } } });
   try {
     const node = stack.server('follower');
-    assert.equal(await httpStatus({ url: node.url }), 401);
-    const document = `${node.url}/kept/_doc/1`;
-    const headers = { authorization, 'content-type': 'application/json' };
-    const written = await fetch(`${document}?refresh=true`, { method: 'PUT', headers, body: '{"kept":true}' });
-    assert.equal(written.status, 201);
+    assert.ok(node.caFile !== undefined && node.url.startsWith('https:'));
+    const ca = await readFile(node.caFile, 'utf8');
+    assert.equal(await httpStatus({ url: node.url, ca }), 401);
+    assert.equal(await httpStatus({ url: node.url }), undefined);
+    const client = new Client({ node: node.url, auth: { username: ELASTIC_USER, password }, tls: { ca } });
+    await client.index({ index: 'kept', id: '1', document: { kept: true }, refresh: true });
     const first = node.pid;
     await node.kill('SIGKILL');
     assert.equal(groupAlive(first), false);
-    assert.equal(await httpStatus({ url: node.url }), undefined);
+    assert.equal(await httpStatus({ url: node.url, ca }), undefined);
     await node.restart();
     assert.notEqual(node.pid, first);
-    assert.equal(await httpStatus({ url: document, authorization }), 200);
+    assert.deepEqual((await client.get({ index: 'kept', id: '1' }))._source, { kept: true });
+    await client.close();
   } finally {
     await stack.stop();
   }

@@ -19,7 +19,8 @@ export async function compareIndices(left: IndexAddress, right: IndexAddress): P
     leftDocuments += 1;
     sources.set(nameOf(id, routing), comparable(source));
   }
-  if (sources.size !== leftDocuments) throw new Error(`${left.index} shows ${leftDocuments - sources.size} documents twice`);
+  if (sources.size !== leftDocuments)
+    throw new Error(`${left.index} shows ${leftDocuments - sources.size} documents twice`);
   const onlyRight: string[] = [];
   const different: string[] = [];
   const seen = new Set<string>();
@@ -34,7 +35,14 @@ export async function compareIndices(left: IndexAddress, right: IndexAddress): P
   }
   const onlyLeft = [...sources.keys()].filter((name) => !seen.has(name)).toSorted();
   const equal = onlyLeft.length === 0 && onlyRight.length === 0 && different.length === 0;
-  return { equal, leftDocuments, rightDocuments, onlyLeft, onlyRight: onlyRight.toSorted(), different: different.toSorted() };
+  return {
+    equal,
+    leftDocuments,
+    rightDocuments,
+    onlyLeft,
+    onlyRight: onlyRight.toSorted(),
+    different: different.toSorted(),
+  };
 }
 
 function nameOf(id: string, routing: string | undefined): string {

@@ -24,7 +24,10 @@ const PAGE_DOCUMENTS = 2_000;
 export async function* readIndex(address: IndexAddress): AsyncGenerator<ReadDocument> {
   const name = encodeURIComponent(address.index);
   await call(address, 'POST', `/${name}/_refresh`);
-  const settings = JSON.parse(await call(address, 'GET', `/${name}/_settings?flat_settings=true`)) as Record<string, { settings: Record<string, string> }>;
+  const settings = JSON.parse(await call(address, 'GET', `/${name}/_settings?flat_settings=true`)) as Record<
+    string,
+    { settings: Record<string, string> }
+  >;
   const shards = Number(settings[address.index]?.settings['index.number_of_shards']);
   if (!Number.isInteger(shards)) throw new Error(`${address.index} at ${address.url} is no index`);
   for (let shard = 0; shard < shards; shard += 1) yield* readShard(address, shard);
@@ -48,17 +51,33 @@ async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<
 }
 
 function documentOf(hit: string, shard: number): ReadDocument {
-  const { _id: id, _routing: routing, _seq_no: seqNo, _version: version } = JSON.parse(hit) as { _id: string; _routing?: string; _seq_no: number; _version: number };
+  const {
+    _id: id,
+    _routing: routing,
+    _seq_no: seqNo,
+    _version: version,
+  } = JSON.parse(hit) as { _id: string; _routing?: string; _seq_no: number; _version: number };
   const source = memberText(hit, '_source');
   if (source === undefined) throw new Error(`document ${id} has no _source`);
   return { shard, id, routing, seqNo, version, source };
 }
 
-export async function call(address: Omit<IndexAddress, 'index'>, method: string, path: string, body?: string | Uint8Array<ArrayBuffer>): Promise<string> {
-  const headers = { ...address.headers, ...(body === undefined ? {} : { 'content-type': typeof body === 'string' ? 'application/json' : 'application/x-ndjson' }) };
+export async function call(
+  address: Omit<IndexAddress, 'index'>,
+  method: string,
+  path: string,
+  body?: string | Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const headers = {
+    ...address.headers,
+    ...(body === undefined
+      ? {}
+      : { 'content-type': typeof body === 'string' ? 'application/json' : 'application/x-ndjson' }),
+  };
   const response = await fetch(`${address.url}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path.split('?')[0]} at ${address.url}: HTTP ${response.status} ${text.slice(0, 300)}`);
+  if (!response.ok)
+    throw new Error(`${method} ${path.split('?')[0]} at ${address.url}: HTTP ${response.status} ${text.slice(0, 300)}`);
   return text;
 }
 

@@ -19,7 +19,7 @@ interface Claims {
  * `terminated_early` says nothing here: no request asks for it, and OpenSearch sets it on complete answers.
  * Undefined when the answer speaks for every shard asked. `shards`: how many those are; undefined: all that the answer names, at least one.
  */
-export function partOf(
+export function missingPart(
   claims: Claims,
   expected: { shards: number | undefined; countTotal: boolean },
 ): string | undefined {
@@ -47,7 +47,7 @@ export async function askPage(
 ): Promise<SearchPage> {
   const { body } = await client.send(request, signal);
   const page = scan(client, request.op, body);
-  const reason = partOf(page, { shards: 1, countTotal });
+  const reason = missingPart(page, { shards: 1, countTotal });
   if (reason !== undefined) throw partial(client, request.op, reason);
   return page;
 }
@@ -82,7 +82,7 @@ export async function askSearch(
 ): Promise<SearchAnswer> {
   const answer = await ask(client, request, searchAnswer, signal);
   const claims = { timedOut: answer.timed_out, shards: answer._shards, totalRelation: answer.hits.total?.relation };
-  const reason = partOf(claims, expected);
+  const reason = missingPart(claims, expected);
   if (reason !== undefined) throw partial(client, request.op, reason);
   return answer;
 }

@@ -5,7 +5,11 @@ import { ask, pathOf } from './json-answer.ts';
 
 const copy = z.object({ shard: z.number(), primary: z.boolean(), state: z.string(), node: z.string().nullable() });
 export const searchShardsAnswer = z.object({ shards: z.array(z.array(copy)).optional() });
-export const SEARCH_SHARDS_QUERY = { filter_path: 'shards.shard,shards.primary,shards.state,shards.node' } as const;
+/** Without `ignore_unavailable: false` an index that does not exist is an index without shards. */
+export const SEARCH_SHARDS_QUERY = {
+  ignore_unavailable: false,
+  filter_path: 'shards.shard,shards.primary,shards.state,shards.node',
+} as const;
 
 /** `_shards:N|_only_nodes:ID`: one shard, read from one node's copy. */
 export function copyPreference(shard: number, nodeId: string): string {

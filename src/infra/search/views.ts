@@ -5,7 +5,7 @@ import type { View } from '../../ports/search-cluster.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { SearchClient } from './client.ts';
 import { ask, pathOf, shardCounts } from './json-answer.ts';
-import { partial, partOf } from './search-answer.ts';
+import { partial, missingPart } from './search-answer.ts';
 import { KEEP_ALIVE } from './search-target.ts';
 import { copyPreference } from './shard-copies.ts';
 
@@ -38,7 +38,7 @@ export async function openView(
   }
   const view = { index, shard, id };
   const claims = { timedOut: false, shards: answer._shards, totalRelation: undefined };
-  const reason = partOf(claims, { shards: 1, countTotal: false });
+  const reason = missingPart(claims, { shards: 1, countTotal: false });
   if (reason === undefined) return view;
   await closeView(client, dialect, view);
   throw partial(client, op, reason);

@@ -1,7 +1,7 @@
 import { failed, Failed, type FailureCode } from '../../domain/failure.ts';
 import { shardsOf } from '../../domain/index-spec/follower-body.ts';
 import { type FollowerMark, markOf } from '../../domain/index-spec/follower-mark.ts';
-import { indexNameFault } from '../../domain/index-spec/index-name.ts';
+import { indexNameFault } from '../../domain/index-name.ts';
 import { unfitness } from '../../domain/index-spec/leader-fitness.ts';
 import { readOverrides, type SettingValues } from '../../domain/index-spec/setting-values.ts';
 import { indexKey, type IndexRef } from '../../domain/names.ts';

@@ -37,9 +37,23 @@ const PAGE_BYTES = 4 * 1024 * 1024;
 const FIRST_PAGE_DOCUMENTS = 100;
 
 /** Pairs must hold one operation each: both sequence numbers name what is to be compared. */
-export async function compareContents(pairs: readonly Pair[], sides: { leader: Side; follower: Side; digest: (bytes: Uint8Array) => string }, signal: AbortSignal): Promise<ContentVerdict> {
-  const leaderContents = await readContents(pairs.map((pair) => pair.leader), sides.leader, sides.digest, signal);
-  const followerContents = await readContents(pairs.map((pair) => pair.follower), sides.follower, sides.digest, signal);
+export async function compareContents(
+  pairs: readonly Pair[],
+  sides: { leader: Side; follower: Side; digest: (bytes: Uint8Array) => string },
+  signal: AbortSignal,
+): Promise<ContentVerdict> {
+  const leaderContents = await readContents(
+    pairs.map((pair) => pair.leader),
+    sides.leader,
+    sides.digest,
+    signal,
+  );
+  const followerContents = await readContents(
+    pairs.map((pair) => pair.follower),
+    sides.follower,
+    sides.digest,
+    signal,
+  );
   const different: Pair[] = [];
   const unread: Pair[] = [];
   for (const pair of pairs) {
@@ -55,7 +69,12 @@ function placeOf({ shard, seqNo }: { shard: number; seqNo: number }): string {
   return `${shard}:${seqNo}`;
 }
 
-async function readContents(copies: readonly Copy[], side: Side, digest: (bytes: Uint8Array) => string, signal: AbortSignal): Promise<Map<string, Content>> {
+async function readContents(
+  copies: readonly Copy[],
+  side: Side,
+  digest: (bytes: Uint8Array) => string,
+  signal: AbortSignal,
+): Promise<Map<string, Content>> {
   const contents = new Map<string, Content>();
   for (const [shard, seqNos] of byShard(copies)) {
     const wanted = new Set(seqNos);
@@ -109,7 +128,16 @@ async function* pagesOf(run: Run, shard: number, side: Side, signal: AbortSignal
   let size = Math.min(FIRST_PAGE_DOCUMENTS, pageDocuments);
   while (after < run.last) {
     const page = await reader.readPage(
-      { index, shard, nodeId: side.nodeOf(shard), after, upTo: run.last, size, view: side.views.get(shard), countTotal: false },
+      {
+        index,
+        shard,
+        nodeId: side.nodeOf(shard),
+        after,
+        upTo: run.last,
+        size,
+        view: side.views.get(shard),
+        countTotal: false,
+      },
       signal,
     );
     yield page;

@@ -22,12 +22,19 @@ interface LeaderListing {
   readonly pageSize: number;
 }
 
-export async function* leaderCopies({ leader, view, scheme, pageSize }: LeaderListing, signal: AbortSignal): AsyncGenerator<Copy> {
+export async function* leaderCopies(
+  { leader, view, scheme, pageSize }: LeaderListing,
+  signal: AbortSignal,
+): AsyncGenerator<Copy> {
   const { index, shard } = view;
   let from = 0;
   for (;;) {
-    const page = await leader.listBySeqNo({ index, shard, from, to: Number.MAX_SAFE_INTEGER, size: pageSize, view }, signal);
-    for (const { id, routing, seqNo } of page) yield { id, routing, seqNo, shard, version: versionOf(scheme, seqNo, shard) };
+    const page = await leader.listBySeqNo(
+      { index, shard, from, to: Number.MAX_SAFE_INTEGER, size: pageSize, view },
+      signal,
+    );
+    for (const { id, routing, seqNo } of page)
+      yield { id, routing, seqNo, shard, version: versionOf(scheme, seqNo, shard) };
     const last = page.at(-1);
     if (last === undefined || page.length < pageSize) return;
     from = last.seqNo + 1;
@@ -42,7 +49,10 @@ interface FollowerListing {
 }
 
 /** Documents that do not change meanwhile are seen exactly once, also where several carry one version (written by somebody else). */
-export async function* followerCopies({ follower, index, shard, pageSize }: FollowerListing, signal: AbortSignal): AsyncGenerator<Copy> {
+export async function* followerCopies(
+  { follower, index, shard, pageSize }: FollowerListing,
+  signal: AbortSignal,
+): AsyncGenerator<Copy> {
   let after = Number.MIN_SAFE_INTEGER;
   let afterSeqNo: number | undefined;
   for (;;) {
@@ -64,7 +74,8 @@ export async function* inOrderOfVersion(streams: readonly AsyncGenerator<Copy>[]
   }
   while (heads.length > 0) {
     let least = 0;
-    for (let at = 1; at < heads.length; at += 1) if ((heads[at]?.copy.version ?? 0) < (heads[least]?.copy.version ?? 0)) least = at;
+    for (let at = 1; at < heads.length; at += 1)
+      if ((heads[at]?.copy.version ?? 0) < (heads[least]?.copy.version ?? 0)) least = at;
     const head = heads[least];
     if (head === undefined) return;
     yield head.copy;

@@ -44,7 +44,14 @@ export interface Look {
 
 export type Verdict = 'equal' | 'overtaken' | 'doubtful';
 
-export function newDoubt(options: { copy: Copy; side: 'leader' | 'follower'; aligned: boolean; fence: Fence; sharesVersion: boolean; nowMs: number }): Doubt {
+export function newDoubt(options: {
+  copy: Copy;
+  side: 'leader' | 'follower';
+  aligned: boolean;
+  fence: Fence;
+  sharesVersion: boolean;
+  nowMs: number;
+}): Doubt {
   const { copy, side, aligned, fence, sharesVersion, nowMs } = options;
   return {
     key: { id: copy.id, routing: copy.routing },
@@ -62,16 +69,27 @@ export function newDoubt(options: { copy: Copy; side: 'leader' | 'follower'; ali
 }
 
 /** The version that the leader's state has to carry on the follower; undefined when its shard is not known. */
-function versionWanted(doubt: Doubt, scheme: VersionScheme, leaderSeqNo: number, followerVersion: number | undefined): number | undefined {
+function versionWanted(
+  doubt: Doubt,
+  scheme: VersionScheme,
+  leaderSeqNo: number,
+  followerVersion: number | undefined,
+): number | undefined {
   const claimed = followerVersion === undefined ? undefined : identityOf(scheme, followerVersion);
   const shard = doubt.leaderShard ?? (claimed?.kind === 'leader-op' ? claimed.shard : undefined);
   return shard === undefined ? undefined : versionOf(scheme, leaderSeqNo, shard);
 }
 
 /** Whether the leader has to be asked once more after the follower: only then can a follower that is ahead of the first answer be judged. */
-export function needsLeaderAfter(doubt: Doubt, scheme: VersionScheme, { leader, follower }: Pick<Look, 'leader' | 'follower'>): boolean {
+export function needsLeaderAfter(
+  doubt: Doubt,
+  scheme: VersionScheme,
+  { leader, follower }: Pick<Look, 'leader' | 'follower'>,
+): boolean {
   if (doubt.passing === undefined || follower.version === undefined) return false;
-  return leader.seqNo === undefined || follower.version > (versionWanted(doubt, scheme, leader.seqNo, follower.version) ?? 0);
+  return (
+    leader.seqNo === undefined || follower.version > (versionWanted(doubt, scheme, leader.seqNo, follower.version) ?? 0)
+  );
 }
 
 export function judge(doubt: Doubt, scheme: VersionScheme, look: Look): Verdict {
@@ -107,13 +125,14 @@ export type Ending = 'different' | 'undecided' | 'later';
 
 export function endingOf(doubt: Doubt, scheme: VersionScheme, options: { nowMs: number; patienceMs: number }): Ending {
   const { nowMs, patienceMs } = options;
-  if (false) return nowMs >= doubt.firstSeenMs + patienceMs ? 'undecided' : 'later';
+  if (!isAsAtFence(doubt, scheme)) return nowMs >= doubt.firstSeenMs + patienceMs ? 'undecided' : 'later';
   return doubt.leaderSteady && nowMs >= doubt.fence.takenAtMs + patienceMs ? 'different' : 'later';
 }
 
 /** Whether what was seen last on the leader was already so at the checkpoint. */
 function isAsAtFence({ leaderSeqNo, leaderShard, followerVersion, fence }: Doubt, scheme: VersionScheme): boolean {
-  if (leaderSeqNo !== undefined) return leaderShard !== undefined && leaderSeqNo <= (fence.checkpoints.get(leaderShard) ?? -1);
+  if (leaderSeqNo !== undefined)
+    return leaderShard !== undefined && leaderSeqNo <= (fence.checkpoints.get(leaderShard) ?? -1);
   if (followerVersion === undefined) return true;
   // Not on the leader: it was deleted before the checkpoint, or after it; then the follower had to hold it or something older at the checkpoint, and
   // has had the same patience since. Only a copy of something newer proves nothing.

@@ -10,7 +10,10 @@ export type Step =
   | { readonly kind: 'follower'; readonly follower: Copy; readonly sharesVersion: boolean };
 
 /** Merges both sides, each in order of version; versions are unique on the leader's side. */
-export async function* mergeCopies(leaderSide: AsyncGenerator<Copy>, followerSide: AsyncGenerator<Copy>): AsyncGenerator<Step> {
+export async function* mergeCopies(
+  leaderSide: AsyncGenerator<Copy>,
+  followerSide: AsyncGenerator<Copy>,
+): AsyncGenerator<Step> {
   let leader = await take(leaderSide);
   let follower = await take(followerSide);
   let previousVersion: number | undefined;
@@ -25,7 +28,11 @@ export async function* mergeCopies(leaderSide: AsyncGenerator<Copy>, followerSid
       yield { kind: leader.routing === follower.routing ? 'match' : 'routing', leader, follower };
       leader = await take(leaderSide);
     } else {
-      yield { kind: 'follower', follower, sharesVersion: follower.version === previousVersion || follower.version === next?.version };
+      yield {
+        kind: 'follower',
+        follower,
+        sharesVersion: follower.version === previousVersion || follower.version === next?.version,
+      };
     }
     previousVersion = follower.version;
     follower = next;

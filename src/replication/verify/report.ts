@@ -102,7 +102,10 @@ export function emptyTally(): Tally {
   };
 }
 
-export function reportOf(tally: Tally, facts: { leaderShards: number; contentHash: boolean; tookMs: number }): VerifyReport {
+export function reportOf(
+  tally: Tally,
+  facts: { leaderShards: number; contentHash: boolean; tookMs: number },
+): VerifyReport {
   const { missing, extra, differing, foreign, duplicates, undecided } = tally;
   const differences = missing.total + extra.total + differing.total + foreign.total + duplicates.total;
   const outcome = differences > 0 ? 'different' : undecided.total > 0 ? 'undecided' : 'equal';

@@ -3,7 +3,16 @@ import { identityOf } from '../../domain/version.ts';
 import type { FoundDocument } from '../../ports/search-cluster.ts';
 import { compareContents, type Pair, type Side } from './contents.ts';
 import type { Copy } from './copies.ts';
-import { type Doubt, endingOf, findingOf, isAheadOfLeader, judge, needsLeaderAfter, newDoubt, recordDifference } from './doubts.ts';
+import {
+  type Doubt,
+  endingOf,
+  findingOf,
+  isAheadOfLeader,
+  judge,
+  needsLeaderAfter,
+  newDoubt,
+  recordDifference,
+} from './doubts.ts';
 import { type Fence, statsOf } from './fence.ts';
 import type { Tally } from './report.ts';
 import type { VerifyLimits, VerifyRequest } from './request.ts';
@@ -11,7 +20,11 @@ import type { VerifyLimits, VerifyRequest } from './request.ts';
 export interface Settling {
   readonly open: number;
   /** Remembers a document; looks at the new ones once they fill a batch, and waits while too many are open. */
-  doubt(copy: Copy, options: { side: 'leader' | 'follower'; fence: Fence; sharesVersion?: boolean }, signal: AbortSignal): Promise<void>;
+  doubt(
+    copy: Copy,
+    options: { side: 'leader' | 'follower'; fence: Fence; sharesVersion?: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Looks again until at most `openMax` are left. */
   settle(openMax: number, signal: AbortSignal): Promise<void>;
 }
@@ -23,21 +36,49 @@ const PAUSE_SHARE = 2;
 
 type Seen = { readonly doubt: Doubt; readonly leader: FoundDocument; readonly follower: FoundDocument };
 
-export function createSettling(request: VerifyRequest, limits: VerifyLimits, tally: Tally, onRound: (open: number) => void): Settling {
+export function createSettling(
+  request: VerifyRequest,
+  limits: VerifyLimits,
+  tally: Tally,
+  onRound: (open: number) => void,
+): Settling {
   const { leader, follower, leaderIndex, followerIndex, scheme, aligned, contents, clock } = request;
   const open = new Map<string, Doubt>();
   let fresh: Doubt[] = [];
 
   async function lookAt(doubts: readonly Doubt[], signal: AbortSignal): Promise<void> {
-    const leaderFound = await leader.multiGet(leaderIndex, doubts.map((doubt) => doubt.key), signal);
-    const followerFound = await follower.multiGet(followerIndex, doubts.map((doubt) => doubt.key), signal);
-    const seen = doubts.map((doubt, at): Seen => ({ doubt, leader: answer(leaderFound, at), follower: answer(followerFound, at) }));
+    const leaderFound = await leader.multiGet(
+      leaderIndex,
+      doubts.map((doubt) => doubt.key),
+      signal,
+    );
+    const followerFound = await follower.multiGet(
+      followerIndex,
+      doubts.map((doubt) => doubt.key),
+      signal,
+    );
+    const seen = doubts.map((doubt, at): Seen => ({
+      doubt,
+      leader: answer(leaderFound, at),
+      follower: answer(followerFound, at),
+    }));
     const again = seen.filter((one) => needsLeaderAfter(one.doubt, scheme, one));
-    const foundAgain = again.length === 0 ? [] : await leader.multiGet(leaderIndex, again.map((one) => one.doubt.key), signal);
+    const foundAgain =
+      again.length === 0
+        ? []
+        : await leader.multiGet(
+            leaderIndex,
+            again.map((one) => one.doubt.key),
+            signal,
+          );
     const leaderAfter = new Map(again.map((one, at) => [one.doubt, answer(foundAgain, at)]));
     const equal: Seen[] = [];
     for (const one of seen) {
-      const verdict = judge(one.doubt, scheme, { leader: one.leader, follower: one.follower, leaderAfter: leaderAfter.get(one.doubt) });
+      const verdict = judge(one.doubt, scheme, {
+        leader: one.leader,
+        follower: one.follower,
+        leaderAfter: leaderAfter.get(one.doubt),
+      });
       if (verdict === 'doubtful') continue;
       if (verdict === 'overtaken') tally.overtaken += 1;
       else if (contents !== undefined && one.follower.found) equal.push(one);
@@ -60,10 +101,16 @@ export function createSettling(request: VerifyRequest, limits: VerifyLimits, tal
       views: new Map(),
       pageDocuments: limits.pageDocuments,
     });
-    const sides = { leader: side(leader, leaderIndex, leaderStats), follower: side(reading.followerReader, followerIndex, followerStats), digest: reading.digest };
+    const sides = {
+      leader: side(leader, leaderIndex, leaderStats),
+      follower: side(reading.followerReader, followerIndex, followerStats),
+      digest: reading.digest,
+    };
     const doubtOf = new Map<Pair, Doubt>();
     // Where the follower's shard is not known, every shard is asked; a shard that does not hold the document says nothing.
-    for (const one of equal) for (const shard of one.doubt.followerShard === undefined ? followerStats.keys() : [one.doubt.followerShard]) doubtOf.set(pairOf(one, shard), one.doubt);
+    for (const one of equal)
+      for (const shard of one.doubt.followerShard === undefined ? followerStats.keys() : [one.doubt.followerShard])
+        doubtOf.set(pairOf(one, shard), one.doubt);
     const pairs = [...doubtOf.keys()];
     const { different, unread } = await compareContents(pairs, sides, signal);
     const said = new Set([...different, ...unread]);
@@ -80,7 +127,12 @@ export function createSettling(request: VerifyRequest, limits: VerifyLimits, tal
     const identity = identityOf(scheme, version);
     assert(identity.kind === 'leader-op', 'the follower holds the operation of the leader');
     const leaderShard = doubt.leaderShard ?? identity.shard;
-    const copy = (shard: number, seqNo: number | undefined): Copy => ({ ...doubt.key, version, shard, seqNo: present(seqNo, 'found on both sides') });
+    const copy = (shard: number, seqNo: number | undefined): Copy => ({
+      ...doubt.key,
+      version,
+      shard,
+      seqNo: present(seqNo, 'found on both sides'),
+    });
     return { leader: copy(leaderShard, onLeader.seqNo), follower: copy(followerShard, onFollower.seqNo) };
   }
 
@@ -141,7 +193,8 @@ export function createSettling(request: VerifyRequest, limits: VerifyLimits, tal
         pauseMs = Math.min(pauseMs * ROUND_GROWTH, limits.roundMs * ROUND_GROWTH_MAX);
         const startedMs = clock.monotonic();
         const doubts = [...open.values()];
-        for (let at = 0; at < doubts.length; at += limits.batchDocuments) await lookAt(doubts.slice(at, at + limits.batchDocuments), signal);
+        for (let at = 0; at < doubts.length; at += limits.batchDocuments)
+          await lookAt(doubts.slice(at, at + limits.batchDocuments), signal);
         roundTookMs = clock.monotonic() - startedMs;
         await endThoseOverdue(signal);
       }

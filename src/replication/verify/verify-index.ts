@@ -25,20 +25,36 @@ export async function verifyIndex(request: VerifyRequest, signal: AbortSignal): 
   const { leader, follower, leaderIndex, followerIndex, scheme, contents, clock } = request;
   const limits: VerifyLimits = { ...VERIFY_LIMITS, ...request.limits };
   const startedMs = clock.monotonic();
-  const before = [await identityOfIndex(leader, leaderIndex, signal), await identityOfIndex(follower, followerIndex, signal)] as const;
+  const before = [
+    await identityOfIndex(leader, leaderIndex, signal),
+    await identityOfIndex(follower, followerIndex, signal),
+  ] as const;
   const tally = emptyTally();
-  const progress = (phase: 'reading' | 'settling', doubtful: number): void => request.onProgress({ phase, documents: tally.leaderDocuments, doubtful });
+  const progress = (phase: 'reading' | 'settling', doubtful: number): void =>
+    request.onProgress({ phase, documents: tally.leaderDocuments, doubtful });
   const settling = createSettling(request, limits, tally, (open) => progress('settling', open));
   const followerShards = [...before[1].stats.keys()];
   const leaderShards = Array.from({ length: scheme.leaderShards }, (_, shard) => shard);
   const lanes: readonly Lane[] = request.aligned
     ? leaderShards.map((shard) => ({ leaderShards: [shard], followerShards: [shard] }))
     : [{ leaderShards, followerShards }];
-  for (const lane of lanes) await compareLane({ request, limits, tally, lane, settling, onPage: () => progress('reading', settling.open) }, signal);
+  for (const lane of lanes)
+    await compareLane(
+      { request, limits, tally, lane, settling, onPage: () => progress('reading', settling.open) },
+      signal,
+    );
   await settling.settle(0, signal);
   assertUnchanged(before[0], await identityOfIndex(leader, leaderIndex, signal), `${leader.name}:${leaderIndex}`);
-  assertUnchanged(before[1], await identityOfIndex(follower, followerIndex, signal), `${follower.name}:${followerIndex}`);
-  return reportOf(tally, { leaderShards: scheme.leaderShards, contentHash: contents !== undefined, tookMs: Math.round(clock.monotonic() - startedMs) });
+  assertUnchanged(
+    before[1],
+    await identityOfIndex(follower, followerIndex, signal),
+    `${follower.name}:${followerIndex}`,
+  );
+  return reportOf(tally, {
+    leaderShards: scheme.leaderShards,
+    contentHash: contents !== undefined,
+    tookMs: Math.round(clock.monotonic() - startedMs),
+  });
 }
 
 interface LaneComparison {
@@ -59,11 +75,16 @@ async function compareLane(comparison: LaneComparison, signal: AbortSignal): Pro
   try {
     await follower.refresh(followerIndex, signal);
     const pageSize = limits.pageDocuments;
-    const leaderSide = counted(inOrderOfVersion(Array.from(views.values(), (view) => leaderCopies({ leader, view, scheme, pageSize }, signal))), () => {
-      tally.leaderDocuments += 1;
-      if (tally.leaderDocuments % pageSize === 0) onPage();
-    });
-    const listings = lane.followerShards.map((shard) => followerCopies({ follower, index: followerIndex, shard, pageSize }, signal));
+    const leaderSide = counted(
+      inOrderOfVersion(Array.from(views.values(), (view) => leaderCopies({ leader, view, scheme, pageSize }, signal))),
+      () => {
+        tally.leaderDocuments += 1;
+        if (tally.leaderDocuments % pageSize === 0) onPage();
+      },
+    );
+    const listings = lane.followerShards.map((shard) =>
+      followerCopies({ follower, index: followerIndex, shard, pageSize }, signal),
+    );
     const followerSide = counted(inOrderOfVersion(listings), () => {
       tally.followerDocuments += 1;
     });
@@ -75,7 +96,8 @@ async function compareLane(comparison: LaneComparison, signal: AbortSignal): Pro
     };
     for await (const step of mergeCopies(leaderSide, followerSide)) {
       if (step.kind === 'leader') await settling.doubt(step.leader, { side: 'leader', fence }, signal);
-      else if (step.kind === 'follower') await settling.doubt(step.follower, { side: 'follower', fence, sharesVersion: step.sharesVersion }, signal);
+      else if (step.kind === 'follower')
+        await settling.doubt(step.follower, { side: 'follower', fence, sharesVersion: step.sharesVersion }, signal);
       else if (step.kind === 'routing') tally.differing.add({ ...differing(step), cause: 'routing' });
       else if (contents === undefined) tally.compared += 1;
       else if (block.push({ leader: step.leader, follower: step.follower }) >= limits.blockDocuments) await flush();
@@ -87,7 +109,13 @@ async function compareLane(comparison: LaneComparison, signal: AbortSignal): Pro
       if (contents === undefined) return;
       const nodes = await statsOf(follower, followerIndex, signal);
       const sides = {
-        leader: { reader: leader, index: leaderIndex, nodeOf: () => '', views: fixed, pageDocuments: limits.pageDocuments },
+        leader: {
+          reader: leader,
+          index: leaderIndex,
+          nodeOf: () => '',
+          views: fixed,
+          pageDocuments: limits.pageDocuments,
+        },
         follower: {
           reader: contents.followerReader,
           index: followerIndex,
@@ -107,7 +135,12 @@ async function compareLane(comparison: LaneComparison, signal: AbortSignal): Pro
   }
 }
 
-function differing({ leader, follower }: Pair): { id: string; routing: string | undefined; leaderSeqNo: number; followerVersion: number } {
+function differing({ leader, follower }: Pair): {
+  id: string;
+  routing: string | undefined;
+  leaderSeqNo: number;
+  followerVersion: number;
+} {
   return { id: leader.id, routing: leader.routing, leaderSeqNo: leader.seqNo, followerVersion: follower.version };
 }
 

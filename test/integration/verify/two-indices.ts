@@ -23,13 +23,22 @@ export interface TwoIndices extends AsyncDisposable {
 
 let made = 0;
 
-export async function twoIndices(options: { leaderShards?: number; followerShards?: number } = {}): Promise<TwoIndices> {
+export async function twoIndices(
+  options: { leaderShards?: number; followerShards?: number } = {},
+): Promise<TwoIndices> {
   const { leaderShards = 2, followerShards = leaderShards } = options;
   const name = `verify-${process.pid}-${(made += 1)}`;
   const leader: IndexAddress = { url: addressOf('SLIPSTREAM_LEADER_URL'), index: `${name}.leader` };
   const follower: IndexAddress = { url: addressOf('SLIPSTREAM_FOLLOWER_URL'), index: `${name}.follower` };
   const scheme: VersionScheme = { epoch: 1, leaderShards };
-  const common = { auth: { kind: 'none' }, caPem: undefined, compression: false, requestTimeoutMs: 30_000, maxConnections: 4, clock: systemClock } as const;
+  const common = {
+    auth: { kind: 'none' },
+    caPem: undefined,
+    compression: false,
+    requestTimeoutMs: 30_000,
+    maxConnections: 4,
+    clock: systemClock,
+  } as const;
   const left = openCluster({ ...common, name: 'left', url: leader.url });
   const right = openCluster({ ...common, name: 'right', url: follower.url });
   await createChurnIndex(leader, { shards: leaderShards });
@@ -45,8 +54,15 @@ export async function twoIndices(options: { leaderShards?: number; followerShard
     onProgress: () => undefined,
   };
   const bulk = async (side: IndexAddress, lines: readonly unknown[]): Promise<void> => {
-    const body = new TextEncoder().encode(lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''));
-    const answer = await call(side, 'POST', `/${encodeURIComponent(side.index)}/_bulk?refresh=false&filter_path=errors,items.*.error`, body);
+    const body = new TextEncoder().encode(
+      lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''),
+    );
+    const answer = await call(
+      side,
+      'POST',
+      `/${encodeURIComponent(side.index)}/_bulk?refresh=false&filter_path=errors,items.*.error`,
+      body,
+    );
     if ((JSON.parse(answer) as { errors: boolean }).errors) throw new Error(`refused: ${answer.slice(0, 300)}`);
   };
   return {
@@ -57,11 +73,16 @@ export async function twoIndices(options: { leaderShards?: number; followerShard
     versionOf: (seqNo, shard) => versionOf(scheme, seqNo, shard),
     verify: ({ contents = false, limits = {} } = {}) =>
       verifyIndex(
-        { ...request, contents: contents ? { followerReader: right.leader, digest: (bytes) => hash('sha256', bytes) } : undefined, limits },
+        {
+          ...request,
+          contents: contents ? { followerReader: right.leader, digest: (bytes) => hash('sha256', bytes) } : undefined,
+          limits,
+        },
         new AbortController().signal,
       ),
     async [Symbol.asyncDispose]() {
-      for (const side of [leader, follower]) await call(side, 'DELETE', `/${encodeURIComponent(side.index)}?ignore_unavailable=true`);
+      for (const side of [leader, follower])
+        await call(side, 'DELETE', `/${encodeURIComponent(side.index)}?ignore_unavailable=true`);
       await Promise.all([left.close(), right.close()]);
     },
   };
@@ -69,13 +90,20 @@ export async function twoIndices(options: { leaderShards?: number; followerShard
 
 function addressOf(variable: string): string {
   const url = process.env[variable];
-  if (url === undefined || url === '') throw new Error(`${variable} must hold the address of a running cluster, e.g. http://127.0.0.1:9201`);
+  if (url === undefined || url === '')
+    throw new Error(`${variable} must hold the address of a running cluster, e.g. http://127.0.0.1:9201`);
   return url.replace(/\/$/, '');
 }
 
 const COPY_OPERATIONS = 500;
 
-async function copy({ leader, follower, scheme, bulk, aligned }: Pick<TwoIndices, 'leader' | 'follower' | 'bulk'> & { scheme: VersionScheme; aligned: boolean }): Promise<void> {
+async function copy({
+  leader,
+  follower,
+  scheme,
+  bulk,
+  aligned,
+}: Pick<TwoIndices, 'leader' | 'follower' | 'bulk'> & { scheme: VersionScheme; aligned: boolean }): Promise<void> {
   // A document that changes its routing within a shard stays the same document.
   const keyOf = ({ id, routing, shard }: ReadDocument): string => JSON.stringify([id, aligned ? shard : routing]);
   const held = new Map<string, { version: number; id: string; routing: string | undefined }>();
@@ -100,7 +128,8 @@ async function copy({ leader, follower, scheme, bulk, aligned }: Pick<TwoIndices
   await flush();
   // Every document was in the view that followed the checkpoints, or was written after them; so nothing newer can be deleted with them as version.
   const fence = Math.min(...checkpoints.map((checkpoint, shard) => versionOf(scheme, Math.max(checkpoint, 0), shard)));
-  for (const { version, id, routing } of held.values()) lines.push({ delete: { _id: id, routing, version: Math.max(version, fence), version_type: 'external_gte' } });
+  for (const { version, id, routing } of held.values())
+    lines.push({ delete: { _id: id, routing, version: Math.max(version, fence), version_type: 'external_gte' } });
   await flush();
 }
 
@@ -108,5 +137,7 @@ async function globalCheckpoints({ url, index }: IndexAddress): Promise<readonly
   const answer = JSON.parse(await call({ url }, 'GET', `/${encodeURIComponent(index)}/_stats/docs?level=shards`)) as {
     indices: Record<string, { shards: Record<string, { seq_no: { global_checkpoint: number } }[]> }>;
   };
-  return Object.values(answer.indices[index]?.shards ?? {}).map(([copyOfShard]) => copyOfShard?.seq_no.global_checkpoint ?? -1);
+  return Object.values(answer.indices[index]?.shards ?? {}).map(
+    ([copyOfShard]) => copyOfShard?.seq_no.global_checkpoint ?? -1,
+  );
 }

@@ -10,22 +10,44 @@ const QUICK = { patienceMs: 1_500 };
 
 function samplesOf(report: Awaited<ReturnType<TwoIndices['verify']>>): readonly string[] {
   const { missing, extra, foreign, differing, duplicates, undecided } = report;
-  const named = Object.entries({ missing, extra, foreign, duplicates, undecided }).flatMap(([kind, { samples }]) => samples.map(({ id }) => `${kind} ${id}`));
+  const named = Object.entries({ missing, extra, foreign, duplicates, undecided }).flatMap(([kind, { samples }]) =>
+    samples.map(({ id }) => `${kind} ${id}`),
+  );
   return [...named, ...differing.samples.map(({ id, cause }) => `${cause} ${id}`)].toSorted();
 }
 
 async function plantDifferences(indices: TwoIndices): Promise<void> {
   const { leader, follower, bulk } = indices;
   const put = (id: string): readonly unknown[] => [{ index: { _id: id } }, { text: id }];
-  await bulk(leader, ['lost', 'stale', 'gone', 'bumped', 'altered', 'fine'].flatMap((id) => put(`planted-${id}`)));
+  await bulk(
+    leader,
+    ['lost', 'stale', 'gone', 'bumped', 'altered', 'fine'].flatMap((id) => put(`planted-${id}`)),
+  );
   await indices.copy();
-  await bulk(follower, [{ delete: { _id: 'planted-lost' } }, ...put('planted-stranger'), { update: { _id: 'planted-bumped' } }, { doc: { note: 'by a stranger' } }]);
-  const altered = JSON.parse(await call(follower, 'GET', `/${encodeURIComponent(follower.index)}/_doc/planted-altered`)) as { _version: number };
-  await bulk(follower, [{ index: { _id: 'planted-altered', version: altered._version, version_type: 'external_gte' } }, { text: 'other' }]);
+  await bulk(follower, [
+    { delete: { _id: 'planted-lost' } },
+    ...put('planted-stranger'),
+    { update: { _id: 'planted-bumped' } },
+    { doc: { note: 'by a stranger' } },
+  ]);
+  const altered = JSON.parse(
+    await call(follower, 'GET', `/${encodeURIComponent(follower.index)}/_doc/planted-altered`),
+  ) as { _version: number };
+  await bulk(follower, [
+    { index: { _id: 'planted-altered', version: altered._version, version_type: 'external_gte' } },
+    { text: 'other' },
+  ]);
   await bulk(leader, [...put('planted-stale'), { delete: { _id: 'planted-gone' } }, ...put('planted-new')]);
 }
 
-const BY_IDENTITY = ['extra planted-gone', 'foreign planted-stranger', 'identity planted-bumped', 'identity planted-stale', 'missing planted-lost', 'missing planted-new'];
+const BY_IDENTITY = [
+  'extra planted-gone',
+  'foreign planted-stranger',
+  'identity planted-bumped',
+  'identity planted-stale',
+  'missing planted-lost',
+  'missing planted-new',
+];
 
 for (const { layout, shards } of [
   { layout: 'aligned shards', shards: { leaderShards: 2 } },
@@ -43,22 +65,34 @@ for (const { layout, shards } of [
     assert.deepEqual([equal.outcome, samplesOf(equal), equal.compared], ['equal', [], churn.expected.documents().size]);
     await plantDifferences(indices);
     const byIdentity = await indices.verify({ limits: QUICK });
-    assert.deepEqual(samplesOf(byIdentity).filter((sample) => !sample.startsWith('duplicates')), BY_IDENTITY);
+    assert.deepEqual(
+      samplesOf(byIdentity).filter((sample) => !sample.startsWith('duplicates')),
+      BY_IDENTITY,
+    );
     const byContents = await indices.verify({ contents: true, limits: QUICK });
-    assert.deepEqual(samplesOf(byContents).filter((sample) => !sample.startsWith('duplicates')), ['content planted-altered', ...BY_IDENTITY]);
+    assert.deepEqual(
+      samplesOf(byContents).filter((sample) => !sample.startsWith('duplicates')),
+      ['content planted-altered', ...BY_IDENTITY],
+    );
     const plain = await compareIndices(indices.leader, indices.follower);
-    assert.deepEqual([plain.onlyLeft, plain.onlyRight, plain.different], [
-      ['planted-lost', 'planted-new'],
-      ['planted-gone', 'planted-stranger'],
-      ['planted-altered', 'planted-bumped'],
-    ]);
+    assert.deepEqual(
+      [plain.onlyLeft, plain.onlyRight, plain.different],
+      [
+        ['planted-lost', 'planted-new'],
+        ['planted-gone', 'planted-stranger'],
+        ['planted-altered', 'planted-bumped'],
+      ],
+    );
   });
 }
 
 for (const contents of [false, true]) {
   test(`under live writes only planted differences are found${contents ? ', with contents' : ''}`, async () => {
     await using indices = await twoIndices();
-    await indices.bulk(indices.leader, ['kept', 'lost'].flatMap((id) => [{ index: { _id: id } }, { text: id }]));
+    await indices.bulk(
+      indices.leader,
+      ['kept', 'lost'].flatMap((id) => [{ index: { _id: id } }, { text: id }]),
+    );
     const churn = await startChurn({ ...indices.leader, seed: 5, ids: 1_000, operationsPerSecond: 400 });
     await indices.copy();
     let copying = true;
@@ -67,7 +101,10 @@ for (const contents of [false, true]) {
     })();
     try {
       const sound = await indices.verify({ contents, limits: { patienceMs: 20_000 } });
-      assert.deepEqual(samplesOf(sound).filter((sample) => !sample.startsWith('undecided')), []);
+      assert.deepEqual(
+        samplesOf(sound).filter((sample) => !sample.startsWith('undecided')),
+        [],
+      );
       assert.notEqual(sound.outcome, 'different');
       assert.ok(sound.compared >= sound.leaderDocuments - sound.undecided.total);
       churn.stop();
@@ -97,15 +134,30 @@ test('contents are compared as raw bytes: big numbers, escapes and line breaks',
   const sources = ['{"big":9007199254740993}', '{"n":1.0}', '{"t":"\\u00e9"}', '{\n  "t": "lines"\n}'];
   for (const [at, source] of sources.entries()) await call(leader, 'PUT', path(leader, `d${at}`), source);
   const copied = ['{"big":9007199254740993}', '{"n":1.0}', '{"t":"\\u00e9"}', '{   "t": "lines" }'];
-  for (const [at, source] of copied.entries()) await call(follower, 'PUT', `${path(follower, `d${at}`)}?version=${indices.versionOf(at, 0)}&version_type=external_gte`, source);
+  for (const [at, source] of copied.entries())
+    await call(
+      follower,
+      'PUT',
+      `${path(follower, `d${at}`)}?version=${indices.versionOf(at, 0)}&version_type=external_gte`,
+      source,
+    );
   assert.equal((await indices.verify({ contents: true })).outcome, 'equal');
   const changed = ['{"big":9007199254740992}', '{"n":1}', '{"t":"é"}', '{ "t": "lines" }'];
-  for (const [at, source] of changed.entries()) await call(follower, 'PUT', `${path(follower, `d${at}`)}?version=${indices.versionOf(at, 0)}&version_type=external_gte`, source);
+  for (const [at, source] of changed.entries())
+    await call(
+      follower,
+      'PUT',
+      `${path(follower, `d${at}`)}?version=${indices.versionOf(at, 0)}&version_type=external_gte`,
+      source,
+    );
   const report = await indices.verify({ contents: true });
   assert.deepEqual(samplesOf(report), ['content d0', 'content d1', 'content d2', 'content d3']);
   const listed: string[] = [];
   for await (const { id, source } of readIndex(follower)) listed.push(`${id} ${source}`);
-  assert.deepEqual(listed.toSorted(), changed.map((source, at) => `d${at} ${source}`));
+  assert.deepEqual(
+    listed.toSorted(),
+    changed.map((source, at) => `d${at} ${source}`),
+  );
 });
 
 test('thousands of cities are compared in pages, by identity and with contents', async () => {
@@ -116,7 +168,10 @@ test('thousands of cities are compared in pages, by identity and with contents',
   await indices.copy();
   for (const contents of [false, true]) {
     const report = await indices.verify({ contents });
-    assert.deepEqual([report.outcome, report.compared, report.leaderDocuments, report.followerDocuments], ['equal', 6_000, 6_000, 6_000]);
+    assert.deepEqual(
+      [report.outcome, report.compared, report.leaderDocuments, report.followerDocuments],
+      ['equal', 6_000, 6_000, 6_000],
+    );
   }
   const checked = await compareIndices(leader, follower);
   assert.deepEqual([checked.equal, checked.leftDocuments], [true, 6_000]);

@@ -74,14 +74,41 @@ const FAILURE_PAUSE_MS = 100;
 const DEFAULT_ROUTINGS = ['alder', 'birch', 'cedar', 'elm', 'fir'];
 
 /** An index for churn; `gc_deletes` of a second makes the leader forget its deletes at once. */
-export async function createChurnIndex(address: IndexAddress, options: { shards?: number; gcDeletes?: string; settings?: Record<string, unknown> } = {}): Promise<void> {
-  const settings = { number_of_shards: options.shards ?? 2, number_of_replicas: 0, gc_deletes: options.gcDeletes ?? '1s', ...options.settings };
-  const properties = { writer: { type: 'integer' }, count: { type: 'long' }, text: { type: 'text' }, tags: { type: 'keyword' }, note: { type: 'keyword' } };
-  await call(address, 'PUT', `/${encodeURIComponent(address.index)}`, JSON.stringify({ settings, mappings: { properties } }));
+export async function createChurnIndex(
+  address: IndexAddress,
+  options: { shards?: number; gcDeletes?: string; settings?: Record<string, unknown> } = {},
+): Promise<void> {
+  const settings = {
+    number_of_shards: options.shards ?? 2,
+    number_of_replicas: 0,
+    gc_deletes: options.gcDeletes ?? '1s',
+    ...options.settings,
+  };
+  const properties = {
+    writer: { type: 'integer' },
+    count: { type: 'long' },
+    text: { type: 'text' },
+    tags: { type: 'keyword' },
+    note: { type: 'keyword' },
+  };
+  await call(
+    address,
+    'PUT',
+    `/${encodeURIComponent(address.index)}`,
+    JSON.stringify({ settings, mappings: { properties } }),
+  );
 }
 
 export async function startChurn(options: ChurnOptions): Promise<Churn> {
-  const { writers = 4, ids = 3_000, batchOperations = 20, routedShare = 0.2, routings = DEFAULT_ROUTINGS, deleteShare = 0.4, partialShare = 0.1 } = options;
+  const {
+    writers = 4,
+    ids = 3_000,
+    batchOperations = 20,
+    routedShare = 0.2,
+    routings = DEFAULT_ROUTINGS,
+    deleteShare = 0.4,
+    partialShare = 0.1,
+  } = options;
   const shardOfRouting = await shardsOfRoutings(options, routings);
   const expected = createExpectedState();
   const byKind: Record<ChurnKind, number> = { create: 0, update: 0, partialUpdate: 0, delete: 0, recreate: 0 };
@@ -111,11 +138,18 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
     const meta = { _id: id, ...(routing === undefined ? {} : { routing }) };
     const presence = expected.presence(place);
     const dice = random();
-    if (presence === 'present' && dice < deleteShare) return { action: JSON.stringify({ delete: meta }), body: undefined, place, routed, change: { kind: 'delete' } };
+    if (presence === 'present' && dice < deleteShare)
+      return { action: JSON.stringify({ delete: meta }), body: undefined, place, routed, change: { kind: 'delete' } };
     if (presence === 'present' && dice < deleteShare + partialShare) {
       const fields = { count: Math.floor(random() * 2 ** 40), note: `patched by ${writer}` };
       const action = JSON.stringify({ update: { ...meta, retry_on_conflict: 5 } });
-      return { action, body: JSON.stringify({ doc: fields, detect_noop: false }), place, routed, change: { kind: 'patch', fields } };
+      return {
+        action,
+        body: JSON.stringify({ doc: fields, detect_noop: false }),
+        place,
+        routed,
+        change: { kind: 'patch', fields },
+      };
     }
     const source = documentText(writer, random);
     const action = JSON.stringify(presence === 'never' && dice < 0.5 ? { create: meta } : { index: meta });
@@ -143,16 +177,24 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
   async function write(writer: number): Promise<void> {
     const random = seededRandom(options.seed * 1_000 + writer);
     const path = `/${encodeURIComponent(options.index)}/_bulk?filter_path=errors,items.*.status,items.*.result,items.*._seq_no,items.*.error.type`;
-    const wanted = (): number => Math.min(batchOperations, (options.operations ?? Infinity) - tally.operations - tally.underWay);
+    const wanted = (): number =>
+      Math.min(batchOperations, (options.operations ?? Infinity) - tally.operations - tally.underWay);
     let failures = 0;
     for (let size = wanted(); !stopped && size > 0; size = wanted()) {
       const operations = Array.from({ length: size }, () => operation(writer, random));
       tally.underWay += size;
       tally.sent += size;
-      const body = new TextEncoder().encode(operations.map((each) => `${each.action}\n${each.body === undefined ? '' : `${each.body}\n`}`).join(''));
+      const body = new TextEncoder().encode(
+        operations.map((each) => `${each.action}\n${each.body === undefined ? '' : `${each.body}\n`}`).join(''),
+      );
       try {
-        const answer = JSON.parse(await call(options, 'POST', path, body)) as { items: readonly Record<string, BulkOutcome>[] };
-        settle(operations, answer.items.map((item) => Object.values(item)[0] ?? { status: 0 }));
+        const answer = JSON.parse(await call(options, 'POST', path, body)) as {
+          items: readonly Record<string, BulkOutcome>[];
+        };
+        settle(
+          operations,
+          answer.items.map((item) => Object.values(item)[0] ?? { status: 0 }),
+        );
         failures = 0;
       } catch (error) {
         tally.unanswered += size;
@@ -163,7 +205,10 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
         tally.underWay -= size;
       }
       options.onBatch?.(report());
-      const aheadMs = options.operationsPerSecond === undefined ? 0 : (tally.sent / options.operationsPerSecond) * 1_000 - (performance.now() - started);
+      const aheadMs =
+        options.operationsPerSecond === undefined
+          ? 0
+          : (tally.sent / options.operationsPerSecond) * 1_000 - (performance.now() - started);
       if (aheadMs > 0) await sleep(aheadMs);
     }
   }
@@ -172,7 +217,11 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
   return { report, expected, stop: () => void (stopped = true), done };
 }
 
-function kindOf(change: AcknowledgedChange, result: string | undefined, before: 'present' | 'deleted' | 'never'): ChurnKind {
+function kindOf(
+  change: AcknowledgedChange,
+  result: string | undefined,
+  before: 'present' | 'deleted' | 'never',
+): ChurnKind {
   if (change.kind === 'delete') return 'delete';
   if (change.kind === 'patch') return 'partialUpdate';
   if (result !== 'created') return 'update';
@@ -182,7 +231,10 @@ function kindOf(change: AcknowledgedChange, result: string | undefined, before: 
 /** Raw text: numbers, escapes and spacing that a copy must not touch. */
 function documentText(writer: number, random: () => number): string {
   const count = Math.floor(random() * 2 ** 50);
-  const text = `line ${count}\\n\\u00fc"x" ${'lorem ipsum '.repeat(Math.floor(random() * 8))}\u{1f30d}`.replaceAll('"', '\\"');
+  const text = `line ${count}\\n\\u00fc"x" ${'lorem ipsum '.repeat(Math.floor(random() * 8))}\u{1f30d}`.replaceAll(
+    '"',
+    '\\"',
+  );
   return `{"writer":${writer},  "count":${count}, "ratio":1.0,"big":9007199254740993,"text":"${text}","tags":["a",  "b${count % 7}"],"deep":{"e":1e2,"n":null}}`;
 }
 
@@ -194,7 +246,9 @@ async function shardsOfRoutings(address: IndexAddress, routings: readonly string
   const shards = new Map<string, number>();
   for (const routing of routings) {
     const path = `/${encodeURIComponent(address.index)}/_search_shards?routing=${encodeURIComponent(routing)}&filter_path=shards.shard`;
-    const answer = JSON.parse(await call(address, 'GET', path)) as { shards: readonly (readonly { shard: number }[])[] };
+    const answer = JSON.parse(await call(address, 'GET', path)) as {
+      shards: readonly (readonly { shard: number }[])[];
+    };
     const shard = answer.shards[0]?.[0]?.shard;
     if (shard === undefined) throw new Error(`no shard for routing ${routing}`);
     shards.set(routing, shard);
@@ -203,7 +257,10 @@ async function shardsOfRoutings(address: IndexAddress, routings: readonly string
 }
 
 /** What the leader holds against what it acknowledged; empty when they agree. Nobody may write meanwhile. */
-export async function differencesFromExpected(address: IndexAddress, expected: ExpectedState): Promise<readonly string[]> {
+export async function differencesFromExpected(
+  address: IndexAddress,
+  expected: ExpectedState,
+): Promise<readonly string[]> {
   const documents = expected.documents();
   const differences: string[] = [];
   for await (const { shard, id, routing, source } of readIndex(address)) {
@@ -222,6 +279,8 @@ export async function differencesFromExpected(address: IndexAddress, expected: E
 /** Members in order of their names. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1))) : inner,
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
   );
 }

@@ -1,8 +1,21 @@
 import { present } from '../../../src/domain/assert.ts';
 import { failed } from '../../../src/domain/failure.ts';
 import type { IndexShardStats, IndexVersions, ShardStats } from '../../../src/domain/shard-stats.ts';
-import type { ClusterState, DocumentKey, FoundDocument, Histogram, HistogramRequest, ListedDocument } from '../../../src/ports/search-cluster.ts';
-import { type DocumentWrite, MemoryShard, type SearchableState, type StoredDocument, type WriteOutcome } from './memory-shard.ts';
+import type {
+  ClusterState,
+  DocumentKey,
+  FoundDocument,
+  Histogram,
+  HistogramRequest,
+  ListedDocument,
+} from '../../../src/ports/search-cluster.ts';
+import {
+  type DocumentWrite,
+  MemoryShard,
+  type SearchableState,
+  type StoredDocument,
+  type WriteOutcome,
+} from './memory-shard.ts';
 
 /** `mod`: hash mod shards (indices made by Elasticsearch 9). `ranges`: the older formula, which places most documents elsewhere. */
 export type RoutingFormula = 'mod' | 'ranges';
@@ -76,8 +89,10 @@ export class MemoryCluster {
 
   index(name: string, op: string): MemoryIndex {
     const index = this.#indices.get(name);
-    if (index === undefined) throw failed('index_deleted', { op, reason: `no such index [${name}]`, cluster: this.name, status: 404 });
-    if (index.state === 'close') throw failed('index_closed', { op, reason: `closed index [${name}]`, cluster: this.name, status: 400 });
+    if (index === undefined)
+      throw failed('index_deleted', { op, reason: `no such index [${name}]`, cluster: this.name, status: 404 });
+    if (index.state === 'close')
+      throw failed('index_closed', { op, reason: `closed index [${name}]`, cluster: this.name, status: 400 });
     return index;
   }
 
@@ -106,7 +121,8 @@ export function shardAt(index: MemoryIndex, shard: number): MemoryShard {
 
 /** The part of both ports that asks for the state of indices. */
 export function memoryClusterState(cluster: MemoryCluster): ClusterState {
-  const around = <T>(operation: string, index: string, run: () => T): Promise<T> => cluster.around({ cluster: cluster.name, operation, index }, run);
+  const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
+    cluster.around({ cluster: cluster.name, operation, index }, run);
   return {
     name: cluster.name,
     stateVersion: () => around('stateVersion', '', () => cluster.name),
@@ -117,7 +133,14 @@ export function memoryClusterState(cluster: MemoryCluster): ClusterState {
           const index = cluster.find(name);
           if (index === undefined) continue;
           const { uuid, state, primaryTerms, mappingVersion, settingsVersion, aliasesVersion } = index;
-          versions.set(name, { uuid, state, primaryTerms: [...primaryTerms], mappingVersion, settingsVersion, aliasesVersion });
+          versions.set(name, {
+            uuid,
+            state,
+            primaryTerms: [...primaryTerms],
+            mappingVersion,
+            settingsVersion,
+            aliasesVersion,
+          });
         }
         return versions;
       }),
@@ -139,7 +162,12 @@ export function memoryClusterState(cluster: MemoryCluster): ClusterState {
 }
 
 function statsOf(shard: MemoryShard): ShardStats {
-  return { globalCheckpoint: shard.globalCheckpoint, maxSeqNo: shard.maxSeqNo, historyUuid: shard.historyUuid, nodeId: NODE_ID };
+  return {
+    globalCheckpoint: shard.globalCheckpoint,
+    maxSeqNo: shard.maxSeqNo,
+    historyUuid: shard.historyUuid,
+    nodeId: NODE_ID,
+  };
 }
 
 export function listed(document: StoredDocument): ListedDocument {

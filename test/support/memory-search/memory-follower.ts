@@ -1,11 +1,22 @@
 import { assert, present } from '../../../src/domain/assert.ts';
 import type { BulkItem } from '../../../src/domain/wire/bulk-answer.ts';
 import type { FollowerCluster } from '../../../src/ports/follower-cluster.ts';
-import { byVersion, histogramOf, inOrderOfListing, listed, type MemoryCluster, memoryClusterState, multiGet, shardAt, shardOf } from './memory-cluster.ts';
+import {
+  byVersion,
+  histogramOf,
+  inOrderOfListing,
+  listed,
+  type MemoryCluster,
+  memoryClusterState,
+  multiGet,
+  shardAt,
+  shardOf,
+} from './memory-cluster.ts';
 import { type DocumentWrite, firstAbove, type StoredDocument, type WriteOutcome } from './memory-shard.ts';
 
 export function memoryFollower(cluster: MemoryCluster, options: { versionAggregates?: boolean } = {}): FollowerCluster {
-  const around = <T>(operation: string, index: string, run: () => T): Promise<T> => cluster.around({ cluster: cluster.name, operation, index }, run);
+  const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
+    cluster.around({ cluster: cluster.name, operation, index }, run);
 
   const searchable = (name: string, shard: number | undefined): readonly (readonly StoredDocument[])[] => {
     const index = cluster.index(name, 'list');
@@ -20,11 +31,16 @@ export function memoryFollower(cluster: MemoryCluster, options: { versionAggrega
       around('bulk', request.index, () => {
         const index = cluster.index(request.index, 'bulk');
         const writes = parseBulk(request.body);
-        assert(writes.length === request.operations, `a bulk of ${request.operations} operations holds ${writes.length}`);
+        assert(
+          writes.length === request.operations,
+          `a bulk of ${request.operations} operations holds ${writes.length}`,
+        );
         return writes.map((write) => bulkItem(shardOf(index, write).write(write)));
       }),
-    count: (name, shard) => around('count', name, () => searchable(name, shard).reduce((sum, documents) => sum + documents.length, 0)),
-    histogram: (request) => around('histogram', request.index, () => histogramOf(searchable(request.index, request.shard).flat(), request)),
+    count: (name, shard) =>
+      around('count', name, () => searchable(name, shard).reduce((sum, documents) => sum + documents.length, 0)),
+    histogram: (request) =>
+      around('histogram', request.index, () => histogramOf(searchable(request.index, request.shard).flat(), request)),
     listByVersion: (request) =>
       around('listByVersion', request.index, () => {
         const { after, afterSeqNo = Number.MAX_SAFE_INTEGER, size } = request;
@@ -40,7 +56,12 @@ export function memoryFollower(cluster: MemoryCluster, options: { versionAggrega
       }),
     multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
     maxVersion: (name) =>
-      around('maxVersion', name, () => searchable(name, undefined).reduce((greatest, documents) => Math.max(greatest, documents.at(-1)?.version ?? 0), 0)),
+      around('maxVersion', name, () =>
+        searchable(name, undefined).reduce(
+          (greatest, documents) => Math.max(greatest, documents.at(-1)?.version ?? 0),
+          0,
+        ),
+      ),
     flush: (name) => around('flush', name, () => void cluster.index(name, 'flush')),
   };
 }
@@ -51,17 +72,30 @@ export function parseBulk(body: Uint8Array): readonly DocumentWrite[] {
   assert(lines.pop() === '', 'a bulk body ends with a line break');
   const writes: DocumentWrite[] = [];
   for (let at = 0; at < lines.length; at += 1) {
-    const action = JSON.parse(present(lines[at], 'an action line')) as Record<string, { _id: string; routing?: string; version: number; version_type: string }>;
+    const action = JSON.parse(present(lines[at], 'an action line')) as Record<
+      string,
+      { _id: string; routing?: string; version: number; version_type: string }
+    >;
     const meta = present(action['index'] ?? action['delete'], 'index or delete');
     assert(meta.version_type === 'external_gte', 'every operation carries an external version');
     const isDelete = action['delete'] !== undefined;
     if (!isDelete) at += 1;
-    writes.push({ id: meta._id, routing: meta.routing, version: meta.version, source: isDelete ? undefined : present(lines[at], 'a source line') });
+    writes.push({
+      id: meta._id,
+      routing: meta.routing,
+      version: meta.version,
+      source: isDelete ? undefined : present(lines[at], 'a source line'),
+    });
   }
   return writes;
 }
 
 function bulkItem(outcome: WriteOutcome): BulkItem {
   const failed = outcome.result === undefined;
-  return { status: outcome.status, result: outcome.result, errorType: failed ? outcome.errorType : undefined, errorReason: failed ? 'refused by the model' : undefined };
+  return {
+    status: outcome.status,
+    result: outcome.result,
+    errorType: failed ? outcome.errorType : undefined,
+    errorReason: failed ? 'refused by the model' : undefined,
+  };
 }

@@ -15,13 +15,20 @@ export interface MemoryLeader extends LeaderCluster {
 export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
   const views = new Map<string, SearchableState>();
   let opened = 0;
-  const around = <T>(operation: string, index: string, run: () => T): Promise<T> => cluster.around({ cluster: cluster.name, operation, index }, run);
+  const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
+    cluster.around({ cluster: cluster.name, operation, index }, run);
 
   const stateOf = (name: string, shard: number, view: View | undefined, op: string): SearchableState => {
     const index = cluster.index(name, op);
     if (view === undefined) return shardAt(index, shard).searchable;
     const state = views.get(view.id);
-    if (state === undefined) throw failed('view_expired', { op, reason: `no search context for ${view.id}`, cluster: cluster.name, status: 404 });
+    if (state === undefined)
+      throw failed('view_expired', {
+        op,
+        reason: `no search context for ${view.id}`,
+        cluster: cluster.name,
+        status: 404,
+      });
     return state;
   };
 
@@ -45,11 +52,16 @@ export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
         const start = firstAbove(all, 'seqNo', request.after);
         const end = request.upTo === undefined ? all.length : firstAbove(all, 'seqNo', request.upTo);
         const total = request.upTo === undefined ? all.length : Math.max(0, end - start);
-        const body = searchAnswer(all.slice(start, Math.min(end, start + request.size)), request.countTotal ? total : undefined);
+        const body = searchAnswer(
+          all.slice(start, Math.min(end, start + request.size)),
+          request.countTotal ? total : undefined,
+        );
         return scanSearchPage(new TextEncoder().encode(body));
       }),
     histogram: (request) =>
-      around('histogram', request.index, () => histogramOf(stateOf(request.index, request.shard, request.view, 'histogram').bySeqNo, request)),
+      around('histogram', request.index, () =>
+        histogramOf(stateOf(request.index, request.shard, request.view, 'histogram').bySeqNo, request),
+      ),
     listBySeqNo: (request) =>
       around('listBySeqNo', request.index, () => {
         const all = stateOf(request.index, request.shard, request.view, 'list').bySeqNo;

@@ -92,7 +92,13 @@ export class MemoryShard {
     const before = this.#documents.get(write.id);
     const known = before?.version ?? this.#livingTombstone(write.id)?.version;
     if (write.version !== undefined && known !== undefined && known > write.version) {
-      return { status: 409, result: undefined, seqNo: undefined, version: undefined, errorType: 'version_conflict_engine_exception' };
+      return {
+        status: 409,
+        result: undefined,
+        seqNo: undefined,
+        version: undefined,
+        errorType: 'version_conflict_engine_exception',
+      };
     }
     const version = write.version ?? (known ?? 0) + 1;
     const seqNo = (this.#maxSeqNo += 1);
@@ -101,11 +107,23 @@ export class MemoryShard {
     if (write.source === undefined) {
       this.#tombstones.set(write.id, { version, deletedAtMs: this.#monotonicMs() });
       const found = before !== undefined;
-      return { status: found ? 200 : 404, result: found ? 'deleted' : 'not_found', seqNo, version, errorType: undefined };
+      return {
+        status: found ? 200 : 404,
+        result: found ? 'deleted' : 'not_found',
+        seqNo,
+        version,
+        errorType: undefined,
+      };
     }
     this.#tombstones.delete(write.id);
     this.#documents.set(write.id, { id: write.id, routing: write.routing, seqNo, version, source: write.source });
-    return { status: before === undefined ? 201 : 200, result: before === undefined ? 'created' : 'updated', seqNo, version, errorType: undefined };
+    return {
+      status: before === undefined ? 201 : 200,
+      result: before === undefined ? 'created' : 'updated',
+      seqNo,
+      version,
+      errorType: undefined,
+    };
   }
 
   #livingTombstone(id: string): Tombstone | undefined {

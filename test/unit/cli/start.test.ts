@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { RunningSupervisor } from '../../../src/cli/dependencies.ts';
+import type { RunningSupervisor } from '../../../src/app/program.ts';
 import { failed } from '../../../src/domain/failure.ts';
 import { bench, config } from './cli-bench.ts';
 

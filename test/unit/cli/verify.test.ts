@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { VerifyRequest } from '../../../src/cli/dependencies.ts';
+import type { VerifyRequest } from '../../../src/app/program.ts';
 import { failed } from '../../../src/domain/failure.ts';
 import type { VerifyReport } from '../../../src/replication/verify/report.ts';
 import { bench } from './cli-bench.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { indexNameFault } from '../../../src/domain/index-spec/index-name.ts';
+import { indexNameFault } from '../../../src/domain/index-name.ts';
 import { unfitness } from '../../../src/domain/index-spec/leader-fitness.ts';
 import { isAligned, SAMPLE_SIZE, sampleRoutingValues } from '../../../src/domain/index-spec/shard-alignment.ts';
 import { described } from './described.ts';

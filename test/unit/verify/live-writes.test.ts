@@ -10,20 +10,31 @@ import { shardOf } from '../../support/memory-search/memory-cluster.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { FOLLOWER, NOTHING, type Scenario, scenario, totals } from './scenario.ts';
 
-const LAYOUTS = [{ leaderShards: 1 }, { leaderShards: 3 }, { leaderShards: 3, followerFormula: 'ranges' as const }, { leaderShards: 2, followerShards: 3 }];
+const LAYOUTS = [
+  { leaderShards: 1 },
+  { leaderShards: 3 },
+  { leaderShards: 3, followerFormula: 'ranges' as const },
+  { leaderShards: 2, followerShards: 3 },
+];
 const SEEDS = 40;
 
 function writeAtRandom(world: Scenario, random: () => number, ids: number): void {
   const number = Math.floor(random() * ids);
   // Some ids live under several routings; where shards align, that is one document for each shard that these lead to.
-  const routings = world.followerIndex.formula === 'mod' && world.followerIndex.shards.length === world.leaderIndex.shards.length ? 4 : 1;
+  const routings =
+    world.followerIndex.formula === 'mod' && world.followerIndex.shards.length === world.leaderIndex.shards.length
+      ? 4
+      : 1;
   const routing = number % 5 === 0 ? `r${Math.floor(random() * routings)}` : undefined;
   if (random() < 0.3) world.remove(`d${number}`, routing);
   else world.put(`d${number}`, `{"at":${random()}}`, routing);
 }
 
 /** Writes and copies at every step; after `quietAfter` steps the leader is left alone, and soon after the copy is complete. */
-function livelyWorld(seed: number, options: { ids: number; quietAfter: number }): { world: Scenario; random: () => number } {
+function livelyWorld(
+  seed: number,
+  options: { ids: number; quietAfter: number },
+): { world: Scenario; random: () => number } {
   const random = seededRandom(seed);
   const world = scenario(LAYOUTS[seed % LAYOUTS.length]);
   for (let at = 0; at < options.ids * 2; at += 1) writeAtRandom(world, random, options.ids);
@@ -72,7 +83,14 @@ for (const contents of [false, true]) {
       world.follower.write(FOLLOWER, { id: 'changed', source: '{"by":"a stranger"}' });
       world.follower.write(FOLLOWER, { id: 'stranger', source: '{}' });
       world.onStep = onStep;
-      const planted = [...(contents ? ['content altered'] : []), 'extra gone', 'foreign stranger', 'identity changed', 'identity stale', 'missing missing'];
+      const planted = [
+        ...(contents ? ['content altered'] : []),
+        'extra gone',
+        'foreign stranger',
+        'identity changed',
+        'identity stale',
+        'missing missing',
+      ];
       const report = await world.verify({ contents, limits: { roundMs: 10, patienceMs: 20_000 } });
       const found = [
         ...report.missing.samples.map(({ id }) => `missing ${id}`),
@@ -115,7 +133,10 @@ test('a document that changes faster than a copy that stands still is undecided,
   world.onStep = () => world.put('hot', `{"n":${(writes += 1)}}`);
   const report = await world.verify();
   assert.deepEqual([report.outcome, report.equal, totals(report)], ['undecided', false, { ...NOTHING, undecided: 1 }]);
-  assert.deepEqual(report.undecided.samples.map(({ id }) => id), ['hot']);
+  assert.deepEqual(
+    report.undecided.samples.map(({ id }) => id),
+    ['hot'],
+  );
 });
 
 test('a copy paused after the checkpoint is equal there, whatever the leader did since', async () => {
@@ -169,7 +190,10 @@ test('it ends at once when it is aborted, and leaves no view open', async () => 
   for (let at = 0; at < 50; at += 1) world.put(`d${at}`);
   const abort = new AbortController();
   await assert.rejects(
-    world.verify({ signal: abort.signal, onProgress: ({ phase }) => phase === 'settling' && abort.abort(new Error('enough')) }),
+    world.verify({
+      signal: abort.signal,
+      onProgress: ({ phase }) => phase === 'settling' && abort.abort(new Error('enough')),
+    }),
     /enough/,
   );
   assert.equal(world.openViews(), 0);

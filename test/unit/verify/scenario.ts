@@ -4,7 +4,13 @@ import type { VerifyLimits, VerifyProgress } from '../../../src/replication/veri
 import type { VerifyReport } from '../../../src/replication/verify/report.ts';
 import { verifyIndex } from '../../../src/replication/verify/verify-index.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import { type MemoryIndex, MemoryCluster, type RoutingFormula, shardNumberOf, shardOf } from '../../support/memory-search/memory-cluster.ts';
+import {
+  type MemoryIndex,
+  MemoryCluster,
+  type RoutingFormula,
+  shardNumberOf,
+  shardOf,
+} from '../../support/memory-search/memory-cluster.ts';
 import { memoryFollower } from '../../support/memory-search/memory-follower.ts';
 import { memoryLeader } from '../../support/memory-search/memory-leader.ts';
 
@@ -21,14 +27,21 @@ export interface Scenario {
   remove(id: string, routing?: string): void;
   /** Copies documents (all, or those of a key that `chosen` accepts) and deletes what the leader does not have. */
   replicate(chosen?: (id: string) => boolean): void;
-  verify(options?: { contents?: boolean; limits?: Partial<VerifyLimits>; signal?: AbortSignal; onProgress?: (progress: VerifyProgress) => void }): Promise<VerifyReport>;
+  verify(options?: {
+    contents?: boolean;
+    limits?: Partial<VerifyLimits>;
+    signal?: AbortSignal;
+    onProgress?: (progress: VerifyProgress) => void;
+  }): Promise<VerifyReport>;
   readonly openViews: () => number;
 }
 
 export const LEADER = 'cities';
 export const FOLLOWER = 'cities-copy';
 
-export function scenario(options: { leaderShards?: number; followerShards?: number; followerFormula?: RoutingFormula } = {}): Scenario {
+export function scenario(
+  options: { leaderShards?: number; followerShards?: number; followerFormula?: RoutingFormula } = {},
+): Scenario {
   let nowMs = 0;
   const leader = new MemoryCluster({ name: 'east', monotonicMs: () => nowMs });
   const follower = new MemoryCluster({ name: 'west', monotonicMs: () => nowMs });
@@ -81,12 +94,21 @@ export function scenario(options: { leaderShards?: number; followerShards?: numb
         for (const { id, routing, version } of [...shard.documents()]) {
           const onLeader = shardOf(leaderIndex, { id, routing });
           if (!chosen(id) || onLeader.get(id) !== undefined) continue;
-          const fence = versionOf(scheme, Math.max(onLeader.globalCheckpoint, 0), shardNumberOf(leaderIndex, { id, routing }));
+          const fence = versionOf(
+            scheme,
+            Math.max(onLeader.globalCheckpoint, 0),
+            shardNumberOf(leaderIndex, { id, routing }),
+          );
           follower.write(FOLLOWER, { id, routing, source: undefined, version: Math.max(version, fence) });
         }
       }
     },
-    verify: ({ contents = false, limits = {}, signal = new AbortController().signal, onProgress = () => undefined } = {}) =>
+    verify: ({
+      contents = false,
+      limits = {},
+      signal = new AbortController().signal,
+      onProgress = () => undefined,
+    } = {}) =>
       verifyIndex(
         {
           leader: leaderPort,
@@ -95,7 +117,9 @@ export function scenario(options: { leaderShards?: number; followerShards?: numb
           followerIndex: FOLLOWER,
           scheme,
           aligned: followerShards === leaderShards && followerFormula === 'mod',
-          contents: contents ? { followerReader: memoryLeader(follower), digest: (bytes) => hash('sha256', bytes) } : undefined,
+          contents: contents
+            ? { followerReader: memoryLeader(follower), digest: (bytes) => hash('sha256', bytes) }
+            : undefined,
           clock,
           onProgress,
           limits: { pageDocuments: 7, batchDocuments: 5, blockDocuments: 11, patienceMs: 5_000, ...limits },
@@ -107,7 +131,14 @@ export function scenario(options: { leaderShards?: number; followerShards?: numb
 }
 
 /** Totals of a report, for one comparison in a test. */
-export function totals({ missing, extra, differing, foreign, duplicates, undecided }: VerifyReport): Record<string, number> {
+export function totals({
+  missing,
+  extra,
+  differing,
+  foreign,
+  duplicates,
+  undecided,
+}: VerifyReport): Record<string, number> {
   return {
     missing: missing.total,
     extra: extra.total,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { indexNameFault } from '../../../src/control/index-name.ts';
+import { indexNameFault } from '../../src/domain/index-name.ts';
 
 it('accepts every name that Elasticsearch accepts for an index', () => {
   for (const name of [

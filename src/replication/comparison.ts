@@ -1,0 +1,109 @@
+import { failureOf } from '../domain/failure.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Narrator } from '../ports/narrator.ts';
+import type { Random } from '../ports/random.ts';
+import { scanDeletes, type ScanReport, type ScanRequest } from './delete-scan.ts';
+import type { PairProgress } from './pair-progress.ts';
+
+export interface ComparisonOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly narrator: Narrator;
+  readonly progress: PairProgress;
+  readonly pair: string;
+  /** Share of time that comparing may take: it costs time in proportion to the documents of both shards. */
+  readonly scanShare: number;
+  readonly deleteShareMax: number;
+  readonly traceId: () => string | undefined;
+}
+
+/** What one comparison is given by the cycle whose view it looks at. */
+export type ComparedView = Pick<
+  ScanRequest,
+  'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'writeDeletes' | 'resend'
+>;
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** When both sides are compared, and what follows from it. Due when deletes are outstanding, when asked for, and once a day. */
+export class Comparison {
+  readonly #options: ComparisonOptions;
+  #whole = false;
+  #dailyAtMs: number;
+  #allowedAtMs = Number.NEGATIVE_INFINITY;
+  #massDeleteAllowed = false;
+  /** Whole comparisons that found nothing but what the counts said. */
+  completed = 0;
+
+  constructor(options: ComparisonOptions) {
+    this.#options = options;
+    // Spread over the day, so that pairs that start together do not compare together.
+    this.#dailyAtMs = options.clock.monotonic() + DAY_MS * (0.5 + options.random.next());
+  }
+
+  /** The next view is compared whole, even if counts agree. */
+  ask(): void {
+    this.#whole = true;
+  }
+
+  get asked(): boolean {
+    return this.#whole;
+  }
+
+  /** Lets the next scan pass the brake on mass deletes. */
+  allowMassDelete(): void {
+    this.#massDeleteAllowed = true;
+  }
+
+  /** Whether the next cycle should be one that compares; not before the duty cycle allows it, and never while the count is unknown. */
+  get due(): boolean {
+    const { progress, clock } = this.#options;
+    const now = clock.monotonic();
+    if (now >= this.#dailyAtMs) {
+      this.#whole = true;
+      this.#dailyAtMs = now + DAY_MS;
+    }
+    if (progress.followerCount === undefined || now < this.#allowedAtMs) return false;
+    return this.#whole || progress.outstandingDeletes > 0;
+  }
+
+  async run(compared: ComparedView, signal: AbortSignal): Promise<void> {
+    const { progress, narrator, pair, clock, traceId, deleteShareMax, scanShare } = this.#options;
+    const { followerCount, outstandingDeletes: expected } = progress;
+    if (followerCount === undefined) return;
+    const span = narrator.span('delete-scan', pair, traceId());
+    const limits = { whole: this.#whole, deleteShareMax: this.#massDeleteAllowed ? 1 : deleteShareMax };
+    try {
+      const report = await scanDeletes({ ...compared, ...limits, followerCount, expected, clock }, signal);
+      span.set({
+        'slipstream.extras': report.extras,
+        'slipstream.expected': expected,
+        'slipstream.deleted': report.deleted,
+        'slipstream.missing': report.missing,
+      });
+      span.end();
+      this.#allowedAtMs = clock.monotonic() + report.comparedMs * (1 / Math.max(scanShare, 0.0001) - 1);
+      this.#conclude(report, expected);
+    } catch (thrown) {
+      span.end(failureOf(thrown, 'delete scan'));
+      throw thrown;
+    }
+  }
+
+  #conclude(report: ScanReport, expected: number): void {
+    const { progress, narrator, pair, clock } = this.#options;
+    progress.counters.deleteScans += 1;
+    progress.counters.deletesFound += report.deleted;
+    this.#massDeleteAllowed = false;
+    if (report.extras !== expected || report.missing > 0) {
+      progress.counters.scanSurprises += 1;
+      narrator.log('warn', 'a comparison found something other than the counts said', { pair, expected, ...report });
+      progress.followerCount = undefined;
+      this.#whole = true;
+      return;
+    }
+    if (this.#whole) this.completed += 1;
+    this.#whole = false;
+    if (progress.leaderCount !== undefined) progress.compared(progress.leaderCount, clock.monotonic());
+  }
+}

@@ -1,0 +1,57 @@
+import { failed, type Failed } from '../domain/failure.ts';
+import type { Position } from '../domain/position.ts';
+import type { Observation } from './cluster-watcher.ts';
+import type { PairProgress } from './pair-progress.ts';
+
+export interface AuditOptions {
+  readonly progress: PairProgress;
+  readonly cluster: string;
+  readonly index: string;
+  readonly shard: number;
+  /** Only where the follower shard holds this pair's documents alone do its numbers tell of them. */
+  readonly aligned: boolean;
+  readonly position: Position | undefined;
+}
+
+/**
+ * Reads the follower's own numbers, which are polled anyway: more operations than were acknowledged prove a foreign writer even when
+ * counts agree; fewer, or another history, prove that the follower lost writes, and then the checkpoint is not to be trusted.
+ */
+export class FollowerAudit {
+  readonly #options: AuditOptions;
+  #historyUuid: string | undefined;
+  /** Why the position is void; stays. */
+  rolledBack: Failed | undefined;
+
+  constructor(options: AuditOptions) {
+    this.#options = options;
+    if (options.aligned) this.#historyUuid = options.position?.follower.historyUuids[options.shard];
+  }
+
+  observed(observation: Observation): 'foreign_write' | undefined {
+    const { progress, shard, index, aligned } = this.#options;
+    const stats = aligned ? observation.shards.get(shard) : undefined;
+    if (stats === undefined) return undefined;
+    this.#historyUuid ??= stats.historyUuid;
+    if (stats.historyUuid !== this.#historyUuid) {
+      this.#rollBack(`shard ${shard} of ${index} has history ${stats.historyUuid}, not ${this.#historyUuid}`);
+      return undefined;
+    }
+    const verdict = progress.audit(stats.maxSeqNo, observation.startedAtMs);
+    if (verdict === 'deficit') {
+      this.#rollBack(`shard ${shard} of ${index} has max_seq_no ${stats.maxSeqNo}, less than was acknowledged`);
+    }
+    if (verdict !== 'surplus') return undefined;
+    progress.counters.foreignWrites += 1;
+    progress.unsure(observation.startedAtMs);
+    return 'foreign_write';
+  }
+
+  #rollBack(reason: string): void {
+    this.rolledBack ??= failed('follower_rolled_back', {
+      op: 'follower audit',
+      cluster: this.#options.cluster,
+      reason,
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import type { FollowParameters } from '../domain/parameters.ts';
+import type { Position } from '../domain/position.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import type { LeaderCluster } from '../ports/leader-cluster.ts';
+import type { Narrator } from '../ports/narrator.ts';
+import type { Random } from '../ports/random.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { ClusterWatcher, Observation } from './cluster-watcher.ts';
+import type { LeaderIdentity } from './leader-fence.ts';
+import type { Semaphore } from './semaphore.ts';
+
+export interface ReplicatorPorts {
+  readonly leader: LeaderCluster;
+  readonly follower: FollowerCluster;
+  readonly leaderWatcher: ClusterWatcher;
+  readonly followerWatcher: ClusterWatcher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly narrator: Narrator;
+  readonly budget: ByteBudget;
+  /** Points in time are scarce: one pool for a leader cluster. */
+  readonly views: Semaphore;
+}
+
+export interface ReplicatorSetup {
+  readonly pair: string;
+  readonly leader: LeaderIdentity;
+  readonly followerIndex: string;
+  readonly epoch: number;
+  /** Shard n of both indices holds the same documents. */
+  readonly aligned: boolean;
+  readonly parameters: FollowParameters;
+  /** The leader's `index.max_result_window`. */
+  readonly resultWindow: number;
+  /** After this long a request of ours has run or will never run. */
+  readonly writeLifeMs: number;
+  readonly position: Position | undefined;
+  /** The follower was created a moment ago by this process: it is empty, and nothing of the past can be under way. */
+  readonly fresh: boolean;
+  /** Puts the follower's metadata in step with what the observation shows, before documents that need it are written. */
+  readonly syncMetadata: (observation: Observation, signal: AbortSignal) => Promise<void>;
+  /** Asks again, in a way that a cluster still starting cannot answer wrongly, whether the leader index is gone. */
+  readonly leaderIsGone: (signal: AbortSignal) => Promise<boolean>;
+  readonly traceId: () => string | undefined;
+}
+
+export interface StepResult {
+  /** Something was applied, deleted or moved on. */
+  readonly progress: boolean;
+  /** There is more to do at once. */
+  readonly more: boolean;
+}
