@@ -40,7 +40,9 @@ export function natsControl({ nats, prefix, follower }: ControlOptions): Control
     unfollow: async () => void (await ask(`${prefix}.index.${names}.unfollow`, { by: 'demo' })),
     async pairs() {
       const indices = await ask<readonly IndexStatus[]>(`${prefix}.cmd.status`, {});
-      const found = indices.find((index) => index.follower.cluster === follower.cluster && index.follower.index === follower.index);
+      const found = indices.find(
+        (index) => index.follower.cluster === follower.cluster && index.follower.index === follower.index,
+      );
       return (found?.pairs ?? []).toSorted((a, b) => a.shard - b.shard);
     },
   };

@@ -39,7 +39,10 @@ export interface SupervisorProcess {
 }
 
 /** Writes the configuration and a script `slipstream` into the folder, so that `./slipstream status` works there. */
-export async function slipstreamIn(folder: string, { config, guard }: { config: string; guard: Guard }): Promise<SlipstreamCommand> {
+export async function slipstreamIn(
+  folder: string,
+  { config, guard }: { config: string; guard: Guard },
+): Promise<SlipstreamCommand> {
   const configFile = join(folder, 'slipstream.yml');
   const script = join(folder, 'slipstream');
   await writeFile(configFile, config);
@@ -48,8 +51,16 @@ export async function slipstreamIn(folder: string, { config, guard }: { config: 
   return {
     configFile,
     async run(args, signal) {
-      const child = spawn(process.execPath, [PROGRAM, ...args, '--config', configFile], { signal, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] });
-      const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+      const child = spawn(process.execPath, [PROGRAM, ...args, '--config', configFile], {
+        signal,
+        killSignal: 'SIGKILL',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const [stdout, stderr, [code]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close'),
+      ]);
       return { code: code ?? 1, stdout, stderr };
     },
     start: () => startSupervisor({ configFile, logFile: join(folder, 'supervisor.log'), guard }),
@@ -63,10 +74,21 @@ async function text(stream: NodeJS.ReadableStream): Promise<string> {
   return all;
 }
 
-function startSupervisor({ configFile, logFile, guard }: { configFile: string; logFile: string; guard: Guard }): SupervisorProcess {
+function startSupervisor({
+  configFile,
+  logFile,
+  guard,
+}: {
+  configFile: string;
+  logFile: string;
+  guard: Guard;
+}): SupervisorProcess {
   const log = openSync(logFile, 'a');
   // A group of its own: the terminal's Ctrl-C reaches the demo alone, which then stops things in their order.
-  const child = spawn(process.execPath, [PROGRAM, 'start', '--config', configFile], { detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(process.execPath, [PROGRAM, 'start', '--config', configFile], {
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   const { pid } = child;
   if (pid === undefined) throw new DemoFailure(`${process.execPath} could not be started`);
@@ -75,7 +97,10 @@ function startSupervisor({ configFile, logFile, guard }: { configFile: string; l
   let stopping = false;
   const ended = once(child, 'exit').then(() => {
     guard.release(pid);
-    if (!stopping) lost.abort(new DemoFailure(`the supervisor ended by itself (${child.signalCode ?? `exit code ${child.exitCode}`})`));
+    if (!stopping)
+      lost.abort(
+        new DemoFailure(`the supervisor ended by itself (${child.signalCode ?? `exit code ${child.exitCode}`})`),
+      );
   });
   return {
     pid,

@@ -8,7 +8,7 @@ import { assertUnchanged, closeViews, identityOfIndex, openViews, statsOf, takeF
 import { mergeCopies } from './merge.ts';
 import { emptyTally, reportOf, type Tally, type VerifyReport } from './report.ts';
 import { VERIFY_LIMITS, type VerifyLimits, type VerifyRequest } from './request.ts';
-import { createSettling, type Settling } from './settling.ts';
+import { Settling } from './settling.ts';
 
 /** Shards that hold the same documents: one of each index where they are aligned, else all of both. */
 interface Lane {
@@ -32,7 +32,7 @@ export async function verifyIndex(request: VerifyRequest, signal: AbortSignal): 
   const tally = emptyTally();
   const progress = (phase: 'reading' | 'settling', doubtful: number): void =>
     request.onProgress({ phase, documents: tally.leaderDocuments, doubtful });
-  const settling = createSettling(request, limits, tally, (open) => progress('settling', open));
+  const settling = new Settling({ request, limits, tally, onRound: (open) => progress('settling', open) });
   const followerShards = [...before[1].stats.keys()];
   const leaderShards = Array.from({ length: scheme.leaderShards }, (_, shard) => shard);
   const lanes: readonly Lane[] = request.aligned

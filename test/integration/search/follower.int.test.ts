@@ -34,11 +34,23 @@ describe('bulk writes', () => {
       const body = new BulkBody();
       for (const hit of page.hits) body.addIndex(page, hit, EPOCH + hit.seqNo);
       const bulk = { index: target.name, body: body.bytes(), operations: 2 };
-      assert.deepEqual((await c.follower.bulk(bulk, never)).map(({ result }) => result), ['created', 'created']); // prettier-ignore
-      assert.deepEqual((await c.follower.bulk(bulk, never)).map(({ result }) => result), ['updated', 'updated']); // prettier-ignore
-      const keys = [{ id: AWKWARD_ID, routing: 'x,y' }, { id: 'b', routing: undefined }]; // prettier-ignore
+      assert.deepEqual(
+        (await c.follower.bulk(bulk, never)).map(({ result }) => result),
+        ['created', 'created'],
+      );
+      assert.deepEqual(
+        (await c.follower.bulk(bulk, never)).map(({ result }) => result),
+        ['updated', 'updated'],
+      );
+      const keys = [
+        { id: AWKWARD_ID, routing: 'x,y' },
+        { id: 'b', routing: undefined },
+      ];
       const found = await c.follower.multiGet(target.name, keys, never);
-      assert.deepEqual(found.map(({ version }) => version), [EPOCH, EPOCH + 1]); // prettier-ignore
+      assert.deepEqual(
+        found.map(({ version }) => version),
+        [EPOCH, EPOCH + 1],
+      );
     }
   });
 
@@ -56,8 +68,14 @@ describe('bulk writes', () => {
       { n: 'word' },
     ];
     const items = await c.follower.bulk({ index: index.name, body: bodyOf(lines), operations: 4 }, never);
-    assert.deepEqual(items.map(({ status }) => status), [201, 409, 404, 400]); // prettier-ignore
-    assert.deepEqual(items.map(({ errorType }) => errorType), [undefined, 'version_conflict_engine_exception', undefined, 'document_parsing_exception']); // prettier-ignore
+    assert.deepEqual(
+      items.map(({ status }) => status),
+      [201, 409, 404, 400],
+    );
+    assert.deepEqual(
+      items.map(({ errorType }) => errorType),
+      [undefined, 'version_conflict_engine_exception', undefined, 'document_parsing_exception'],
+    );
   });
 
   it('that cannot be read by the cluster are thrown as ambiguous', async () => {
@@ -96,7 +114,10 @@ describe('counting', () => {
       Array.from({ length: 90 }, (_, n) => [{ index: { _id: `${n}` } }, { children: [{ a: 1 }, { a: 2 }] }]).flat(),
     );
     const counts = await Promise.all([0, 1, 2].map((shard) => c.follower.count(index.name, shard, never)));
-    assert.equal(counts.reduce((sum, count) => sum + count, 0), 90); // prettier-ignore
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      90,
+    );
     assert.ok(counts.every((count) => count > 0));
     assert.equal(await c.follower.count(index.name, undefined, never), 90);
     await index.call('POST', '/_doc/late', {});
@@ -139,14 +160,31 @@ describe('a histogram of versions', () => {
         key - base,
         count,
       ]);
-    assert.deepEqual(await of(1, 0, base, base + 9), [[0, 1], [1, 1], [2, 1], [6, 1], [7, 1], [8, 1], [9, 1]]); // prettier-ignore
-    assert.deepEqual(await of(1, 0, 2 ** 53 - 2, 2 ** 53 - 1), [[2 ** 53 - 2 - base, 1], [2 ** 53 - 1 - base, 1]]); // prettier-ignore
+    assert.deepEqual(await of(1, 0, base, base + 9), [
+      [0, 1],
+      [1, 1],
+      [2, 1],
+      [6, 1],
+      [7, 1],
+      [8, 1],
+      [9, 1],
+    ]);
+    assert.deepEqual(await of(1, 0, 2 ** 53 - 2, 2 ** 53 - 1), [
+      [2 ** 53 - 2 - base, 1],
+      [2 ** 53 - 1 - base, 1],
+    ]);
     // Buckets that the range cuts count only what lies inside it.
-    assert.deepEqual(await of(4, (base + 1) % 4, base + 2, base + 8), [[1, 1], [5, 3]]); // prettier-ignore
+    assert.deepEqual(await of(4, (base + 1) % 4, base + 2, base + 8), [
+      [1, 1],
+      [5, 3],
+    ]);
     // The whole epoch in few buckets, and a shard's residue as the offset.
     const interval = 3 * 2 ** 38;
     const whole = await of(interval, (base + 2) % interval, base, 2 ** 53 - 1);
-    assert.equal(whole.reduce((sum, [, count]) => sum + count, 0), ours.length); // prettier-ignore
+    assert.equal(
+      whole.reduce((sum, [, count]) => sum + count, 0),
+      ours.length,
+    );
     assert.deepEqual(await of(1, 0, base + 100, base + 200), []);
     assert.equal(await c.follower.count(index.name, 0, never), ours.length + foreign.length);
     assert.equal(c.follower.versionAggregates, true);
@@ -228,15 +266,27 @@ describe('listing by version', () => {
         versions.toSorted((left, right) => left - right),
       );
       const parts = await Promise.all([0, 1, 2].map((shard) => all(list(shard), size)));
-      assert.deepEqual(parts.flat().map(({ id }) => id).toSorted(), whole.map(({ id }) => id).toSorted()); // prettier-ignore
+      assert.deepEqual(
+        parts
+          .flat()
+          .map(({ id }) => id)
+          .toSorted(),
+        whole.map(({ id }) => id).toSorted(),
+      );
     }
     const ours = await c.follower.listByVersion({ index: index.name, shard: undefined, after: 1, size: 100 }, never);
-    assert.deepEqual(ours.map(({ id }) => id), Array.from({ length: 30 }, (_, n) => `o${n}`)); // prettier-ignore
+    assert.deepEqual(
+      ours.map(({ id }) => id),
+      Array.from({ length: 30 }, (_, n) => `o${n}`),
+    );
     const above = await c.follower.listByVersion(
       { index: index.name, shard: undefined, after: EPOCH + 10, size: 2 },
       never,
     );
-    assert.deepEqual(above.map(({ version }) => version), [EPOCH + 11, EPOCH + 12]); // prettier-ignore
+    assert.deepEqual(
+      above.map(({ version }) => version),
+      [EPOCH + 11, EPOCH + 12],
+    );
   });
 
   it('ends at versions that numbers cannot hold', async () => {
@@ -256,7 +306,10 @@ describe('listing by version', () => {
         never,
       );
     const found = await all(list, 2);
-    assert.deepEqual(found.map(({ id }) => id), ['0', '1']); // prettier-ignore
+    assert.deepEqual(
+      found.map(({ id }) => id),
+      ['0', '1'],
+    );
     assert.ok((await c.follower.maxVersion(index.name, never)) >= 2 ** 63 - 1024);
   });
 });

@@ -72,9 +72,13 @@ describe('the life of an index', () => {
       assert.equal((await c.admin.describe(name, never))?.state, 'close');
       await c.admin.open(name, never);
       await c.admin.awaitPrimaries(name, 10_000, never);
-      const shards = await c.admin.shardsOf(name, Array.from({ length: 40 }, (_, n) => `v${n}`), never); // prettier-ignore
+      const shards = await c.admin.shardsOf(
+        name,
+        Array.from({ length: 40 }, (_, n) => `v${n}`),
+        never,
+      );
       assert.equal(shards.length, 40);
-      assert.deepEqual([...new Set(shards)].toSorted(), [0, 1]);
+      assert.deepEqual(new Set(shards), new Set([0, 1]));
       await rejectsWith(c.admin.createIndex(name, empty, never), 'follower_exists');
     } finally {
       await fetch(`${url}/${name}`, { method: 'DELETE' });

@@ -195,7 +195,14 @@ describe('a view of a leader shard', () => {
         { ...shape, field: '_seq_no', interval: 32, offset: 4, min: 10, max: 90 },
         never,
       );
-      assert.deepEqual([...histogram], [[4, 26], [36, 32], [68, 23]]); // prettier-ignore
+      assert.deepEqual(
+        [...histogram],
+        [
+          [4, 26],
+          [36, 32],
+          [68, 23],
+        ],
+      );
       const listing = await c.leader.listBySeqNo({ ...shape, from: 2, to: 4, size: 10 }, never);
       assert.deepEqual(listing, [
         { id: 'd2', routing: undefined, seqNo: 2, version: 1 },
@@ -203,12 +210,22 @@ describe('a view of a leader shard', () => {
         { id: 'd4', routing: undefined, seqNo: 4, version: 1 },
       ]);
       const now = await c.leader.listBySeqNo({ ...shape, from: 0, to: 200, size: 200, view: undefined }, never);
-      assert.deepEqual(now.slice(-2).map(({ id }) => id), ['d2', 'new']); // prettier-ignore
+      assert.deepEqual(
+        now.slice(-2).map(({ id }) => id),
+        ['d2', 'new'],
+      );
       const current = await c.leader.histogram(
         { ...shape, view: undefined, field: '_seq_no', interval: 50, offset: 0, min: 0, max: 2 ** 53 - 2 },
         never,
       );
-      assert.deepEqual([...current], [[0, 48], [50, 50], [100, 2]]); // prettier-ignore
+      assert.deepEqual(
+        [...current],
+        [
+          [0, 48],
+          [50, 50],
+          [100, 2],
+        ],
+      );
     } finally {
       await c.leader.closeView(view);
     }
@@ -237,7 +254,10 @@ describe('looking up documents', () => {
     await index.call('POST', `/_doc/${encodeURIComponent(AWKWARD_ID)}?routing=x%2Cy`, { n: 1 });
     const found = await c.leader.multiGet(
       index.name,
-      [{ id: 'absent', routing: undefined }, { id: AWKWARD_ID, routing: 'x,y' }], // prettier-ignore
+      [
+        { id: 'absent', routing: undefined },
+        { id: AWKWARD_ID, routing: 'x,y' },
+      ],
       never,
     );
     assert.deepEqual(found, [

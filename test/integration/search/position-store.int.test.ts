@@ -46,10 +46,16 @@ describe('positions', () => {
       `${'漢字'.repeat(120)}-2`,
     ];
     const records = labels.map((label, n) => record(label, { term: n }));
-    const saved = await c.positions.save(records.map((one) => ({ record: one, token: undefined })), never); // prettier-ignore
+    const saved = await c.positions.save(
+      records.map((one) => ({ record: one, token: undefined })),
+      never,
+    );
     assert.ok(saved.every(({ kind }) => kind === 'saved'));
     const loaded = await c.positions.load([...records.map(({ pair }) => pair), `${run}/none/0`], never);
-    assert.deepEqual([...loaded.values()].map((stored) => stored.record), records); // prettier-ignore
+    assert.deepEqual(
+      [...loaded.values()].map((stored) => stored.record),
+      records,
+    );
     assert.deepEqual(await c.positions.save([], never), []);
     assert.equal((await c.positions.load([], never)).size, 0);
   });
@@ -65,10 +71,17 @@ describe('positions', () => {
     const late = record('contended', { term: 4, savedAtMs: 1 });
     const other = record('uncontended');
     const outcomes = await c.positions.save(
-      [{ record: late, token: created.token }, { record: other, token: undefined }, { record: late, token: undefined }], // prettier-ignore
+      [
+        { record: late, token: created.token },
+        { record: other, token: undefined },
+        { record: late, token: undefined },
+      ],
       never,
     );
-    assert.deepEqual(outcomes.map(({ kind }) => kind), ['conflict', 'saved', 'conflict']); // prettier-ignore
+    assert.deepEqual(
+      outcomes.map(({ kind }) => kind),
+      ['conflict', 'saved', 'conflict'],
+    );
     const stored = (await c.positions.load([first.pair], never)).get(first.pair);
     assert.deepEqual(stored, { record: second, token: moved.token });
     const [gone] = await c.positions.save([{ record: record('vanished'), token: moved.token }], never);

@@ -91,7 +91,7 @@ export function scenario(
         }
       });
       for (const shard of followerIndex.shards) {
-        for (const { id, routing, version } of [...shard.documents()]) {
+        for (const { id, routing, version } of shard.documents()) {
           const onLeader = shardOf(leaderIndex, { id, routing });
           if (!chosen(id) || onLeader.get(id) !== undefined) continue;
           const fence = versionOf(

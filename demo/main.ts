@@ -1,0 +1,88 @@
+/**
+ * `npm run demo`: an index of a real cluster is copied into a second one, followed live, paused and resumed over NATS, and compared.
+ * Exit code 0 only when both sides were found identical and every transition was recorded; 130 and 143 when it was stopped.
+ */
+import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
+import { failureOf } from '../src/domain/failure.ts';
+import { StackError } from '../stack/stack-error.ts';
+import { DemoFailure, Interrupted } from './demo-failure.ts';
+import { runDemo } from './run-demo.ts';
+import { consoleStory, seconds } from './story.ts';
+
+const USAGE = `npm run demo -- [--keep] [--documents N] [--json]
+
+  --keep         leave the servers and the supervisor up afterwards, until Ctrl-C
+  --documents N  load only the first N of the 135,233 cities (at least 2,000)
+  --json         end with one line of JSON that holds the figures
+`;
+const CITIES = 135_233;
+const DOCUMENTS_MIN = 2_000;
+
+interface Options {
+  readonly keep: boolean;
+  readonly json: boolean;
+  readonly documents: number;
+}
+
+/** Undefined: the command line is wrong, or asks for help. */
+function optionsOf(args: readonly string[]): Options | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        documents: { type: 'string' },
+      },
+    });
+    const documents = Number(values.documents ?? CITIES);
+    if (!Number.isInteger(documents) || documents < DOCUMENTS_MIN) return undefined;
+    return { keep: values.keep, json: values.json, documents: Math.min(documents, CITIES) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Fires at the first signal that asks for the end; a terminal and npm may both send one. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => controller.abort(new Interrupted(name)));
+  return controller.signal;
+}
+
+function failureText(error: unknown): readonly string[] {
+  if (error instanceof DemoFailure) return [error.message, ...error.details];
+  if (error instanceof StackError) return [error.message];
+  const { code, op, reason, hint } = failureOf(error, 'demo');
+  return code === 'bug' && error instanceof Error
+    ? [error.stack ?? error.message]
+    : [`${code}: ${op}: ${reason}`, hint];
+}
+
+async function main(options: Options): Promise<number> {
+  const story = consoleStory(process.stdout, process.env);
+  const startedMs = performance.now();
+  const signal = interruption();
+  const tell = (result: object): void => void (options.json && process.stdout.write(`${JSON.stringify(result)}\n`));
+  try {
+    const figures = await runDemo({ ...options, story, env: process.env, signal, tell });
+    story.say('', `Everything is stopped and removed. It took ${seconds(performance.now() - startedMs)}.`);
+    tell(figures);
+    return 0;
+  } catch (error) {
+    story.settle();
+    const interrupted = error instanceof Interrupted;
+    const text = interrupted ? [`Stopped by ${error.by}; nothing is left behind.`] : failureText(error);
+    process.stdout.write(`\n${text.map((line) => `   ${interrupted ? line : story.paint('red', line)}`).join('\n')}\n`);
+    tell({ ok: false, reason: text.join('\n') });
+    return interrupted ? 128 + constants.signals[error.by] : 1;
+  }
+}
+
+const options = optionsOf(process.argv.slice(2));
+if (options === undefined) process.stderr.write(USAGE);
+// Whatever may still hold a socket open has nothing more to say.
+const code = options === undefined ? 64 : await main(options);
+process.stdout.write('', () => process.exit(code));
