@@ -3,6 +3,7 @@ import { pairKey, type PairRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
+import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
@@ -30,7 +31,9 @@ export interface SessionOptions {
 export class PairSession {
   readonly #options: SessionOptions;
   readonly #detach: (() => void)[] = [];
+  readonly #counters = newCounters();
   #replicator: ShardReplicator | undefined;
+  #progress: PairProgress | undefined;
   #epoch = 0;
   #scratches = 0;
   #seen: Observation | undefined;
@@ -45,6 +48,11 @@ export class PairSession {
 
   get replicator(): ShardReplicator | undefined {
     return this.#replicator;
+  }
+
+  /** That of the last replicator, also while the pair is paused. */
+  get progress(): PairProgress | undefined {
+    return this.#progress;
   }
 
   get lastSeen(): Observation | undefined {
@@ -66,6 +74,7 @@ export class PairSession {
     for (const detach of this.#detach.splice(0)) detach();
     if (this.#replicator !== undefined) this.#options.index.followerSide.keeper.forget(this.#options.pair);
     this.#replicator = undefined;
+    this.#seen = undefined;
   }
 
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
@@ -183,9 +192,11 @@ export class PairSession {
         syncMetadata: (observation) => index.syncMetadata(observation),
         leaderIsGone: (gone) => index.leaderIsGone(gone),
         traceId,
+        counters: this.#counters,
       },
     );
     this.#replicator = replicator;
+    this.#progress = replicator.progress;
     this.#attach(replicator);
     this.#keep(replicator, input.epoch, leftOver ? undefined : stored?.token);
     // A count that was saved as trustworthy is so only until the first write.

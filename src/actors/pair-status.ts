@@ -13,7 +13,7 @@ export interface PairRates {
 export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRates, clock: Clock): PairStatus {
   const { snapshot } = actor;
   const { replicator } = actor.session;
-  const progress = replicator?.progress;
+  const { progress } = actor.session;
   const now = clock.monotonic();
   const seen = actor.session.lastSeen?.shards.get(actor.pair.shard);
   const { attempt, nextTryAtMs, failure } = actor.retry;
@@ -41,7 +41,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     leaderGlobalCheckpoint: seen?.globalCheckpoint ?? null,
     leaderMaxSeqNo: seen?.maxSeqNo ?? null,
     lagOperations: behind,
-    lagSeconds: progress === undefined ? null : progress.lagMs(now) / 1000,
+    lagSeconds: replicator === undefined || progress === undefined ? null : progress.lagMs(now) / 1000,
     followerDocuments: progress?.followerCount ?? null,
     leaderDocuments: progress?.leaderCount ?? null,
     outstandingDeletes: progress?.outstandingDeletes ?? 0,
@@ -53,6 +53,8 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     conflicts: progress?.counters.conflicts ?? 0,
     deleteScans: progress?.counters.deleteScans ?? 0,
     deletesFound: progress?.counters.deletesFound ?? 0,
+    scanSurprises: progress?.counters.scanSurprises ?? 0,
+    foreignWrites: progress?.counters.foreignWrites ?? 0,
     retries: progress?.counters.retries ?? 0,
     transitions: snapshot?.run.transitions ?? 0,
     traceId: snapshot?.run.traceId ?? null,

@@ -4,9 +4,11 @@ import type { ClusterAccess, SupervisorPorts } from '../actors/cluster-access.ts
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
+import { commandClient } from '../control/client.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
-import { Failed, failureOf } from '../domain/failure.ts';
+import { Failed, failed, failureOf } from '../domain/failure.ts';
+import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
@@ -28,6 +30,7 @@ const FLUSH_INTERVAL_MS = 10_000;
 /** Points in time open at once on one leader cluster. */
 const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
+const QUESTION_TIMEOUT_MS = 2000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
 export async function startSupervisor(config: Config, version: string): Promise<RunningSupervisor> {
@@ -40,6 +43,7 @@ export async function startSupervisor(config: Config, version: string): Promise<
       });
   });
   try {
+    await refuseSecond(config, nc);
     return await run(config, version, telemetry, nc);
   } catch (thrown) {
     await nc.close();
@@ -130,6 +134,32 @@ async function run(
       });
     },
   };
+}
+
+/**
+ * Two supervisors on one journal would do no harm to the data, whose versions decide, but would take each other's decisions. The journal's
+ * expected sequences settle what slips through between this question and the first command served.
+ */
+async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
+  const transport = natsCommandTransport(nc, { prefix: config.nats.subjectPrefix });
+  const control = commandClient({
+    transport,
+    clock: systemClock,
+    random: systemRandom,
+    timeoutMs: QUESTION_TIMEOUT_MS,
+  });
+  try {
+    await control.list();
+  } catch (thrown) {
+    if (thrown instanceof Failed && thrown.failure.code === 'no_supervisor') return;
+    if (!(thrown instanceof Failed) || thrown.failure.code !== 'command_timeout') throw thrown;
+    // Somebody listens and does not answer: a suspended process may go on at any time.
+  }
+  const { servers, subjectPrefix } = config.nats;
+  throw failed('supervisor_running', {
+    op: 'start',
+    reason: `a supervisor serves ${subjectPrefix}.cmd on ${servers.join(', ')} already`,
+  });
 }
 
 async function lastSequence(log: EventLog): Promise<number> {

@@ -75,6 +75,10 @@ export interface PairStatus {
   readonly conflicts: number;
   readonly deleteScans: number;
   readonly deletesFound: number;
+  /** Delete scans whose finds were not the difference of the counts. */
+  readonly scanSurprises: number;
+  /** Operations on the follower that the ledger did not expect. */
+  readonly foreignWrites: number;
   readonly retries: number;
   readonly transitions: number;
   readonly traceId: string | null;

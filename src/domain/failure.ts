@@ -151,6 +151,10 @@ const rows = {
     kind: 'refused',
     hint: 'No supervisor answers on NATS. Start one: slipstream start --config slipstream.yml',
   },
+  supervisor_running: {
+    kind: 'refused',
+    hint: 'One supervisor at a time works on a journal: stop the other one, or give this one its own nats.subjectPrefix and nats.stream.',
+  },
   command_timeout: {
     kind: 'refused',
     hint: 'The command was sent but not answered in time; ask status, then repeat it: repeating is safe.',

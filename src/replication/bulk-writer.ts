@@ -177,6 +177,8 @@ export class BulkWriter {
       return await this.#follower.bulk({ index: this.#index, body: batch.body, operations: batch.operations }, signal);
     } catch (thrown) {
       const failure = thrown instanceof Failed ? thrown.failure : undefined;
+      // Elasticsearch 9 runs large bodies in parts while they arrive: a refusal of the whole does not prove that nothing ran.
+      if (failure === undefined || failure.ambiguous === true) this.#events.unsure();
       if (failure?.status === 413) {
         if (batch.operations > 1) return 'split';
         throw failed('too_large_for_follower', {
@@ -187,8 +189,6 @@ export class BulkWriter {
         });
       }
       if (failure?.code === 'cluster_busy' && failure.ambiguous !== true) return 'busy';
-      // Also an abort or a defect of ours: once sent, the request may run.
-      if (failure === undefined || failure.ambiguous === true) this.#events.unsure();
       throw thrown;
     }
   }

@@ -8,6 +8,7 @@ import {
 } from '../domain/side-merge.ts';
 import { epochBase, EPOCH_SPAN, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import { listFollower } from './follower-listing.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
 import type { ListedDocument, View } from '../ports/search-cluster.ts';
 
@@ -186,22 +187,14 @@ async function* followerListing(
   signal: AbortSignal,
 ): AsyncGenerator<FollowerCopy> {
   const { follower, followerIndex, shard, scheme, aligned } = sides;
-  for (let from = after; ;) {
-    const page = await follower.listByVersion(
-      { index: followerIndex, shard: aligned ? shard : undefined, after: from, size: LISTING_PAGE },
-      signal,
-    );
-    for (const { id, routing, version } of page) {
-      if (version > last) return;
-      const offset = Math.max(0, version - epochBase(scheme.epoch));
-      const owner = (version % EPOCH_SPAN) % scheme.leaderShards;
-      if (!aligned && owner !== shard) continue;
-      // A version that names another shard comes from outside: half a step moves it off the document it would be taken for.
-      const seqNo = Math.floor(offset / scheme.leaderShards) + (owner === shard ? 0 : 0.5);
-      yield { id, routing, version, seqNo };
-    }
-    const end = page.at(-1);
-    if (end === undefined) return;
-    from = end.version;
+  const target = { follower, index: followerIndex, shard: aligned ? shard : undefined };
+  for await (const { id, routing, version } of listFollower(target, after, signal)) {
+    if (version > last) return;
+    const offset = Math.max(0, version - epochBase(scheme.epoch));
+    const owner = (version % EPOCH_SPAN) % scheme.leaderShards;
+    if (!aligned && owner !== shard) continue;
+    // A version that names another shard comes from outside: half a step moves it off the document it would be taken for.
+    const seqNo = Math.floor(offset / scheme.leaderShards) + (owner === shard ? 0 : 0.5);
+    yield { id, routing, version, seqNo };
   }
 }

@@ -1,3 +1,4 @@
+import { Failed } from '../domain/failure.ts';
 import { expectedBytes, firstPage, nextPage, type PageLimits, type PageSizing } from '../domain/page-size.ts';
 import type { SearchPage } from '../domain/wire/search-page.ts';
 import type { LeaderCluster, PageRequest } from '../ports/leader-cluster.ts';
@@ -26,16 +27,30 @@ export class PageReader {
     signal: AbortSignal,
     apply: (page: SearchPage, full: boolean) => Promise<T>,
   ): Promise<T> {
-    const size = this.#sizing.documents;
-    const lease = await this.#budget.acquire(expectedBytes(this.#sizing), size, signal);
+    for (;;) {
+      const { documents } = this.#sizing;
+      const lease = await this.#budget.acquire(expectedBytes(this.#sizing), documents, signal);
+      try {
+        const page = await this.#read({ ...wish, size: documents }, signal);
+        if (page === 'too large') continue;
+        lease.adjust(page.body.length, page.hits.length);
+        this.bytesRead += page.body.length;
+        this.#sizing = nextPage(this.#sizing, { documents: page.hits.length, bytes: page.body.length }, this.#limits);
+        return await apply(page, page.hits.length >= documents);
+      } finally {
+        lease.release();
+      }
+    }
+  }
+
+  /** A page above the largest answer that is kept is asked for again with a quarter of the documents, down to one. */
+  async #read(request: PageRequest, signal: AbortSignal): Promise<SearchPage | 'too large'> {
     try {
-      const page = await this.#leader.readPage({ ...wish, size }, signal);
-      lease.adjust(page.body.length, page.hits.length);
-      this.bytesRead += page.body.length;
-      this.#sizing = nextPage(this.#sizing, { documents: page.hits.length, bytes: page.body.length }, this.#limits);
-      return await apply(page, page.hits.length >= size);
-    } finally {
-      lease.release();
+      return await this.#leader.readPage(request, signal);
+    } catch (thrown) {
+      if (!(thrown instanceof Failed) || thrown.failure.code !== 'answer_too_large' || request.size === 1) throw thrown;
+      this.#sizing = { ...this.#sizing, documents: Math.max(1, Math.floor(request.size / 4)) };
+      return 'too large';
     }
   }
 }

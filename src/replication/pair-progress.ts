@@ -28,6 +28,18 @@ export interface PairCounters {
   retries: number;
 }
 
+export function newCounters(): PairCounters {
+  return {
+    operationsWritten: 0,
+    conflicts: 0,
+    deleteScans: 0,
+    deletesFound: 0,
+    scanSurprises: 0,
+    foreignWrites: 0,
+    retries: 0,
+  };
+}
+
 /** What is known of one pair's data, and how far it is. Times are of the monotonic clock, in ms. */
 export class PairProgress {
   /** C: every leader operation at or below is applied. */
@@ -47,15 +59,11 @@ export class PairProgress {
   #writing = 0;
   #deletesNoticedAtMs: number | undefined;
   #samples: Sample[] = [];
-  readonly counters: PairCounters = {
-    operationsWritten: 0,
-    conflicts: 0,
-    deleteScans: 0,
-    deletesFound: 0,
-    scanSurprises: 0,
-    foreignWrites: 0,
-    retries: 0,
-  };
+  readonly counters: PairCounters;
+
+  constructor(counters: PairCounters = newCounters()) {
+    this.counters = counters;
+  }
 
   beginWrite(): void {
     this.#writing += 1;

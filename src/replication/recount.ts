@@ -1,11 +1,11 @@
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { IndexShardStats } from '../domain/shard-stats.ts';
+import { listFollower } from './follower-listing.ts';
 import type { ClusterWatcher } from './cluster-watcher.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import { EPOCH_SPAN } from '../domain/version.ts';
 
 const TRIES_MAX = 5;
-const LISTING_PAGE = 5000;
 
 export interface CountedShard {
   readonly count: number;
@@ -64,15 +64,9 @@ async function countUnaligned(
 ): Promise<CountedShard> {
   await target.follower.refresh(target.index, signal);
   let count = 0;
-  for (let after = -1; ;) {
-    const page = await target.follower.listByVersion(
-      { index: target.index, shard: undefined, after, size: LISTING_PAGE },
-      signal,
-    );
-    const last = page.at(-1);
-    if (last === undefined) return { count, maxSeqNo: undefined };
-    for (const { version } of page)
-      if ((version % EPOCH_SPAN) % target.scheme.leaderShards === target.shard) count += 1;
-    after = last.version;
+  const all = { follower: target.follower, index: target.index, shard: undefined };
+  for await (const { version } of listFollower(all, -1, signal)) {
+    if ((version % EPOCH_SPAN) % target.scheme.leaderShards === target.shard) count += 1;
   }
+  return { count, maxSeqNo: undefined };
 }

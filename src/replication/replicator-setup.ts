@@ -8,6 +8,7 @@ import type { Random } from '../ports/random.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterWatcher, Observation } from './cluster-watcher.ts';
 import type { LeaderIdentity } from './leader-fence.ts';
+import type { PairCounters } from './pair-progress.ts';
 import type { Semaphore } from './semaphore.ts';
 
 export interface ReplicatorPorts {
@@ -43,6 +44,8 @@ export interface ReplicatorSetup {
   /** Asks again, in a way that a cluster still starting cannot answer wrongly, whether the leader index is gone. */
   readonly leaderIsGone: (signal: AbortSignal) => Promise<boolean>;
   readonly traceId: () => string | undefined;
+  /** Those of the pair, where they outlive its replicators. */
+  readonly counters?: PairCounters;
 }
 
 export interface StepResult {

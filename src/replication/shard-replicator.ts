@@ -36,7 +36,7 @@ const RECOUNT_RETRY_MS = 1000;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
 export class ShardReplicator {
-  readonly progress = new PairProgress();
+  readonly progress: PairProgress;
   readonly #ports: ReplicatorPorts;
   readonly #setup: ReplicatorSetup;
   readonly #writer: BulkWriter;
@@ -54,6 +54,7 @@ export class ShardReplicator {
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup) {
     this.#ports = ports;
     this.#setup = setup;
+    this.progress = new PairProgress(setup.counters);
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards };
     const { parameters } = setup;

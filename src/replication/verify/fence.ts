@@ -64,19 +64,21 @@ export interface IndexIdentity {
   readonly stats: IndexShardStats;
 }
 
+/** Throws when the index does not exist or a primary does not answer. */
 export async function identityOfIndex(
   cluster: ClusterState,
   index: string,
   signal: AbortSignal,
 ): Promise<IndexIdentity> {
+  const details = { op: 'verify', cluster: cluster.name };
   const versions = (await cluster.indexVersions([index], signal)).get(index);
   if (versions === undefined)
-    throw failed('index_deleted', {
-      op: 'verify',
-      cluster: cluster.name,
-      reason: `${cluster.name}:${index} does not exist`,
-    });
-  return { versions, stats: await statsOf(cluster, index, signal) };
+    throw failed('index_deleted', { ...details, reason: `${cluster.name}:${index} does not exist` });
+  if (versions.state === 'close')
+    throw failed('index_closed', { ...details, reason: `${cluster.name}:${index} is closed` });
+  const stats = await statsOf(cluster, index, signal);
+  for (const shard of versions.primaryTerms.keys()) shardIn(stats, shard, cluster, index);
+  return { versions, stats };
 }
 
 /** Throws when what was compared is no longer what is there: the comparison then says nothing. */

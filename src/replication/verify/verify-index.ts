@@ -2,6 +2,7 @@
  * Compares a follower index with its leader, document by document, while writes may go on: both are listed in the order of the leader's operations and
  * merged. What does not agree at first sight is looked at again (doubts.ts). Memory is bounded whatever the size of the indices.
  */
+import { failed } from '../../domain/failure.ts';
 import { type Pair, compareContents } from './contents.ts';
 import { type Copy, followerCopies, inOrderOfVersion, leaderCopies } from './copies.ts';
 import { assertUnchanged, closeViews, identityOfIndex, openViews, statsOf, takeFence } from './fence.ts';
@@ -33,8 +34,12 @@ export async function verifyIndex(request: VerifyRequest, signal: AbortSignal): 
   const progress = (phase: 'reading' | 'settling', doubtful: number): void =>
     request.onProgress({ phase, documents: tally.leaderDocuments, doubtful });
   const settling = new Settling({ request, limits, tally, onRound: (open) => progress('settling', open) });
-  const followerShards = [...before[1].stats.keys()];
-  const leaderShards = Array.from({ length: scheme.leaderShards }, (_, shard) => shard);
+  const followerShards = [...before[1].versions.primaryTerms.keys()];
+  const leaderShards = [...before[0].versions.primaryTerms.keys()];
+  if (leaderShards.length !== scheme.leaderShards) {
+    const reason = `${leader.name}:${leaderIndex} has ${leaderShards.length} shards, not ${scheme.leaderShards}`;
+    throw failed('shard_count_changed', { op: 'verify', cluster: leader.name, reason });
+  }
   const lanes: readonly Lane[] = request.aligned
     ? leaderShards.map((shard) => ({ leaderShards: [shard], followerShards: [shard] }))
     : [{ leaderShards, followerShards }];
