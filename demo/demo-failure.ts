@@ -24,9 +24,11 @@ export class Interrupted extends Error {
 
 /** Lines that say what went wrong. The place in the code is told only of what nobody foresaw. */
 export function failureLines(error: unknown): readonly string[] {
-  if (error instanceof DemoFailure) return [error.message, ...error.details.flatMap((detail) => detail.trimEnd().split('\n'))];
+  if (error instanceof DemoFailure)
+    return [error.message, ...error.details.flatMap((detail) => detail.trimEnd().split('\n'))];
   if (!(error instanceof Error)) return [String(error)];
-  if (error.cause instanceof Error && !(error instanceof StackError)) return [`${error.message}: ${error.cause.message}`];
+  if (error.cause instanceof Error && !(error instanceof StackError))
+    return [`${error.message}: ${error.cause.message}`];
   const isForeseen = error.name === 'Error' || error instanceof StackError;
   return (isForeseen ? error.message : (error.stack ?? error.message)).split('\n');
 }

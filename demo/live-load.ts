@@ -12,6 +12,8 @@ export interface LiveLoadOptions {
   readonly follower: ClusterAddress & { index: string };
   readonly operationsPerSecond: number;
   readonly durationMs: number;
+  /** The index holds the first so many of the cities; all unless told. */
+  readonly documents?: number;
   readonly seed?: number;
   /** One operation of so many is watched on the follower. */
   readonly sampleEvery?: number;
@@ -68,7 +70,7 @@ export async function runLiveLoad(options: LiveLoadOptions): Promise<LiveLoadRep
     signal,
   } = options;
   const random = seededRandom(seed);
-  const places = await chosenPlaces(random);
+  const places = await chosenPlaces(random, options.documents);
   const probe = probeVisibility(follower);
   const byKind: Record<LoadKind, number> = { create: 0, update: 0, delete: 0, recreate: 0 };
   const startedMs = performance.now();
@@ -87,7 +89,7 @@ export async function runLiveLoad(options: LiveLoadOptions): Promise<LiveLoadRep
       elapsedMs = performance.now() - startedMs
     ) {
       const due = Math.floor(((elapsedMs + BATCH_MS) / 1_000) * operationsPerSecond) - operations;
-      const changes = changesOf(places, due, random);
+      const changes = changesOf(places, due, { random, isTaken: (id) => probe.waitsFor(id) });
       if (changes.length > 0) await send(leader, changes);
       for (const { place, kind } of changes) {
         operations += 1;
@@ -111,8 +113,8 @@ export async function runLiveLoad(options: LiveLoadOptions): Promise<LiveLoadRep
   return { ...done, operationsPerSecond: Math.round((done.operations / done.elapsedMs) * 1_000), visibility };
 }
 
-async function chosenPlaces(random: () => number): Promise<readonly Place[]> {
-  const cities = await allCities();
+async function chosenPlaces(random: () => number, documents: number | undefined): Promise<readonly Place[]> {
+  const cities = (await allCities()).slice(0, documents);
   const places = new Map<string, Place>();
   while (places.size < CITIES) {
     const city = cities[Math.floor(random() * cities.length)];
@@ -125,11 +127,16 @@ async function chosenPlaces(random: () => number): Promise<readonly Place[]> {
 }
 
 /** No document twice: each one's revision stands for one operation. */
-function changesOf(places: readonly Place[], wanted: number, random: () => number): readonly Change[] {
+function changesOf(
+  places: readonly Place[],
+  wanted: number,
+  { random, isTaken }: { random: () => number; isTaken: (id: string) => boolean },
+): readonly Change[] {
   const changes = new Map<string, Change>();
   for (let tries = 0; changes.size < Math.min(wanted, CITIES / 2) && tries < wanted * 4; tries += 1) {
     const place = places[Math.floor(random() * places.length)];
-    if (place !== undefined && !changes.has(place.id)) changes.set(place.id, changeOf(place, random));
+    if (place === undefined || changes.has(place.id) || isTaken(place.id)) continue;
+    changes.set(place.id, changeOf(place, random));
   }
   return [...changes.values()];
 }

@@ -4,9 +4,7 @@
  */
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
-import { failureOf } from '../src/domain/failure.ts';
-import { StackError } from '../stack/stack-error.ts';
-import { DemoFailure, Interrupted } from './demo-failure.ts';
+import { failureLines, Interrupted } from './demo-failure.ts';
 import { runDemo } from './run-demo.ts';
 import { consoleStory, seconds } from './story.ts';
 
@@ -18,6 +16,14 @@ const USAGE = `npm run demo -- [--keep] [--documents N] [--json]
 `;
 const CITIES = 135_233;
 const DOCUMENTS_MIN = 2_000;
+
+const NEXT = [
+  '',
+  'Next:',
+  '  npm run demo -- --keep   the same, and it stays up: try the commands, open the traces',
+  '  slipstream.example.yml   a configuration to start from, for clusters of your own',
+  '  docs/cli.md              every command; docs/commands.md the same over NATS',
+];
 
 interface Options {
   readonly keep: boolean;
@@ -52,32 +58,32 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
-function failureText(error: unknown): readonly string[] {
-  if (error instanceof DemoFailure) return [error.message, ...error.details];
-  if (error instanceof StackError) return [error.message];
-  const { code, op, reason, hint } = failureOf(error, 'demo');
-  return code === 'bug' && error instanceof Error
-    ? [error.stack ?? error.message]
-    : [`${code}: ${op}: ${reason}`, hint];
-}
-
 async function main(options: Options): Promise<number> {
   const story = consoleStory(process.stdout, process.env);
   const startedMs = performance.now();
-  const signal = interruption();
-  const tell = (result: object): void => void (options.json && process.stdout.write(`${JSON.stringify(result)}\n`));
+  let result: object = { ok: false };
+  const finish = (exitCode: number, ...lines: string[]): number => {
+    story.say('', ...lines);
+    if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    return exitCode;
+  };
   try {
-    const figures = await runDemo({ ...options, story, env: process.env, signal, tell });
-    story.say('', `Everything is stopped and removed. It took ${seconds(performance.now() - startedMs)}.`);
-    tell(figures);
-    return 0;
+    await runDemo({
+      ...options,
+      story,
+      env: process.env,
+      signal: interruption(),
+      tell: (figures) => (result = figures),
+    });
+    return finish(
+      0,
+      `Done in ${seconds(performance.now() - startedMs)}. Everything is stopped, and what it made is removed.`,
+    );
   } catch (error) {
-    story.settle();
-    const interrupted = error instanceof Interrupted;
-    const text = interrupted ? [`Stopped by ${error.by}; nothing is left behind.`] : failureText(error);
-    process.stdout.write(`\n${text.map((line) => `   ${interrupted ? line : story.paint('red', line)}`).join('\n')}\n`);
-    tell({ ok: false, reason: text.join('\n') });
-    return interrupted ? 128 + constants.signals[error.by] : 1;
+    if (error instanceof Interrupted)
+      return finish(128 + constants.signals[error.by], `Stopped by ${error.by}. Nothing is left behind.`);
+    result = { ok: false, failure: failureLines(error).join('\n') };
+    return finish(1, ...failureLines(error).map((line) => story.paint('red', line)));
   }
 }
 

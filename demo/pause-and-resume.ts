@@ -1,6 +1,6 @@
 /** One shard is paused and resumed by NATS while an application goes on writing: what the operator sees of it. */
 import { integer } from '../src/cli/text.ts';
-import type { PairStatus } from '../src/domain/commands.ts';
+import type { CommandResult, PairStatus } from '../src/domain/commands.ts';
 import { type Control, pause, until } from './control.ts';
 import { DemoFailure } from './demo-failure.ts';
 import { seconds, type Story } from './story.ts';
@@ -32,11 +32,13 @@ export async function pauseAndResume({ story, control, shard, pauseMs, signal }:
     story.live(shardLines(pairs, story));
     return pairs;
   };
-  const send = async (command: 'pause' | 'resume', body: object): Promise<void> => {
+  const send = async (command: 'pause' | 'resume', body: object): Promise<CommandResult> => {
     const subject = control.subject(shard, command);
-    story.command(`nats request ${subject} '${JSON.stringify(body)}'`);
-    const { accepted, effective, pairs } = await control.command(subject, body);
-    story.say(story.paint('dim', JSON.stringify({ accepted, effective, pairs })));
+    story.command(`nats request ${subject} \\`);
+    story.say(`    ${story.paint('cyan', `'${JSON.stringify(body)}'`)}`);
+    const result = await control.command(subject, body);
+    story.say(`{"accepted":${result.accepted},"effective":${result.effective}, ...}`);
+    return result;
   };
 
   await send('pause', { by: 'demo' });
@@ -47,7 +49,8 @@ export async function pauseAndResume({ story, control, shard, pauseMs, signal }:
     signal,
   });
   story.settle([
-    `Accepted: it is in the journal. Effective ${seconds(performance.now() - sentMs)} later: reading has stopped, the position is saved.`,
+    'Accepted: the decision is in the journal.',
+    `Effective ${seconds(performance.now() - sentMs)} later: reading has stopped, the position is saved.`,
   ]);
   const pausedAtMs = performance.now();
   while (performance.now() - pausedAtMs < pauseMs) {
@@ -113,7 +116,7 @@ function check({
 }
 
 const LAG_SCALE = 1_000;
-const LAG_CELLS = 20;
+const LAG_CELLS = 16;
 const COLOURS = {
   bootstrapping: 'cyan',
   following: 'green',
@@ -123,15 +126,14 @@ const COLOURS = {
 } as const;
 
 function shardLines(pairs: readonly PairStatus[], { paint }: Story): readonly string[] {
-  return pairs.map(({ shard, state, lagOperations, lagSeconds, checkpoint }) => {
+  return pairs.map(({ shard, state, lagOperations, checkpoint }) => {
     const behind = lagOperations ?? 0;
     const cells = Math.min(LAG_CELLS, Math.ceil((behind / LAG_SCALE) * LAG_CELLS));
     return [
       `shard ${shard}`,
       paint(COLOURS[state], state.padEnd(9)),
-      `at ${integer(checkpoint).padStart(7)}`,
+      `applied up to ${integer(checkpoint).padStart(7)}`,
       `${integer(behind).padStart(5)} behind`,
-      `${(lagSeconds ?? 0).toFixed(1).padStart(4)} s`,
       paint(COLOURS[state], '▪'.repeat(cells)),
     ].join('  ');
   });

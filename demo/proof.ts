@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { PairStatus } from '../src/domain/commands.ts';
 import type { JournalEvent, PairEvent } from '../src/domain/journal.ts';
-import { type VerifyAnswer } from '../src/cli/dependencies.ts';
+import type { VerifyAnswer } from '../src/app/program.ts';
 import { verifyText } from '../src/cli/verify-view.ts';
 import { type Control, until } from './control.ts';
 import { DemoFailure } from './demo-failure.ts';

@@ -1,6 +1,5 @@
 /** The servers of the demo, the names it uses on them, and the configuration that says so. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
@@ -100,16 +99,15 @@ nats:
   servers: ${natsUrl}
   subjectPrefix: ${subjectPrefix}
   stream: ${stream}
+defaults:
+  # Time for finding deletes, as a share; the default, 0.02, is for larger indices.
+  scan_share: 0.2
 telemetry:
   traces:
     exporter: zipkin
     endpoint: ${zipkinUrl}/api/v2/spans
   uiTraceUrl: ${zipkinTraceUrl(zipkinUrl, '{traceId}')}
 `;
-}
-
-export function folderOf({ stack }: Servers): string {
-  return join(stack.folder);
 }
 
 /** Removes what the demo made on servers that go on without it. */

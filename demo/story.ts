@@ -17,7 +17,7 @@ export interface Story {
 
 const INDENT = '   ';
 const BAR_CELLS = 24;
-const PLAIN_LIVE_EVERY_MS = 5_000;
+const PLAIN_LIVE_EVERY_MS = 10_000;
 
 export function consoleStory(stdout: NodeJS.WriteStream, env: Readonly<Record<string, string | undefined>>): Story {
   const isTty = stdout.isTTY;

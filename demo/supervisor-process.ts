@@ -6,13 +6,14 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { groupAlive, type Guard, signalGroup } from '../stack/guard.ts';
 import { DemoFailure } from './demo-failure.ts';
 
 /** Longer than the supervisor gives itself to drain. */
 const STOPPED_WITHIN_MS = 30_000;
 const LOG_TAIL_LINES = 12;
-const LOG_LINE_CHARACTERS = 400;
+const LOG_LINE_CHARACTERS = 240;
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 
 export interface CommandOutcome {
@@ -115,8 +116,27 @@ function startSupervisor({
       return child.exitCode;
     },
     async logTail() {
-      const lines = (await readFile(logFile, 'utf8').catch(() => '')).trimEnd().split('\n');
-      return lines.slice(-LOG_TAIL_LINES).map((line) => line.slice(0, LOG_LINE_CHARACTERS));
+      const lines = (await readFile(logFile, 'utf8').catch(() => ''))
+        .split('\n')
+        .filter((line) => line.startsWith('{'));
+      return lines.slice(-LOG_TAIL_LINES).map(shortLogLine);
     },
   };
+}
+
+const logLine = z.looseObject({ time: z.string(), level: z.string(), message: z.string() });
+
+/** What a person looks for in a line of the log. */
+function shortLogLine(line: string): string {
+  const {
+    time,
+    level,
+    message,
+    service: _s,
+    instance: _i,
+    trace_id: _t,
+    span_id: _p,
+    ...fields
+  } = logLine.parse(JSON.parse(line));
+  return `${time.slice(11, 23)} ${level} ${message} ${JSON.stringify(fields)}`.slice(0, LOG_LINE_CHARACTERS);
 }

@@ -20,6 +20,8 @@ export interface VisibilityReport {
 }
 
 export interface VisibilityProbe {
+  /** Documents not seen yet. Changed once more, they might never be seen as watched: the follower need not show every version. */
+  waitsFor(id: string): boolean;
   /** Takes note of an operation at the moment of its acknowledgement. */
   watch(operation: { id: string; revision: number; deleted: boolean }): void;
   /** Waits for the operations that are not seen yet, at most `waitMs`. */
@@ -42,6 +44,7 @@ const POLL_MS = 10;
 export function probeVisibility(follower: ClusterAddress & { index: string }): VisibilityProbe {
   const writes = { watched: new Set<Watched>(), seenAfterMs: [] as number[] };
   const deletes = { watched: new Set<Watched>(), seenAfterMs: [] as number[] };
+  const ids = new Set<string>();
   const waiting = (): number => writes.watched.size + deletes.watched.size;
   const path = `/${encodeURIComponent(follower.index)}/_mget?_source_includes=revision&filter_path=docs.found,docs._source`;
   let stopped = false;
@@ -61,6 +64,7 @@ export function probeVisibility(follower: ClusterAddress & { index: string }): V
       if (!isSeen) return;
       const { watched, seenAfterMs } = one.deleted ? deletes : writes;
       watched.delete(one);
+      ids.delete(one.id);
       seenAfterMs.push(nowMs - one.acknowledgedMs);
     });
   }
@@ -74,7 +78,9 @@ export function probeVisibility(follower: ClusterAddress & { index: string }): V
   })();
 
   return {
+    waitsFor: (id) => ids.has(id),
     watch({ id, revision, deleted }) {
+      ids.add(id);
       (deleted ? deletes : writes).watched.add({ id, revision, deleted, acknowledgedMs: performance.now() });
     },
     async stop(waitMs) {

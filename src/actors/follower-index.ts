@@ -144,6 +144,8 @@ export class FollowerIndex {
   }
 
   async #findAgain(signal: AbortSignal): Promise<PreparedIndex> {
+    // What the follower's engine can do is known only once it has been asked.
+    await this.followerSide.admin.identify(signal);
     const { description, mark } = await requireFollower(this.#link, signal);
     this.#durable = mark.restore === undefined;
     const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);

@@ -84,10 +84,10 @@ export class PairSession {
     const replicator = await this.#open(input, signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
+      // After every step, or a leader that is written to all the time would keep the pair from ever being done.
+      if (!first && input.goal === 'bootstrapping' && (await this.#bootstrapped(replicator, signal)))
+        return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
       if (!first && !replicator.needsStep(this.lastSeen)) {
-        if (input.goal === 'bootstrapping' && input.mode === 'run' && (await this.#bootstrapped(replicator, signal))) {
-          return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
-        }
         await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }

@@ -18,7 +18,7 @@ export function parseTarget(command: string, text: string): Target {
   const cluster = text.slice(0, colon);
   const slash = text.indexOf('/', colon);
   const index = text.slice(colon + 1, slash < 0 ? undefined : slash);
-  const fault = CLUSTER_NAME.test(cluster) ? indexNameFault(index) : CLUSTER_NAME_RULE;
+  const fault = CLUSTER_NAME.test(cluster) ? nameFault(index) : CLUSTER_NAME_RULE;
   if (fault !== undefined) throw usageFault(command, `${text}: ${fault}`);
   if (slash < 0) return { follower: { cluster, index } };
   const shard = text.slice(slash + 1);
@@ -50,4 +50,9 @@ export function waitOf(command: string, args: Arguments): number {
   if (waitMs === undefined || waitMs > MAX_WAIT_MS)
     throw usageFault(command, `--wait ${text}: expected a time such as 30s, at most 10m`);
   return waitMs;
+}
+
+function nameFault(index: string): string | undefined {
+  const fault = indexNameFault(index);
+  return fault === undefined ? undefined : `the index name ${fault}`;
 }

@@ -115,3 +115,16 @@ export function unequalRanges(
   }
   return ranges;
 }
+
+/** Cuts ranges into narrower ones of about `documents` each, as if those of both sides lay evenly. */
+export function cutRanges(ranges: readonly SeqNoRange[], documents: number): readonly SeqNoRange[] {
+  return ranges.flatMap((range) => {
+    const width = range.to - range.from + 1;
+    const parts = Math.min(width, Math.ceil(range.documents / documents));
+    return Array.from({ length: parts }, (_, part) => ({
+      from: range.from + Math.floor((width * part) / parts),
+      to: range.from + Math.floor((width * (part + 1)) / parts) - 1,
+      documents: Math.ceil(range.documents / parts),
+    }));
+  });
+}

@@ -160,7 +160,10 @@ export const shardPairMachine = setup({
           { guard: 'wantsPause', target: 'paused' },
           { target: 'bootstrapping', reenter: true },
         ],
-        RESUME: { actions: 'wantRun' },
+        RESUME: [
+          { guard: 'asksRebootstrap', target: 'bootstrapping', reenter: true, actions: 'resumeAsAsked' },
+          { actions: 'wantRun' },
+        ],
       },
     },
     following: {
@@ -183,7 +186,10 @@ export const shardPairMachine = setup({
           { guard: 'wantsPause', target: 'paused' },
           { target: 'following', reenter: true },
         ],
-        RESUME: { actions: 'wantRun' },
+        RESUME: [
+          { guard: 'asksRebootstrap', target: 'bootstrapping', actions: 'resumeAsAsked' },
+          { actions: 'wantRun' },
+        ],
       },
     },
     retrying: {

@@ -6,6 +6,7 @@ import type {
   Histogram,
   HistogramRequest,
   ListedDocument,
+  ValueRange,
 } from './search-cluster.ts';
 
 /** Writing a follower. Errors: `Failed`; a write whose effect is unknown carries `ambiguous: true`. */
@@ -35,6 +36,14 @@ export interface FollowerCluster extends ClusterState {
     request: { index: string; shard: number | undefined; after: number; afterSeqNo?: number | undefined; size: number },
     signal: AbortSignal,
   ): Promise<readonly ListedDocument[]>;
+  /**
+   * For each range of `_version` (ascending, not overlapping, at most 500) its searchable documents in order of `_version`; undefined for
+   * a range that holds more than `sizeEach` (at most 100). One pass over the shard for all of them. Only where `versionAggregates`.
+   */
+  listVersionRanges(
+    request: { index: string; shard: number; ranges: readonly ValueRange[]; sizeEach: number },
+    signal: AbortSignal,
+  ): Promise<readonly (readonly ListedDocument[] | undefined)[]>;
   multiGet(index: string, keys: readonly DocumentKey[], signal: AbortSignal): Promise<readonly FoundDocument[]>;
   /** Greatest `_version` in the index, 0 when empty. */
   maxVersion(index: string, signal: AbortSignal): Promise<number>;

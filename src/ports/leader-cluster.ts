@@ -6,6 +6,7 @@ import type {
   Histogram,
   HistogramRequest,
   ListedDocument,
+  ValueRange,
   View,
 } from './search-cluster.ts';
 
@@ -39,6 +40,11 @@ export interface LeaderCluster extends ClusterState {
   /** Documents with `from <= _seq_no <= to` in order of `_seq_no`, at most `size`. */
   listBySeqNo(
     request: { index: string; shard: number; from: number; to: number; size: number; view: View | undefined },
+    signal: AbortSignal,
+  ): Promise<readonly ListedDocument[]>;
+  /** Documents whose `_seq_no` lies in any of the ranges (at most 500), in order of `_seq_no`, at most `size`. */
+  listSeqNoRanges(
+    request: { index: string; shard: number; ranges: readonly ValueRange[]; size: number; view: View | undefined },
     signal: AbortSignal,
   ): Promise<readonly ListedDocument[]>;
   /** Realtime, without content, in the order of the keys. */

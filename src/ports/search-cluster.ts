@@ -36,6 +36,12 @@ export interface ListedDocument {
   readonly version: number;
 }
 
+/** Values from `from` to `to`, both included. */
+export interface ValueRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Bucket key (lower bound of the interval) to number of documents; only non-empty buckets. */
 export type Histogram = ReadonlyMap<number, number>;
 

@@ -1,5 +1,6 @@
 import {
   bucketWidth,
+  cutRanges,
   epochEnd,
   mergeSides,
   unequalRanges,
@@ -10,7 +11,7 @@ import { epochBase, EPOCH_SPAN, versionOf, type VersionScheme } from '../domain/
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import { listFollower } from './follower-listing.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
-import type { ListedDocument, View } from '../ports/search-cluster.ts';
+import type { ListedDocument, ValueRange, View } from '../ports/search-cluster.ts';
 
 export interface Sides {
   readonly leader: LeaderCluster;
@@ -35,30 +36,43 @@ export type Difference =
   | { readonly kind: 'extra'; readonly document: FollowerCopy }
   | { readonly kind: 'missing'; readonly seqNo: number };
 
-const BUCKETS_MAX = 8192;
-/** A range with more documents is divided once more before it is listed. */
-const LISTED_RANGE_DOCUMENTS_MAX = 4096;
-/** Each listing costs the follower a pass over its shard: beyond this many, one listing of everything is cheaper. */
-const LISTED_RANGES_MAX = 32;
+/** Buckets of this many documents show a difference within few others, and stay below the clusters' limit of 65,536 up to 3 million. */
+const BUCKET_DOCUMENTS = 48;
+const BUCKETS_MIN = 64;
+const BUCKETS_MAX = 60_000;
+/** Documents of both sides in a range that is listed at one go; the follower lists at most 100 of a range. */
+const RANGE_DOCUMENTS = 96;
+const RANGE_DOCUMENTS_MAX = 100;
+/** Ranges of one request: each request costs the follower a pass over its shard. */
+const RANGES_AT_ONCE = 400;
 const LISTING_PAGE = 2000;
 
 /**
  * What the two sides do not share, comparing a fixed leader view that holds operations up to `upTo` with the follower's searchable state
  * (refresh it first; nothing of this pair may be written meanwhile but deletes of what was found). Where both shards hold the same
- * documents and versions can be aggregated, only unequal buckets are listed; otherwise everything is.
+ * documents and versions can be aggregated, only unequal buckets of two histograms are listed; otherwise everything is.
+ * `documents`: about how many there are.
  */
 export async function* compareSides(
   sides: Sides,
-  view: View,
-  upTo: number,
+  compared: { readonly view: View; readonly upTo: number; readonly documents: number },
   signal: AbortSignal,
 ): AsyncGenerator<Difference> {
+  const { view, upTo } = compared;
   yield* staleDocuments(sides, signal);
-  const ranges =
-    sides.aligned && sides.follower.versionAggregates
-      ? await rangesThatDiffer(sides, view, upTo, signal)
-      : [{ from: 0, to: upTo, documents: 0 }];
-  for (const range of ranges) yield* compareRange(sides, view, range, upTo, signal);
+  if (sides.aligned && sides.follower.versionAggregates) {
+    const ranges = cutRanges(await unequal(sides, compared, signal), RANGE_DOCUMENTS);
+    for (let at = 0; at < ranges.length; at += RANGES_AT_ONCE) {
+      const chunk = ranges.slice(at, at + RANGES_AT_ONCE);
+      yield* mergeSides(rangesOfLeader(sides, view, chunk, upTo, signal), rangesOfFollower(sides, chunk, signal));
+    }
+    return;
+  }
+  const whole = { from: 0, to: upTo };
+  yield* mergeSides(
+    leaderListing(sides, view, whole, signal),
+    followerListing(sides, epochBase(sides.scheme.epoch) - 1, epochEnd(sides.scheme.epoch), signal),
+  );
 }
 
 /** Documents below the epoch: left over from before a resync, or written from outside. */
@@ -67,115 +81,87 @@ async function* staleDocuments(sides: Sides, signal: AbortSignal): AsyncGenerato
   for await (const document of followerListing(sides, -1, base - 1, signal)) yield { kind: 'extra', document };
 }
 
-async function rangesThatDiffer(
+async function unequal(
   sides: Sides,
-  view: View,
-  upTo: number,
+  { view, upTo, documents }: { view: View; upTo: number; documents: number },
   signal: AbortSignal,
 ): Promise<readonly SeqNoRange[]> {
-  let open = await histogramDifference(sides, view, { from: 0, to: upTo, documents: 0 }, upTo, signal);
-  const listed: SeqNoRange[] = [];
-  // Each round makes ranges at least 64 times narrower, so there are few.
-  while (open.length > 0) {
-    const wide = open.filter((range) => range.documents > LISTED_RANGE_DOCUMENTS_MAX && range.to > range.from);
-    listed.push(...open.filter((range) => !wide.includes(range)));
-    if (listed.length + wide.length > LISTED_RANGES_MAX) {
-      const all = [...listed, ...wide];
-      return [
-        {
-          from: Math.min(...all.map((range) => range.from)),
-          to: Math.max(...all.map((range) => range.to)),
-          documents: 0,
-        },
-      ];
-    }
-    const narrower: SeqNoRange[] = [];
-    for (const range of wide) {
-      const parts = await histogramDifference(sides, view, range, upTo, signal);
-      // A range that does not get narrower is listed as it is.
-      if (parts.length === 1 && parts[0]?.documents === range.documents) listed.push(range);
-      else narrower.push(...parts);
-    }
-    open = narrower;
-  }
-  return listed.sort((a, b) => a.from - b.from);
-}
-
-async function histogramDifference(
-  sides: Sides,
-  view: View,
-  range: SeqNoRange,
-  upTo: number,
-  signal: AbortSignal,
-): Promise<readonly SeqNoRange[]> {
-  const { scheme, shard } = sides;
-  const width = bucketWidth(range.from, Math.min(range.to, upTo), BUCKETS_MAX);
-  const buckets = versionBuckets(scheme, shard, width);
-  const whole = range.from === 0 && range.to >= upTo;
+  const { scheme, shard, leaderIndex, followerIndex } = sides;
+  const wanted = Math.min(BUCKETS_MAX, Math.max(BUCKETS_MIN, Math.ceil(documents / BUCKET_DOCUMENTS)));
+  const width = bucketWidth(0, Math.max(upTo, 0), wanted);
+  const { interval, offset, bucketOf } = versionBuckets(scheme, shard, width);
+  const [min, max] = [versionOf(scheme, 0, shard), epochEnd(scheme.epoch)];
   const [leader, follower] = await Promise.all([
     sides.leader.histogram(
-      {
-        index: sides.leaderIndex,
-        shard,
-        field: '_seq_no',
-        interval: width,
-        offset: 0,
-        min: range.from,
-        max: Math.min(range.to, upTo),
-        view,
-      },
+      { index: leaderIndex, shard, field: '_seq_no', interval: width, offset: 0, min: 0, max: upTo, view },
       signal,
     ),
-    sides.follower.histogram(
-      {
-        index: sides.followerIndex,
-        shard,
-        field: '_version',
-        interval: buckets.interval,
-        offset: buckets.offset,
-        min: versionOf(scheme, range.from, shard),
-        // Of the whole, up to the epoch's end: a copy of an operation that the view does not hold is a difference too.
-        max: whole ? epochEnd(scheme.epoch) : versionOf(scheme, range.to, shard),
-      },
-      signal,
-    ),
+    // Up to the epoch's end: a copy of an operation that the view does not hold is a difference too.
+    sides.follower.histogram({ index: followerIndex, shard, field: '_version', interval, offset, min, max }, signal),
   ]);
   const ours = new Map([...leader].map(([key, count]) => [Math.round(key / width), count]));
-  const theirs = new Map([...follower].map(([key, count]) => [buckets.bucketOf(key), count]));
+  const theirs = new Map([...follower].map(([key, count]) => [bucketOf(key), count]));
   return unequalRanges(ours, theirs, width);
 }
 
-async function* compareRange(
+async function* rangesOfLeader(
   sides: Sides,
   view: View,
-  range: SeqNoRange,
+  ranges: readonly SeqNoRange[],
   upTo: number,
   signal: AbortSignal,
-): AsyncGenerator<Difference> {
-  const { scheme } = sides;
-  const offsetEnd = Math.min((range.to + 1) * scheme.leaderShards, EPOCH_SPAN) - 1;
-  const last = range.to >= upTo ? epochEnd(scheme.epoch) : epochBase(scheme.epoch) + offsetEnd;
-  const follower = followerListing(sides, versionOf(scheme, range.from, 0) - 1, last, signal);
-  const leader = leaderListing(sides, view, range.from, Math.min(range.to, upTo), signal);
-  yield* mergeSides(leader, follower);
+): AsyncGenerator<ListedDocument> {
+  const { leader, leaderIndex: index, shard } = sides;
+  let left = ranges.filter(({ from }) => from <= upTo).map(({ from, to }) => ({ from, to: Math.min(to, upTo) }));
+  while (left.length > 0) {
+    const page = await leader.listSeqNoRanges({ index, shard, ranges: left, size: LISTING_PAGE, view }, signal);
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < LISTING_PAGE) return;
+    left = left
+      .filter(({ to }) => to > last.seqNo)
+      .map(({ from, to }) => ({ from: Math.max(from, last.seqNo + 1), to }));
+  }
+}
+
+async function* rangesOfFollower(
+  sides: Sides,
+  ranges: readonly SeqNoRange[],
+  signal: AbortSignal,
+): AsyncGenerator<FollowerCopy> {
+  const { follower, followerIndex: index, shard, scheme } = sides;
+  const asked = ranges.map((range) => versionRange(scheme, range));
+  const found = await follower.listVersionRanges(
+    { index, shard, ranges: asked, sizeEach: RANGE_DOCUMENTS_MAX },
+    signal,
+  );
+  for (const [at, { from, to }] of asked.entries()) {
+    const documents = found[at];
+    // More than fit into one answer: page by page.
+    if (documents === undefined) yield* followerListing(sides, from - 1, to, signal);
+    else for (const document of documents) yield copyOf(sides, document);
+  }
+}
+
+/** All versions that name an operation of the range, whatever shard they name. Neighbouring ranges do not overlap. */
+function versionRange(scheme: VersionScheme, { from, to }: SeqNoRange): ValueRange {
+  const end = Math.min((to + 1) * scheme.leaderShards, EPOCH_SPAN) - 1;
+  return { from: versionOf(scheme, from, 0), to: epochBase(scheme.epoch) + end };
 }
 
 async function* leaderListing(
   sides: Sides,
   view: View,
-  from: number,
-  to: number,
+  range: ValueRange,
   signal: AbortSignal,
 ): AsyncGenerator<ListedDocument> {
-  for (let next = from; next <= to;) {
-    const page = await sides.leader.listBySeqNo(
-      { index: sides.leaderIndex, shard: sides.shard, from: next, to, size: LISTING_PAGE, view },
-      signal,
-    );
+  const { leader, leaderIndex: index, shard } = sides;
+  for (let from = range.from; from <= range.to;) {
+    const page = await leader.listBySeqNo({ index, shard, from, to: range.to, size: LISTING_PAGE, view }, signal);
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < LISTING_PAGE) return;
-    next = last.seqNo + 1;
+    from = last.seqNo + 1;
   }
 }
 
@@ -186,15 +172,20 @@ async function* followerListing(
   last: number,
   signal: AbortSignal,
 ): AsyncGenerator<FollowerCopy> {
-  const { follower, followerIndex, shard, scheme, aligned } = sides;
-  const target = { follower, index: followerIndex, shard: aligned ? shard : undefined };
-  for await (const { id, routing, version } of listFollower(target, after, signal)) {
-    if (version > last) return;
-    const offset = Math.max(0, version - epochBase(scheme.epoch));
-    const owner = (version % EPOCH_SPAN) % scheme.leaderShards;
-    if (!aligned && owner !== shard) continue;
-    // A version that names another shard comes from outside: half a step moves it off the document it would be taken for.
-    const seqNo = Math.floor(offset / scheme.leaderShards) + (owner === shard ? 0 : 0.5);
-    yield { id, routing, version, seqNo };
+  const { follower, followerIndex: index, shard, scheme, aligned } = sides;
+  for await (const document of listFollower({ follower, index, shard: aligned ? shard : undefined }, after, signal)) {
+    if (document.version > last) return;
+    if (aligned || shardNamedBy(document.version, scheme) === shard) yield copyOf(sides, document);
   }
+}
+
+function shardNamedBy(version: number, scheme: VersionScheme): number {
+  return (version % EPOCH_SPAN) % scheme.leaderShards;
+}
+
+function copyOf({ scheme, shard }: Sides, { id, routing, version }: ListedDocument): FollowerCopy {
+  const offset = Math.max(0, version - epochBase(scheme.epoch));
+  // A version that names another shard comes from outside: half a step moves it off the document it would be taken for.
+  const foreign = shardNamedBy(version, scheme) === shard ? 0 : 0.5;
+  return { id, routing, version, seqNo: Math.floor(offset / scheme.leaderShards) + foreign };
 }

@@ -41,9 +41,10 @@ export class Comparison {
     this.#dailyAtMs = options.clock.monotonic() + DAY_MS * (0.5 + options.random.next());
   }
 
-  /** The next view is compared whole, even if counts agree. */
-  ask(): void {
+  /** The next view is compared whole, even if counts agree. `atOnce`: this one does not wait for its share of time. */
+  ask(options: { atOnce: boolean } = { atOnce: false }): void {
     this.#whole = true;
+    if (options.atOnce) this.#allowedAtMs = Number.NEGATIVE_INFINITY;
   }
 
   get asked(): boolean {

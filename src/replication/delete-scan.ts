@@ -60,10 +60,11 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
       settledMs += clock.monotonic() - since;
     }
   };
+  const compared = { view: request.view, upTo: request.upTo, documents: request.followerCount };
   const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   let extras: FollowerCopy[] = [];
   let missing: number[] = [];
-  for await (const difference of compareSides(sides, request.view, request.upTo, signal)) {
+  for await (const difference of compareSides(sides, compared, signal)) {
     if (difference.kind === 'extra') {
       extras.push(difference.document);
       report.extras += 1;

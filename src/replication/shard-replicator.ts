@@ -136,15 +136,11 @@ export class ShardReplicator {
         : 1;
   }
 
-  /** True once every document of a whole view is there, and the counts say so. */
+  /** True once every document of a whole view is there. Deletes are outstanding all the time where they come all the time. */
   get settled(): boolean {
     const { progress } = this;
     return (
-      progress.ranges.length === 0 &&
-      !this.#viewDue &&
-      progress.followerCount !== undefined &&
-      progress.outstandingDeletes === 0 &&
-      !this.#comparison.asked
+      progress.ranges.length === 0 && !this.#viewDue && progress.followerCount !== undefined && !this.#comparison.asked
     );
   }
 
@@ -155,7 +151,7 @@ export class ShardReplicator {
 
   /** The next whole view is compared by content of both sides even if counts agree. */
   compareNext(): void {
-    this.#comparison.ask();
+    this.#comparison.ask({ atOnce: true });
   }
 
   /** Lets the next delete scan pass the brake. */

@@ -101,6 +101,8 @@ function fakePair(names: Pick<PairStatus, 'leader' | 'follower' | 'shard'>): Pai
     conflicts: 0,
     deleteScans: 17,
     deletesFound: 1_234,
+    scanSurprises: 0,
+    foreignWrites: 0,
     retries: 3,
     transitions: 9,
     traceId: '0123456789abcdef0123456789abcdef',

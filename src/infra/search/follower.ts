@@ -13,6 +13,7 @@ import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
 import { searchTarget } from './search-target.ts';
 import { primaryPreferences } from './shard-copies.ts';
 import { listByVersion } from './version-listing.ts';
+import { listVersionRanges } from './version-ranges.ts';
 
 const BULK_QUERY = {
   pipeline: '_none',
@@ -73,6 +74,7 @@ export function createFollowerCluster(client: SearchClient, engine: EngineProbe)
       return askHistogram(client, request, { kind: 'now', index: request.index, preference }, signal);
     },
     listByVersion: (request, signal) => listByVersion(client, request, signal),
+    listVersionRanges: (request, signal) => listVersionRanges(client, request, signal),
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
     async maxVersion(index, signal) {
       const op = `${name} greatest version`;

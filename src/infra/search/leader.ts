@@ -26,6 +26,15 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
     return { kind: 'now', index, preference };
   }
 
+  const listRanges: LeaderCluster['listSeqNoRanges'] = async ({ index, shard, ranges, size, view }, signal) => {
+    const should = ranges.map(({ from, to }) => ({ range: { _seq_no: { gte: from, lte: to } } }));
+    const query = { bool: { filter: { bool: { should } } } };
+    const search = { ...WHOLE_SEARCH, ...LISTING, size, query, sort: [{ _seq_no: 'asc' }] };
+    const request = searchTarget(`${name} listing`, await present(index, shard, view, signal), search);
+    const answer = await askSearch(client, request, { shards: 1, countTotal: false }, signal);
+    if (view !== undefined) view.id = answer.pit_id ?? view.id;
+    return listed(client, answer);
+  };
   return {
     ...createClusterState(client),
     async readPage(request, signal) {
@@ -52,24 +61,8 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
     async histogram(request: HistogramRequest, signal) {
       return askHistogram(client, request, await present(request.index, request.shard, request.view, signal), signal);
     },
-    async listBySeqNo({ index, shard, from, to, size, view }, signal) {
-      const target = await present(index, shard, view, signal);
-      const search = {
-        ...WHOLE_SEARCH,
-        ...LISTING,
-        size,
-        query: { range: { _seq_no: { gte: from, lte: to } } },
-        sort: [{ _seq_no: 'asc' }],
-      };
-      const answer = await askSearch(
-        client,
-        searchTarget(`${name} listing`, target, search),
-        { shards: 1, countTotal: false },
-        signal,
-      );
-      if (view !== undefined) view.id = answer.pit_id ?? view.id;
-      return listed(client, answer);
-    },
+    listBySeqNo: ({ from, to, ...request }, signal) => listRanges({ ...request, ranges: [{ from, to }] }, signal),
+    listSeqNoRanges: (request, signal) => listRanges(request, signal),
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
   };
 }

@@ -26,6 +26,8 @@ export interface MemoryIndex {
   readonly shards: readonly MemoryShard[];
   readonly formula: RoutingFormula;
   primaryTerms: number[];
+  /** Shards whose primary does not answer: missing in the statistics. */
+  readonly unassigned: Set<number>;
   state: 'open' | 'close';
   mappingVersion: number;
   settingsVersion: number;
@@ -70,6 +72,7 @@ export class MemoryCluster {
       shards,
       formula: options.formula ?? 'mod',
       primaryTerms: shards.map(() => 1),
+      unassigned: new Set(),
       state: 'open',
       mappingVersion: 1,
       settingsVersion: 1,
@@ -85,6 +88,20 @@ export class MemoryCluster {
 
   find(name: string): MemoryIndex | undefined {
     return this.#indices.get(name);
+  }
+
+  /** Another one whenever any metadata is. */
+  get stateVersion(): string {
+    return [...this.#indices.values()]
+      .map((index) => [
+        index.uuid,
+        index.state,
+        index.mappingVersion,
+        index.settingsVersion,
+        index.aliasesVersion,
+        ...index.primaryTerms,
+      ])
+      .join(';');
   }
 
   index(name: string, op: string): MemoryIndex {
@@ -125,7 +142,7 @@ export function memoryClusterState(cluster: MemoryCluster): ClusterState {
     cluster.around({ cluster: cluster.name, operation, index }, run);
   return {
     name: cluster.name,
-    stateVersion: () => around('stateVersion', '', () => cluster.name),
+    stateVersion: () => around('stateVersion', '', () => cluster.stateVersion),
     indexVersions: (names) =>
       around('indexVersions', names.join(), () => {
         const versions = new Map<string, IndexVersions>();
@@ -150,7 +167,8 @@ export function memoryClusterState(cluster: MemoryCluster): ClusterState {
         for (const name of names) {
           const index = cluster.find(name);
           if (index === undefined || index.state === 'close') continue;
-          stats.set(name, new Map(index.shards.map((shard, number): [number, ShardStats] => [number, statsOf(shard)])));
+          const answering = index.shards.map((shard, number): [number, ShardStats] => [number, statsOf(shard)]);
+          stats.set(name, new Map(answering.filter(([number]) => !index.unassigned.has(number))));
         }
         return stats;
       }),

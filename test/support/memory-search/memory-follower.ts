@@ -14,7 +14,13 @@ import {
 } from './memory-cluster.ts';
 import { type DocumentWrite, firstAbove, type StoredDocument, type WriteOutcome } from './memory-shard.ts';
 
-export function memoryFollower(cluster: MemoryCluster, options: { versionAggregates?: boolean } = {}): FollowerCluster {
+export interface MemoryFollowerOptions {
+  readonly versionAggregates?: boolean;
+  /** What becomes of one operation of a bulk: rejected before it runs, or failed with or without having run. Absent or undefined: it runs. */
+  readonly itemFault?: () => 'busy' | 'failed before' | 'failed after' | undefined;
+}
+
+export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOptions = {}): FollowerCluster {
   const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
     cluster.around({ cluster: cluster.name, operation, index }, run);
 
@@ -35,7 +41,13 @@ export function memoryFollower(cluster: MemoryCluster, options: { versionAggrega
           writes.length === request.operations,
           `a bulk of ${request.operations} operations holds ${writes.length}`,
         );
-        return writes.map((write) => bulkItem(shardOf(index, write).write(write)));
+        return writes.map((write) => {
+          const fault = options.itemFault?.();
+          if (fault === 'busy') return refusal(429, 'es_rejected_execution_exception');
+          if (fault === 'failed before') return refusal(503, 'unavailable_shards_exception');
+          const outcome = shardOf(index, write).write(write);
+          return fault === undefined ? bulkItem(outcome) : refusal(503, 'unavailable_shards_exception');
+        });
       }),
     count: (name, shard) =>
       around('count', name, () => searchable(name, shard).reduce((sum, documents) => sum + documents.length, 0)),
@@ -54,6 +66,14 @@ export function memoryFollower(cluster: MemoryCluster, options: { versionAggrega
         while (last !== undefined && rest[end]?.version === last.version && rest[end]?.seqNo === last.seqNo) end += 1;
         return rest.slice(0, end).map(listed);
       }),
+    listVersionRanges: (request) =>
+      around('listVersionRanges', request.index, () => {
+        const documents = searchable(request.index, request.shard).flat().toSorted(inOrderOfListing);
+        return request.ranges.map(({ from, to }) => {
+          const within = documents.filter(({ version }) => version >= from && version <= to);
+          return within.length > request.sizeEach ? undefined : within.map(listed);
+        });
+      }),
     multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
     maxVersion: (name) =>
       around('maxVersion', name, () =>
@@ -62,7 +82,10 @@ export function memoryFollower(cluster: MemoryCluster, options: { versionAggrega
           0,
         ),
       ),
-    flush: (name) => around('flush', name, () => void cluster.index(name, 'flush')),
+    flush: (name) =>
+      around('flush', name, () => {
+        for (const shard of cluster.index(name, 'flush').shards) shard.sync();
+      }),
   };
 }
 
@@ -90,12 +113,12 @@ export function parseBulk(body: Uint8Array): readonly DocumentWrite[] {
   return writes;
 }
 
-function bulkItem(outcome: WriteOutcome): BulkItem {
-  const failed = outcome.result === undefined;
-  return {
-    status: outcome.status,
-    result: outcome.result,
-    errorType: failed ? outcome.errorType : undefined,
-    errorReason: failed ? 'refused by the model' : undefined,
-  };
+function bulkItem({ status, result, errorType }: WriteOutcome): BulkItem {
+  return result === undefined
+    ? refusal(status, errorType)
+    : { status, result, errorType: undefined, errorReason: undefined };
+}
+
+function refusal(status: number, errorType: string | undefined): BulkItem {
+  return { status, result: undefined, errorType, errorReason: 'refused by the model' };
 }

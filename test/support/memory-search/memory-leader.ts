@@ -68,6 +68,13 @@ export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
         const start = firstAbove(all, 'seqNo', request.from - 1);
         return all.slice(start, Math.min(firstAbove(all, 'seqNo', request.to), start + request.size)).map(listed);
       }),
+    listSeqNoRanges: (request) =>
+      around('listSeqNoRanges', request.index, () =>
+        stateOf(request.index, request.shard, request.view, 'list')
+          .bySeqNo.filter(({ seqNo }) => request.ranges.some(({ from, to }) => seqNo >= from && seqNo <= to))
+          .slice(0, request.size)
+          .map(listed),
+      ),
     multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
   };
 }

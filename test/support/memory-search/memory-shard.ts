@@ -40,14 +40,30 @@ export interface SearchableState {
   byVersion?: readonly StoredDocument[];
 }
 
+/** One operation as the translog keeps it; without `id` it is a no-op. */
+interface Operation {
+  readonly seqNo: number;
+  readonly id?: string;
+  readonly routing?: string | undefined;
+  readonly version?: number;
+  readonly source?: string | undefined;
+  readonly atMs?: number;
+}
+
 export class MemoryShard {
-  /** In order of `seqNo`: every write puts its document last. */
+  /** In order of `seqNo`, unless operations overtook each other. */
   readonly #documents = new Map<string, StoredDocument>();
   readonly #tombstones = new Map<string, Tombstone>();
+  #operations: Operation[] = [];
+  /** Sequence numbers that were given and whose operations are not there yet. */
+  readonly #inFlight = new Map<number, DocumentWrite>();
+  #syncedSeqNo = -1;
   readonly #monotonicMs: () => number;
   #searchable: SearchableState = { bySeqNo: [] };
   #changed = false;
   #maxSeqNo = -1;
+  /** Acknowledged before it is synced: the global checkpoint stays where the last sync left it. */
+  asyncTranslog = false;
   gcDeletesMs = 60_000;
   historyUuid: string;
   /** Keeps the global checkpoint back, as an operation in flight does. */
@@ -63,7 +79,24 @@ export class MemoryShard {
   }
 
   get globalCheckpoint(): number {
-    return Math.min(this.heldCheckpoint ?? this.#maxSeqNo, this.#maxSeqNo);
+    return Math.min(this.heldCheckpoint ?? this.#maxSeqNo, this.#maxSeqNo, this.syncedSeqNo, this.#firstInFlight() - 1);
+  }
+
+  /** What a crash cannot take. */
+  get syncedSeqNo(): number {
+    return this.asyncTranslog ? this.#syncedSeqNo : this.#maxSeqNo;
+  }
+
+  sync(): void {
+    this.#syncedSeqNo = this.#maxSeqNo;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  isInFlight(id: string): boolean {
+    return [...this.#inFlight.values()].some((write) => write.id === id);
   }
 
   get searchable(): SearchableState {
@@ -84,7 +117,7 @@ export class MemoryShard {
 
   refresh(): void {
     if (!this.#changed) return;
-    this.#searchable = { bySeqNo: [...this.#documents.values()] };
+    this.#searchable = { bySeqNo: [...this.#documents.values()].sort((a, b) => a.seqNo - b.seqNo) };
     this.#changed = false;
   }
 
@@ -101,29 +134,82 @@ export class MemoryShard {
       };
     }
     const version = write.version ?? (known ?? 0) + 1;
-    const seqNo = (this.#maxSeqNo += 1);
-    this.#changed = true;
-    this.#documents.delete(write.id);
-    if (write.source === undefined) {
-      this.#tombstones.set(write.id, { version, deletedAtMs: this.#monotonicMs() });
-      const found = before !== undefined;
-      return {
-        status: found ? 200 : 404,
-        result: found ? 'deleted' : 'not_found',
-        seqNo,
-        version,
-        errorType: undefined,
-      };
-    }
-    this.#tombstones.delete(write.id);
-    this.#documents.set(write.id, { id: write.id, routing: write.routing, seqNo, version, source: write.source });
-    return {
-      status: before === undefined ? 201 : 200,
-      result: before === undefined ? 'created' : 'updated',
-      seqNo,
-      version,
-      errorType: undefined,
+    const seqNo = this.#nextSeqNo();
+    const { id, routing, source } = write;
+    this.#record({ seqNo, id, routing, source, version, atMs: this.#monotonicMs() });
+    const found = before !== undefined;
+    const outcome = { seqNo, version, errorType: undefined };
+    return source === undefined
+      ? { ...outcome, status: found ? 200 : 404, result: found ? 'deleted' : 'not_found' }
+      : { ...outcome, status: found ? 200 : 201, result: found ? 'updated' : 'created' };
+  }
+
+  /** Gives the write its number now and runs it when `complete` is called: others may overtake it. Nobody else may write the document meanwhile. */
+  reserve(write: DocumentWrite): { readonly seqNo: number; readonly complete: () => void } {
+    const seqNo = this.#nextSeqNo();
+    this.#inFlight.set(seqNo, write);
+    const complete = (): void => {
+      // A failover may have taken the number away, and somebody else may have it now.
+      if (this.#inFlight.get(seqNo) !== write) return;
+      this.#inFlight.delete(seqNo);
+      const known = this.#documents.get(write.id)?.version ?? this.#livingTombstone(write.id)?.version ?? 0;
+      const { id, routing, source } = write;
+      this.#record({ seqNo, id, routing, source, version: known + 1, atMs: this.#monotonicMs() });
     };
+    return { seqNo, complete };
+  }
+
+  /** Numbers without documents, as a failover or a conflict leaves them. */
+  skip(count: number): void {
+    this.#maxSeqNo += count;
+  }
+
+  /**
+   * Another copy takes over, or a snapshot is restored: operations above `seqNo` are gone, and so are those in flight. Gives what was lost. Their
+   * numbers are given again. The next refresh shows it; views that are open keep what they saw.
+   */
+  rollBackTo(seqNo: number): readonly StoredDocument[] {
+    const operations = this.#operations.filter((operation) => operation.seqNo <= seqNo);
+    const lost = this.#operations.flatMap(({ seqNo: number, id, routing, version, source }) =>
+      number > seqNo && id !== undefined && source !== undefined
+        ? [{ id, routing, seqNo: number, version: version ?? 1, source }]
+        : [],
+    );
+    this.#documents.clear();
+    this.#tombstones.clear();
+    this.#inFlight.clear();
+    this.#operations = [];
+    for (const operation of operations.sort((a, b) => a.seqNo - b.seqNo)) this.#record(operation);
+    this.#maxSeqNo = Math.min(this.#maxSeqNo, seqNo);
+    this.#syncedSeqNo = this.#maxSeqNo;
+    this.heldCheckpoint = undefined;
+    this.#changed = true;
+    this.refresh();
+    return lost;
+  }
+
+  #nextSeqNo(): number {
+    this.#maxSeqNo += 1;
+    return this.#maxSeqNo;
+  }
+
+  #firstInFlight(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const seqNo of this.#inFlight.keys()) first = Math.min(first, seqNo);
+    return first;
+  }
+
+  #record(operation: Operation): void {
+    this.#operations.push(operation);
+    this.#changed = true;
+    const { seqNo, id, routing, source, version = 1, atMs = 0 } = operation;
+    if (id === undefined) return;
+    this.#documents.delete(id);
+    if (source === undefined) this.#tombstones.set(id, { version, deletedAtMs: atMs });
+    else {
+      this.#tombstones.delete(id);
+      this.#documents.set(id, { id, routing, seqNo, version, source });
+    }
   }
 
   #livingTombstone(id: string): Tombstone | undefined {

@@ -151,6 +151,8 @@ export function pair(over: Partial<PairStatus> = {}): PairStatus {
     conflicts: 0,
     deleteScans: 0,
     deletesFound: 0,
+    scanSurprises: 0,
+    foreignWrites: 0,
     retries: 0,
     transitions: 2,
     traceId: '0af7651916cd43dd8448eb211c80319c',

@@ -177,7 +177,7 @@ telemtry: {}
       '14: defaults.on_missing_history: expected one of rebootstrap, fail; did you mean rebootstrap?',
       '14: defaults.scan_share: expected a number, from 0.0001 to 1',
       '14: defaults.max_read_request_size: unknown key; did you mean max_read_request_size_bytes?',
-      '16: follow[0].leader.index: an index name is in lower case',
+      '16: follow[0].leader.index: must be lower case',
       '16: follow[0].leader.cluster: names no cluster of this file; did you mean tokyo?',
       '18: follow[1]: an index cannot follow itself',
       '19: follow[1].follower: is the follower of follow[0] already',

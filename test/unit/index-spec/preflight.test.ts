@@ -167,7 +167,7 @@ for (const [name, asked, code, cluster, reason] of [
     request({}, {}, { follower: { cluster: 'right', index: 'Cities' } }),
     'invalid_command',
     undefined,
-    /^follower\.index holds upper-case/,
+    /^follower\.index must be lower case/,
   ],
   [
     'two illegal names and a bad setting',

@@ -35,6 +35,8 @@ function status(
     conflicts: 0,
     deleteScans: 0,
     deletesFound: 0,
+    scanSurprises: 0,
+    foreignWrites: 0,
     retries: 0,
     transitions: 2,
     traceId: null,

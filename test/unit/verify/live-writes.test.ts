@@ -185,6 +185,20 @@ test('what changed on the leader beneath the comparison ends it: nothing is repo
   }
 });
 
+test('a leader with another number of shards, or a shard without a primary, is not compared', async () => {
+  const world = scenario({ leaderShards: 2 });
+  world.put('a');
+  world.replicate();
+  world.leader.createIndex('cities', { shards: 3 });
+  await assert.rejects(
+    world.verify(),
+    (error) => error instanceof Failed && error.failure.code === 'shard_count_changed',
+  );
+  const red = scenario({ leaderShards: 2 });
+  red.followerIndex.unassigned.add(1);
+  await assert.rejects(red.verify(), (error) => error instanceof Failed && error.failure.code === 'shard_unavailable');
+});
+
 test('it ends at once when it is aborted, and leaves no view open', async () => {
   const world = scenario();
   for (let at = 0; at < 50; at += 1) world.put(`d${at}`);

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { failed } from '../../domain/failure.ts';
+import type { FollowerCluster } from '../../ports/follower-cluster.ts';
+import type { SearchClient } from './client.ts';
+import { listed } from './documents.ts';
+import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
+import { searchTarget } from './search-target.ts';
+import { primaryPreferences } from './shard-copies.ts';
+
+const rangeHits = z.object({
+  buckets: z.array(
+    z.object({ doc_count: z.number(), top: z.object({ hits: z.object({ hits: z.array(z.unknown()) }) }) }),
+  ),
+});
+
+/**
+ * `_version` refuses range queries, and a sorted listing passes over the whole shard each time; a range aggregation passes over it once for
+ * all ranges. 1,000 ranges of 32 documents took 0.24 s on a shard of 68,000, as many listings half a minute.
+ */
+export async function listVersionRanges(
+  client: SearchClient,
+  { index, shard, ranges, sizeEach }: Parameters<FollowerCluster['listVersionRanges']>[0],
+  signal: AbortSignal,
+): ReturnType<FollowerCluster['listVersionRanges']> {
+  if (ranges.length === 0) return [];
+  const op = `${client.name} listing`;
+  const [preference = ''] = await primaryPreferences(client, index, shard, signal);
+  const top = {
+    top_hits: {
+      size: sizeEach,
+      _source: false,
+      version: true,
+      seq_no_primary_term: true,
+      sort: [{ _version: 'asc' }, { _seq_no: 'asc' }],
+    },
+  };
+  const range = { field: '_version', ranges: ranges.map(({ from, to }) => ({ from, to: to + 1 })) };
+  const search = { ...WHOLE_SEARCH, size: 0, track_total_hits: false, aggs: { ranges: { range, aggs: { top } } } };
+  const request = searchTarget(op, { kind: 'now', index, preference }, search);
+  const answer = await askSearch(client, request, { shards: 1, countTotal: false }, signal);
+  const found = rangeHits.safeParse(answer.aggregations?.['ranges']);
+  if (!found.success || found.data.buckets.length !== ranges.length)
+    throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the answer does not list every range' });
+  return found.data.buckets.map(({ doc_count: count, top: { hits } }) =>
+    count > hits.hits.length ? undefined : listed(client, { ...answer, hits }),
+  );
+}
