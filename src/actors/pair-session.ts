@@ -81,9 +81,10 @@ export class PairSession {
     this.#draining = false;
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
-    const replicator = await this.#open(input, signal);
+    let replicator = await this.#open(input, signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
+      if (replicator.audit.restarted) replicator = await this.#reopen(input, signal);
       // After every step, or a leader that is written to all the time would keep the pair from ever being done.
       if (!first && input.goal === 'bootstrapping' && (await this.#bootstrapped(replicator, signal)))
         return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
@@ -120,6 +121,14 @@ export class PairSession {
     if (this.#allowMassDelete) replicator.allowMassDelete();
     this.#allowMassDelete = false;
     return replicator;
+  }
+
+  /** Goes back to the saved position: the follower may have lost what it acknowledged after it. */
+  async #reopen(input: WorkerInput, signal: AbortSignal): Promise<ShardReplicator> {
+    const { ports, pair } = this.#options;
+    ports.narrator.log('warn', 'the follower was restarted; going on from the saved position', { pair: pairKey(pair) });
+    this.close();
+    return this.#open({ ...input, epoch: this.#epoch, raiseEpoch: false }, signal);
   }
 
   async #build(
@@ -188,7 +197,7 @@ export class PairSession {
         resultWindow: prepared.resultWindow,
         writeLifeMs: followerSide.requestTimeoutMs,
         position: fit.position,
-        fresh: prepared.fresh && stored === undefined && !anew,
+        fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
         syncMetadata: (observation) => index.syncMetadata(observation),
         leaderIsGone: (gone) => index.leaderIsGone(gone),
         traceId,
@@ -210,7 +219,7 @@ export class PairSession {
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
-      if (historyUuid === undefined) return undefined;
+      if (historyUuid === undefined || replicator.audit.restarted) return undefined;
       const { checkpoint, ranges, followerCount = null } = progress;
       return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };
     };
@@ -234,7 +243,7 @@ export class PairSession {
       index.followerSide.watcher.watch(pair.follower.index, {
         observed: (observation) => {
           replicator.followerObserved(observation);
-          if (replicator.needsStep(this.#seen)) this.#wake?.();
+          if (replicator.audit.restarted || replicator.needsStep(this.#seen)) this.#wake?.();
         },
         failed: () => undefined,
       }),
@@ -247,7 +256,8 @@ export class PairSession {
   async #somethingNew(replicator: ShardReplicator, goal: WorkerInput['goal'], signal: AbortSignal): Promise<void> {
     const { index } = this.#options;
     const othersReady = (): boolean => goal === 'bootstrapping' && replicator.settled && index.allCopied;
-    while (!this.#draining && !replicator.needsStep(this.lastSeen) && !othersReady()) await this.#nextTick(signal);
+    const stop = (): boolean => this.#draining || replicator.audit.restarted;
+    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) await this.#nextTick(signal);
   }
 
   /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */

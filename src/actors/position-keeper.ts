@@ -129,7 +129,8 @@ export class PositionKeeper {
       const writes = drafts.flatMap(({ entry, draft }) => {
         const side = durable.get(entry.ref.follower.index);
         if (flushed.has(entry.ref.follower.index)) entry.notBeforeMs = clock.monotonic() + flushIntervalMs;
-        if (side === undefined) return [];
+        // What was learnt meanwhile may have made the draft void.
+        if (side === undefined || entry.draft() === undefined) return [];
         const record: PositionRecord = {
           pair: pairKey(entry.ref),
           journalId,

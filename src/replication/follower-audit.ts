@@ -20,8 +20,14 @@ export interface AuditOptions {
 export class FollowerAudit {
   readonly #options: AuditOptions;
   #historyUuid: string | undefined;
+  #primaryTerms: string | undefined;
   /** Why the position is void; stays. */
   rolledBack: Failed | undefined;
+  /**
+   * A follower shard was started anew or failed over since this replicator began; stays. Then only the saved position tells how far the copy
+   * surely is, since a follower that bootstraps acknowledges without syncing.
+   */
+  restarted = false;
 
   constructor(options: AuditOptions) {
     this.#options = options;
@@ -30,6 +36,10 @@ export class FollowerAudit {
 
   observed(observation: Observation): 'foreign_write' | undefined {
     const { progress, shard, index, aligned } = this.#options;
+    const primaryTerms = observation.versions?.primaryTerms.join();
+    this.#primaryTerms ??= primaryTerms;
+    if (primaryTerms !== undefined && primaryTerms !== this.#primaryTerms) this.restarted = true;
+    if (this.restarted) return undefined;
     const stats = aligned ? observation.shards.get(shard) : undefined;
     if (stats === undefined) return undefined;
     this.#historyUuid ??= stats.historyUuid;

@@ -42,7 +42,7 @@ export class ShardReplicator {
   readonly #writer: BulkWriter;
   readonly #reader: PageReader;
   readonly #scheme: VersionScheme;
-  readonly #audit: FollowerAudit;
+  readonly audit: FollowerAudit;
   readonly #comparison: Comparison;
   #leader: LeaderIdentity;
   #primaryTerm: number | undefined;
@@ -85,7 +85,7 @@ export class ShardReplicator {
         },
       },
     });
-    this.#audit = new FollowerAudit({
+    this.audit = new FollowerAudit({
       progress: this.progress,
       cluster: ports.follower.name,
       index: setup.followerIndex,
@@ -167,7 +167,7 @@ export class ShardReplicator {
 
   /** Listens to the passive observations of the follower: a foreign write or a rollback shows in its numbers. */
   followerObserved(observation: Observation): void {
-    if (this.#audit.observed(observation) === undefined) return;
+    if (this.audit.observed(observation) === undefined) return;
     this.#comparison.ask();
     this.#ports.narrator.log('warn', 'foreign_write: somebody else wrote to the follower', { pair: this.#setup.pair });
   }
@@ -187,14 +187,14 @@ export class ShardReplicator {
       stats.maxSeqNo > progress.checkpoint ||
       progress.ranges.length > 0 ||
       this.#viewDue ||
-      this.#audit.rolledBack !== undefined ||
+      this.audit.rolledBack !== undefined ||
       (progress.followerCount === undefined && this.#recountPossible(now)) ||
       this.#comparison.due
     );
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {
-    if (this.#audit.rolledBack !== undefined) throw this.#audit.rolledBack;
+    if (this.audit.rolledBack !== undefined) throw this.audit.rolledBack;
     const now = this.#ports.clock.monotonic();
     if (this.progress.followerCount === undefined && this.#recountPossible(now)) await this.#recount(signal);
     const { stats, observation } = await this.#observe({ refresh: true }, signal);

@@ -48,7 +48,7 @@ describe('a wrong command line', () => {
     assert.match(await refusal('pause', 'Tokyo:cities'), /a cluster name is made of/);
     assert.match(await refusal('pause', 'tokyo:Cities'), /the index name must be lower case/);
     assert.match(await refusal('pause', 'tokyo:ci*'), /must not contain "\*"; a command names one index/);
-    assert.match(await refusal('pause', 'tokyo:a:b'), /cannot hold ":"/);
+    assert.match(await refusal('pause', 'tokyo:a:b'), /must not contain ":"/);
     assert.match(await refusal('pause', 'tokyo:cities/x'), /expected a shard number after the \//);
     assert.match(await refusal('unfollow', 'tokyo:cities/1'), /unfollow takes a whole index/);
     assert.match(
