@@ -20,9 +20,9 @@ const DOCUMENTS_MIN = 2_000;
 const NEXT = [
   '',
   'Next:',
-  '  npm run demo -- --keep   the same, and it stays up: try the commands, open the traces',
-  '  slipstream.example.yml   a configuration to start from, for clusters of your own',
-  '  docs/cli.md              every command; docs/commands.md the same over NATS',
+  '  npm run demo -- --keep   it stays up: try the commands, open the traces',
+  '  slipstream.example.yml   to start from, for clusters of your own',
+  '  docs/cli.md              every command; docs/commands.md: over NATS',
 ];
 
 interface Options {
@@ -75,10 +75,9 @@ async function main(options: Options): Promise<number> {
       signal: interruption(),
       tell: (figures) => (result = figures),
     });
-    return finish(
-      0,
-      `Done in ${seconds(performance.now() - startedMs)}. Everything is stopped, and what it made is removed.`,
-    );
+    const took = seconds(performance.now() - startedMs);
+    const next = options.keep ? [] : NEXT;
+    return finish(0, `Identical, in ${took}. Everything is stopped, and what it made is removed.`, ...next);
   } catch (error) {
     if (error instanceof Interrupted)
       return finish(128 + constants.signals[error.by], `Stopped by ${error.by}. Nothing is left behind.`);

@@ -143,7 +143,7 @@ async function undisturbed(stage: Stage): Promise<LiveLoadReport> {
     story.paint('dim', '          watched      p50      p90      p99      max'),
     percentilesLine('writes', writes),
     percentilesLine('deletes', deletes),
-    `Deletes leave nothing to read: both sides are compared to find them (scan_share).`,
+    'Deletes leave nothing to read; comparing both sides finds them.',
   ]);
   return load;
 }

@@ -3,6 +3,8 @@ import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } fr
 import { indexKey } from '../domain/names.ts';
 import { indexSubject } from '../domain/subjects.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
+import { IndexAudit } from '../replication/index-audit.ts';
+import type { ShardReplicator } from '../replication/shard-replicator.ts';
 import type { FollowerLink } from '../replication/index/follower-link.ts';
 import { markEpoch, requireFollower } from '../replication/index/mark.ts';
 import { preflight } from '../replication/index/preflight.ts';
@@ -34,6 +36,8 @@ export class FollowerIndex {
   readonly #unwatch: (() => void)[] = [];
   readonly #copied = new Set<number>();
   readonly #copiedListeners = new Set<() => void>();
+  readonly #indexAudit = new IndexAudit();
+  #replicators: readonly ShardReplicator[] = [];
   #snapshot: IndexSnapshot;
   #seq: number;
   #prepared: Promise<PreparedIndex> | undefined;
@@ -79,8 +83,27 @@ export class FollowerIndex {
         observed: (observation) => this.#followIdle(observation),
         failed: () => undefined,
       }),
-      this.followerSide.watcher.watch(follower.index, { observed: () => undefined, failed: () => undefined }),
+      this.followerSide.watcher.watch(follower.index, {
+        observed: (observation) => this.#audit(observation),
+        failed: () => undefined,
+      }),
     );
+  }
+
+  /** Takes part in the ledger of the index, where the shards do not align. Gives the function that ends it. */
+  audited(replicator: ShardReplicator): () => void {
+    this.#replicators = [...this.#replicators, replicator];
+    return () => {
+      this.#replicators = this.#replicators.filter((other) => other !== replicator);
+    };
+  }
+
+  #audit(observation: Observation): void {
+    if (this.#snapshot.aligned !== false) return;
+    // Of all its pairs or of none: one that is paused has no numbers.
+    const verdict = this.#indexAudit.observed(observation, this.#replicators);
+    if (verdict === undefined) return;
+    for (const replicator of this.#replicators) replicator.indexAudited(verdict, observation.startedAtMs);
   }
 
   async stop(): Promise<void> {

@@ -248,6 +248,7 @@ export class PairSession {
         failed: () => undefined,
       }),
       index.onChange(() => this.#wake?.()),
+      index.audited(replicator),
     );
   }
 
@@ -294,7 +295,7 @@ export class PairSession {
       return false;
     }
     await index.followerSide.keeper.saveNow(pair, false, signal);
-    return true;
+    return !replicator.audit.restarted;
   }
 
   /** Reading has stopped. The position is saved if the follower lets us; the old one serves as well, only with more to read again. */

@@ -44,20 +44,25 @@ export class FollowerAudit {
     if (stats === undefined) return undefined;
     this.#historyUuid ??= stats.historyUuid;
     if (stats.historyUuid !== this.#historyUuid) {
-      this.#rollBack(`shard ${shard} of ${index} has history ${stats.historyUuid}, not ${this.#historyUuid}`);
+      this.rollBack(`shard ${shard} of ${index} has history ${stats.historyUuid}, not ${this.#historyUuid}`);
       return undefined;
     }
     const verdict = progress.audit(stats.maxSeqNo, observation.startedAtMs);
     if (verdict === 'deficit') {
-      this.#rollBack(`shard ${shard} of ${index} has max_seq_no ${stats.maxSeqNo}, less than was acknowledged`);
+      this.rollBack(`shard ${shard} of ${index} has max_seq_no ${stats.maxSeqNo}, less than was acknowledged`);
     }
-    if (verdict !== 'surplus') return undefined;
+    return verdict === 'surplus' ? this.foreignWrite(observation.startedAtMs) : undefined;
+  }
+
+  /** Somebody else wrote: what was counted is not so any more. */
+  foreignWrite(atMs: number): 'foreign_write' {
+    const { progress } = this.#options;
     progress.counters.foreignWrites += 1;
-    progress.unsure(observation.startedAtMs);
+    progress.unsure(atMs);
     return 'foreign_write';
   }
 
-  #rollBack(reason: string): void {
+  rollBack(reason: string): void {
     this.rolledBack ??= failed('follower_rolled_back', {
       op: 'follower audit',
       cluster: this.#options.cluster,

@@ -55,6 +55,8 @@ export class PairProgress {
   ledger: Ledger = UNKNOWN_LEDGER;
   /** When a write of unknown effect was last in flight. */
   unsureAtMs: number | undefined;
+  /** How often the effect of a write became unknown. */
+  unsureTimes = 0;
   lastWriteEndedAtMs = Number.NEGATIVE_INFINITY;
   #writing = 0;
   #deletesNoticedAtMs: number | undefined;
@@ -78,6 +80,11 @@ export class PairProgress {
     return this.#writing > 0;
   }
 
+  /** No write of ours was under way at or after this moment. */
+  quietSince(startedAtMs: number): boolean {
+    return !this.writing && this.lastWriteEndedAtMs < startedAtMs;
+  }
+
   answered(tally: WriteTally): void {
     if (this.followerCount !== undefined) this.followerCount += tally.created - tally.deleted;
     // A delete that found nothing says that the count is not what we believe.
@@ -87,6 +94,7 @@ export class PairProgress {
   }
 
   unsure(nowMs: number): void {
+    this.unsureTimes += 1;
     this.followerCount = undefined;
     this.ledger = UNKNOWN_LEDGER;
     this.unsureAtMs = nowMs;
@@ -100,7 +108,7 @@ export class PairProgress {
 
   /** `maxSeqNo` as seen by requests that started at `startedAtMs`; undefined when a write of ours was under way meanwhile. */
   audit(maxSeqNo: number, startedAtMs: number): LedgerVerdict | undefined {
-    if (this.writing || this.lastWriteEndedAtMs >= startedAtMs) return undefined;
+    if (!this.quietSince(startedAtMs)) return undefined;
     return verdictOf(this.ledger, maxSeqNo);
   }
 

@@ -129,11 +129,9 @@ export class ShardReplicator {
   }
 
   get bootstrapProgress(): number {
-    return this.progress.ranges.length > 0
-      ? rangesProgress(this.progress.ranges)
-      : this.progress.checkpoint < 0
-        ? 0
-        : 1;
+    const { ranges, checkpoint } = this.progress;
+    if (ranges.length > 0) return rangesProgress(ranges);
+    return checkpoint < 0 ? 0 : 1;
   }
 
   /** True once every document of a whole view is there. Deletes are outstanding all the time where they come all the time. */
@@ -167,7 +165,18 @@ export class ShardReplicator {
 
   /** Listens to the passive observations of the follower: a foreign write or a rollback shows in its numbers. */
   followerObserved(observation: Observation): void {
-    if (this.audit.observed(observation) === undefined) return;
+    if (this.audit.observed(observation) !== undefined) this.#foreignWrite();
+  }
+
+  /** The same as seen by the audit of an index whose shards do not align. */
+  indexAudited(verdict: 'foreign_write' | 'rolled_back', atMs: number): void {
+    if (verdict === 'rolled_back')
+      return this.audit.rollBack(`${this.#setup.followerIndex} lost acknowledged operations`);
+    this.audit.foreignWrite(atMs);
+    this.#foreignWrite();
+  }
+
+  #foreignWrite(): void {
     this.#comparison.ask();
     this.#ports.narrator.log('warn', 'foreign_write: somebody else wrote to the follower', { pair: this.#setup.pair });
   }
