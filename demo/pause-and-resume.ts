@@ -23,6 +23,8 @@ export interface PauseOptions {
   readonly signal: AbortSignal;
 }
 
+/** That fit a terminal of 80 columns. */
+const LINE_CHARACTERS = 75;
 const EFFECTIVE_WITHIN_MS = 15_000;
 const CAUGHT_UP_WITHIN_MS = 60_000;
 
@@ -34,8 +36,10 @@ export async function pauseAndResume({ story, control, shard, pauseMs, signal }:
   };
   const send = async (command: 'pause' | 'resume', body: object): Promise<CommandResult> => {
     const subject = control.subject(shard, command);
-    story.command(`nats request ${subject} \\`);
-    story.say(`    ${story.paint('cyan', `'${JSON.stringify(body)}'`)}`);
+    const text = `'${JSON.stringify(body)}'`;
+    const line = `nats request ${subject} ${text}`;
+    if (line.length <= LINE_CHARACTERS) story.command(line);
+    else story.command(`nats request ${subject} \\`, text);
     const result = await control.command(subject, body);
     story.say(`{"accepted":${result.accepted},"effective":${result.effective}, ...}`);
     return result;

@@ -11,7 +11,7 @@ import { FOLLOWER, type Servers } from './servers.ts';
 import type { Story } from './story.ts';
 import type { SlipstreamCommand } from './supervisor-process.ts';
 
-const IN_STEP_WITHIN_MS = 90_000;
+const IN_STEP_WITHIN_MS = 180_000;
 const TRACED_WITHIN_MS = 30_000;
 
 export interface Proof {
@@ -46,6 +46,7 @@ export async function untilInStep({ control, signal }: Proof): Promise<void> {
 export async function verifyContent({ story, slipstream, servers, signal }: Proof): Promise<VerifyAnswer['report']> {
   const target = `${FOLLOWER}:${servers.index}`;
   story.command(`slipstream verify ${target} --content`);
+  story.live([story.paint('dim', 'reading both sides ...')]);
   const { code, stdout, stderr } = await slipstream.run(['verify', target, '--content', '--json'], signal);
   const reply = parsed<{ ok: boolean; result?: VerifyAnswer }>(stdout);
   if (reply?.result === undefined)

@@ -4,7 +4,7 @@ import { type Guard, startGuard } from '../stack/guard.ts';
 import { natsControl } from './control.ts';
 import { DemoFailure, failureLines, Interrupted } from './demo-failure.ts';
 import { type Figures, playScenes, type Stage } from './scenes.ts';
-import { configOf, FOLLOWER, removeTraces, type Servers, startServers } from './servers.ts';
+import { configOf, FOLLOWER, closeServers, type Servers, startServers } from './servers.ts';
 import type { Story } from './story.ts';
 import { type SlipstreamCommand, slipstreamIn, type SupervisorProcess } from './supervisor-process.ts';
 
@@ -25,13 +25,13 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const { story, env, signal } = options;
   const guard = startGuard();
   try {
-    story.step('Two clusters, NATS and a tracing UI on this machine');
+    story.step('Two clusters, NATS, a tracing UI, and a supervisor, all on this machine');
     const servers = await startServers({ story, env, signal });
     try {
       await withSupervisor(options, servers, guard);
     } finally {
       story.settle();
-      await removeTraces(servers, env);
+      await closeServers(servers, { story, env });
     }
   } finally {
     await guard.sweep();
@@ -59,9 +59,11 @@ async function withSupervisor(options: DemoOptions, servers: Servers, guard: Gua
     tell(await playScenes(stage));
     if (options.keep) await stayUp(stage);
   } catch (error) {
-    if (error instanceof Interrupted) throw error;
-    const failure = new DemoFailure(failureLines(error).join('\n'), await evidence(slipstream, supervisor));
-    if (options.keep && !supervisor.lost.aborted) {
+    signal.throwIfAborted();
+    const isLost = supervisor.lost.aborted;
+    const cause: unknown = isLost ? supervisor.lost.reason : error;
+    const failure = new DemoFailure(failureLines(cause).join('\n'), await evidence(slipstream, supervisor));
+    if (options.keep && !isLost) {
       story.say('', ...failureLines(failure).map((line) => story.paint('red', line)));
       await stayUp(stage);
     }

@@ -1,15 +1,18 @@
 /** The servers of the demo, the names it uses on them, and the configuration that says so. */
 import { randomBytes } from 'node:crypto';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { zipkinTraceUrl } from '../src/infra/telemetry/trace-link.ts';
 import { ADDRESS_VARIABLES, startStack, type Stack } from '../stack/local-stack.ts';
 import { callCluster } from './cluster-call.ts';
+import { failureLines } from './demo-failure.ts';
 import type { Story } from './story.ts';
 
 export const LEADER = 'paris';
 export const FOLLOWER = 'tokyo';
+
+const REMOVED_WITHIN_MS = 15_000;
 
 /** Unique where a server was given by its address, since others may use it too. */
 export interface Names {
@@ -100,8 +103,8 @@ nats:
   subjectPrefix: ${subjectPrefix}
   stream: ${stream}
 defaults:
-  # Time for finding deletes, as a share; the default, 0.02, is for larger indices.
-  scan_share: 0.2
+  # The share of time in which deletes may be looked for. The default, 0.02, spares clusters that others use.
+  scan_share: 0.5
 telemetry:
   traces:
     exporter: zipkin
@@ -110,18 +113,38 @@ telemetry:
 `;
 }
 
-/** Removes what the demo made on servers that go on without it. */
-export async function removeTraces(
-  { stack, leaderUrl, followerUrl, index, nats, stream }: Servers,
-  env: Environment,
+/** Stops what the demo started, and removes what it made on servers that go on without it. Tells what could not be removed. */
+export async function closeServers(
+  servers: Servers,
+  { story, env }: { story: Story; env: Environment },
 ): Promise<void> {
+  const { stack, leaderUrl, followerUrl, index, nats, stream } = servers;
   const isGiven = (variable: string): boolean => (env[variable] ?? '') !== '';
-  const urls = [
-    ...(isGiven(ADDRESS_VARIABLES.leader) ? [leaderUrl] : []),
-    ...(isGiven(ADDRESS_VARIABLES.follower) ? [followerUrl] : []),
-  ];
-  for (const url of urls) await callCluster({ url }, { method: 'DELETE', path: `/${index}?ignore_unavailable=true` });
-  if (isGiven(ADDRESS_VARIABLES.nats)) await (await jetstreamManager(nats)).streams.delete(stream);
+  const removal = async (what: string, remove: () => Promise<unknown>): Promise<void> => {
+    try {
+      await remove();
+    } catch (error) {
+      story.say(story.paint('yellow', `${what} could not be removed: ${failureLines(error)[0]}`));
+    }
+  };
+  const removeIndex = (url: string): Promise<unknown> =>
+    callCluster(
+      { url },
+      { method: 'DELETE', path: `/${index}?ignore_unavailable=true` },
+      AbortSignal.timeout(REMOVED_WITHIN_MS),
+    );
+  if (isGiven(ADDRESS_VARIABLES.leader)) await removal(`${leaderUrl}/${index}`, () => removeIndex(leaderUrl));
+  if (isGiven(ADDRESS_VARIABLES.follower)) await removal(`${followerUrl}/${index}`, () => removeIndex(followerUrl));
+  if (isGiven(ADDRESS_VARIABLES.nats)) await removal(`the stream ${stream}`, () => removeStream(nats, stream));
   await nats.close();
   await stack.stop();
+}
+
+async function removeStream(nats: NatsConnection, stream: string): Promise<void> {
+  try {
+    await (await jetstreamManager(nats)).streams.delete(stream);
+  } catch (error) {
+    // The supervisor makes it, if it comes that far.
+    if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error;
+  }
 }

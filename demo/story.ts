@@ -7,8 +7,8 @@ export interface Story {
   step(title: string): void;
   /** Lines that stay. */
   say(...lines: string[]): void;
-  /** A command as the reader would type it. */
-  command(line: string): void;
+  /** A command as the reader would type it; what goes on in further lines is indented. */
+  command(line: string, ...further: string[]): void;
   /** Lines in place of those shown before; elsewhere than on a terminal every few seconds only. */
   live(lines: readonly string[]): void;
   /** The live lines go, or stay as they are now. */
@@ -45,9 +45,9 @@ export function consoleStory(stdout: NodeJS.WriteStream, env: Readonly<Record<st
       erase();
       write(lines);
     },
-    command(line) {
+    command(line, ...further) {
       erase();
-      write([`${paint('dim', '$')} ${paint('cyan', line)}`]);
+      write([`${paint('dim', '$')} ${paint('cyan', line)}`, ...further.map((more) => `    ${paint('cyan', more)}`)]);
     },
     live(lines) {
       if (!isTty) {

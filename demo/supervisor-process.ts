@@ -116,9 +116,7 @@ function startSupervisor({
       return child.exitCode;
     },
     async logTail() {
-      const lines = (await readFile(logFile, 'utf8').catch(() => ''))
-        .split('\n')
-        .filter((line) => line.startsWith('{'));
+      const lines = (await readFile(logFile, 'utf8').catch(() => '')).trimEnd().split('\n');
       return lines.slice(-LOG_TAIL_LINES).map(shortLogLine);
     },
   };
@@ -128,15 +126,8 @@ const logLine = z.looseObject({ time: z.string(), level: z.string(), message: z.
 
 /** What a person looks for in a line of the log. */
 function shortLogLine(line: string): string {
-  const {
-    time,
-    level,
-    message,
-    service: _s,
-    instance: _i,
-    trace_id: _t,
-    span_id: _p,
-    ...fields
-  } = logLine.parse(JSON.parse(line));
+  if (!line.startsWith('{')) return line;
+  const { time, level, message, ...fields } = logLine.parse(JSON.parse(line));
+  for (const name of ['service', 'instance', 'trace_id', 'span_id']) delete fields[name];
   return `${time.slice(11, 23)} ${level} ${message} ${JSON.stringify(fields)}`.slice(0, LOG_LINE_CHARACTERS);
 }

@@ -1,4 +1,4 @@
-import { failed, failureOf } from '../domain/failure.ts';
+import { FAILURES, Failed, failed, failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } from '../domain/journal.ts';
 import { indexKey } from '../domain/names.ts';
 import { indexSubject } from '../domain/subjects.ts';
@@ -135,7 +135,12 @@ export class FollowerIndex {
         journalId: this.#link.journalId,
       },
       signal,
-    );
+    ).catch((thrown: unknown) => {
+      // A refusal when it is asked for; once it is accepted, something to wait for.
+      if (thrown instanceof Failed && thrown.failure.code === 'leader_closed')
+        throw failed('index_closed', { ...thrown.failure, hint: FAILURES.index_closed.hint });
+      throw thrown;
+    });
     const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
     const { followerUuid, followerShards, aligned } = made;
     await this.append(

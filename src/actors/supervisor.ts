@@ -208,6 +208,11 @@ export class Supervisor implements ControlSurface {
     });
   }
 
+  /** The actor of every pair. */
+  get pairs(): readonly PairActor[] {
+    return [...this.#followed.values()].flatMap(({ pairs }) => pairs);
+  }
+
   /** For metrics: every pair, now. */
   pairStatuses(): readonly PairStatus[] {
     return [...this.#followed.values()].flatMap((followed) => statusesOf(followed, this.#ports.clock));

@@ -29,7 +29,7 @@ const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 const RANGE_THRESHOLD = 20_000;
 const RANGES = 3;
 /** A step ends after about this long, so that it can be drained and its position saved. */
-const STEP_MS = 5000;
+const STEP_MS = 2000;
 const FENCE_WAIT_MS = 5000;
 const FENCE_POLL_MS = 100;
 const RECOUNT_RETRY_MS = 1000;

@@ -16,6 +16,10 @@ export interface Unreliable {
   /** False once the caller's process is gone: nobody hears anything any more, what was sent still runs. */
   readonly alive: () => boolean;
   readonly fate: (method: string, args: readonly unknown[]) => CallFate;
+  /** Asked when the call is about to run: what it fails with because the server is not there. */
+  readonly refuses?: (method: string, args: readonly unknown[]) => Failed | undefined;
+  /** Told +1 when a call is made and -1 when its caller hears. */
+  readonly pending?: (change: 1 | -1, method: string) => void;
 }
 
 /**
@@ -40,8 +44,13 @@ function call(network: Unreliable, method: string, args: readonly unknown[], run
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
   const { runsAfterMs, answersAfterMs, failure } = network.fate(method, args);
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  let told = false;
+  network.pending?.(1, method);
   const tell = (how: () => void): void => {
     signal?.removeEventListener('abort', giveUp);
+    if (told) return;
+    told = true;
+    network.pending?.(-1, method);
     if (network.alive()) how();
   };
   const giveUp = (): void => tell(() => reject(signal?.reason as Error));
@@ -49,7 +58,11 @@ function call(network: Unreliable, method: string, args: readonly unknown[], run
   let answer: Promise<unknown> | undefined;
   if (runsAfterMs !== undefined)
     network.clock.setTimeout(() => {
-      answer = runNow(run);
+      answer = runNow(() => {
+        const refusal = network.refuses?.(method, args);
+        if (refusal !== undefined) throw refusal;
+        return run();
+      });
     }, runsAfterMs);
   network.clock.setTimeout(() => {
     if (failure !== undefined || answer === undefined) tell(() => reject(failure ?? new Error(`${method} never ran`)));

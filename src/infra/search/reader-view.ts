@@ -61,7 +61,7 @@ async function documentsAreFiltered(client: SearchClient, index: string, signal:
 async function fieldsAreHidden(client: SearchClient, index: string, signal: AbortSignal): Promise<boolean> {
   const op = `${client.name} probe for field-level security`;
   const get = { op, method: 'GET', effect: 'read' } as const;
-  const visible = await ask(client, { ...get, path: `${pathOf(index)}/_mapping` }, visibleAnswer, signal);
+  // What is stored is asked for first: a field that a document brings in between is shown and not stored, never the other way round.
   const query = { filter_path: 'metadata.indices.*.mappings', expand_wildcards: 'all' };
   const stored = await ask(
     client,
@@ -69,6 +69,7 @@ async function fieldsAreHidden(client: SearchClient, index: string, signal: Abor
     storedAnswer,
     signal,
   );
+  const visible = await ask(client, { ...get, path: `${pathOf(index)}/_mapping` }, visibleAnswer, signal);
   const shown = new Set(fieldPaths(visible[index]?.mappings));
   return fieldPaths(stored.metadata?.indices[index]?.mappings['_doc']).some((path) => !shown.has(path));
 }

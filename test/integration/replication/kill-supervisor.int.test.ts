@@ -36,7 +36,7 @@ test('a supervisor killed while it bootstraps goes on from its saved cursors', a
   await loadDocuments(world.leader, index, documents);
   let supervisor = await world.start();
   // Small pages, so that there is something to interrupt.
-  await world.follow(index, { max_read_request_operation_count: 100 });
+  await world.follow(index, { max_read_request_operation_count: 25 });
   let before = await left(world, index);
   const total = before[0] !== undefined && before[1] !== undefined ? before[0] + before[1] : 0;
   assert.equal(total, documents);

@@ -1,0 +1,203 @@
+import { present } from '../../src/domain/assert.ts';
+import type { PositionRecord } from '../../src/domain/position.ts';
+import { identityOf, versionOf, type VersionScheme } from '../../src/domain/version.ts';
+import type { PairActor } from '../../src/actors/pair-actor.ts';
+import type { ShardReplicator } from '../../src/replication/shard-replicator.ts';
+import { parseBulk } from '../support/memory-search/memory-follower.ts';
+import { shardOf } from '../support/memory-search/memory-cluster.ts';
+import type { StoredDocument } from '../support/memory-search/memory-shard.ts';
+import type { SimLeader } from './sim-leader.ts';
+import type { SimWorld } from './sim-world.ts';
+
+/** What must hold whatever happens. The first thing that does not ends the simulation. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export class SimCheckers {
+  readonly #world: SimWorld;
+  readonly #leader: SimLeader;
+  /** Replicators whose follower lost or got something behind their back: their counts are wrong until they notice. */
+  readonly #misled = new WeakSet<ShardReplicator>();
+  /** By document: the leader's last operation on it when the follower's copy was told to go, and whether it went. */
+  readonly #deletedUnder = new Map<string, { readonly last: number; gone: boolean }>();
+  #everMisled = false;
+  /** How often each check was made and had something to look at. */
+  readonly made = { counts: 0, settled: 0, positions: 0, writes: 0 };
+
+  constructor(world: SimWorld, leader: SimLeader) {
+    this.#world = world;
+    this.#leader = leader;
+    world.positions.onSave = (record) => this.#saved(record);
+    world.onCall = (cluster, method, args) => {
+      if (cluster === 'replica' && method === 'bulk') this.#arrives((args[0] as { body: Uint8Array }).body);
+    };
+    leader.onRollBack = () => {
+      this.#deletedUnder.clear();
+      this.#nothingRolledBackIsCopied();
+    };
+  }
+
+  /** After something that a replicator can only notice later: a crash of the follower, a write from outside. */
+  mislead(): void {
+    this.#everMisled = true;
+    for (const { session } of this.#pairs()) if (session.replicator !== undefined) this.#misled.add(session.replicator);
+  }
+
+  /** To be called between any two moments. */
+  now(): void {
+    for (const pair of this.#pairs()) {
+      const { replicator } = pair.session;
+      if (replicator === undefined || this.#misled.has(replicator) || !this.#world.follower.find('orders-copy')) continue;
+      const { progress } = replicator;
+      if (this.#world.options.zombieMs > this.#world.options.requestTimeoutMs) continue;
+      if (progress.followerCount !== undefined && !progress.writing) {
+        this.made.counts += 1;
+        const actual = this.#followerDocuments(pair).length;
+        this.#claim(
+          progress.followerCount === actual,
+          `pair ${pair.pair.shard} counts ${progress.followerCount}, the follower has ${actual}`,
+        );
+      }
+      if (replicator.settled && this.#world.pendingCalls === 0 && !replicator.needsStep(pair.session.lastSeen))
+        this.#noDeletedDocument(pair, progress.checkpoint);
+    }
+  }
+
+  #noDeletedDocument(pair: PairActor, checkpoint: number): void {
+    this.made.settled += 1;
+    for (const { id, routing } of this.#followerDocuments(pair)) {
+      const last = this.#leader.lastOperation.get(id);
+      const alive = this.#world.leaderShardOf({ id, routing }).get(id) !== undefined;
+      this.#claim(
+        alive || last === undefined || last > checkpoint,
+        `${id} was deleted on the leader at ${last}, the pair is settled at ${checkpoint}, and the follower has it`,
+      );
+    }
+  }
+
+  /** A write is about to run on the follower. */
+  #arrives(body: Uint8Array): void {
+    const index = present(this.#world.followerIndex, 'a follower index');
+    for (const write of parseBulk(body)) {
+      this.made.writes += 1;
+      const shard = shardOf(index, write);
+      if (write.source === undefined) {
+        const last = this.#leader.lastOperation.get(write.id);
+        if (shard.get(write.id) !== undefined && last !== undefined) this.#deletedUnder.set(write.id, { last, gone: false });
+        continue;
+      }
+      this.#claim(!this.#leader.rolledBack.has(write.source), `${write.id}: a failover of the leader took this back`);
+      const { fields } = JSON.parse(write.source) as { fields: number };
+      const mapped = Object.keys((this.#world.followerMapping()['properties'] as object | undefined) ?? {}).length;
+      this.#claim(fields <= mapped, `${write.id} needs ${fields} fields, the follower's mapping has ${mapped}`);
+    }
+  }
+
+  /** After a bulk ran: nothing that was deleted under a newer operation may have come back. */
+  resurrections(): void {
+    const index = this.#world.followerIndex;
+    if (index === undefined) return;
+    for (const [id, deleted] of this.#deletedUnder) {
+      const copy = index.shards.map((shard) => shard.get(id)).find((found) => found !== undefined);
+      if (copy === undefined) deleted.gone = true;
+      else {
+        const identity = identityOf(this.#scheme(this.#epochOf(copy)), copy.version);
+        this.#claim(
+          !deleted.gone || identity.kind === 'foreign' || identity.seqNo >= deleted.last,
+          `${id} was deleted when the leader was at ${deleted.last}, and came back with an older operation`,
+        );
+        this.#deletedUnder.delete(id);
+      }
+    }
+  }
+
+  /** Called with every record just before it is stored. */
+  #saved({ pair, position }: PositionRecord): void {
+    const shard = Number(pair.split('/').at(-1));
+    const leaderShard = present(this.#world.leaderIndex.shards[shard], 'the leader shard');
+    const index = this.#world.followerIndex;
+    if (index === undefined || position.leader.historyUuid !== leaderShard.historyUuid) return;
+    if (index.shards.some((each, at) => each.historyUuid !== position.follower.historyUuids[at])) return;
+    this.made.positions += 1;
+    const scheme = this.#scheme(position.epoch);
+    for (const document of leaderShard.documents()) {
+      const vouched =
+        document.seqNo <= position.checkpoint ||
+        position.ranges.some(({ from, next }) => document.seqNo >= from && document.seqNo < next);
+      if (!vouched) continue;
+      const followerShard = shardOf(index, document);
+      const copy = followerShard.get(document.id);
+      const there = copy !== undefined && copy.version >= versionOf(scheme, document.seqNo, shard);
+      const where = `position ${position.checkpoint} of ${pair} vouches for ${document.id} at ${document.seqNo}`;
+      this.#claim(there, `${where}, which is not on the follower`);
+      this.#claim(!there || copy.seqNo <= followerShard.syncedSeqNo, `${where}, which is not durable`);
+    }
+  }
+
+  #nothingRolledBackIsCopied(): void {
+    for (const { id, source } of this.#world.followerIndex?.shards.flatMap((shard) => [...shard.documents()]) ?? [])
+      this.#claim(!this.#leader.rolledBack.has(source), `${id} was copied, and a failover of the leader took it back`);
+  }
+
+  /** Both sides, document by document. */
+  identical(): void {
+    const leader = this.#documentsOf(this.#world.leaderIndex.shards.map((shard) => [...shard.documents()]));
+    const follower = this.#documentsOf((this.#world.followerIndex?.shards ?? []).map((shard) => [...shard.documents()]));
+    for (const [id, { source, routing }] of leader) {
+      const copy = follower.get(id);
+      this.#claim(copy !== undefined, `${id} is missing on the follower`);
+      this.#claim(copy?.source === source && copy.routing === routing, `${id} differs on the follower`);
+    }
+    for (const id of follower.keys()) this.#claim(leader.has(id), `${id} is on the follower only`);
+  }
+
+  /** Once everything is quiet: what the pairs believe of the follower is so. */
+  beliefs(): void {
+    for (const pair of this.#pairs()) {
+      const progress = present(pair.session.replicator, 'a replicator').progress;
+      const documents = this.#followerDocuments(pair).length;
+      this.#claim(progress.followerCount === documents, `counted ${progress.followerCount}, there are ${documents}`);
+      const expected = progress.ledger.expectedMaxSeqNo;
+      const maxSeqNo = this.#world.followerIndex?.shards[pair.pair.shard]?.maxSeqNo;
+      if (this.#world.aligned && expected !== undefined)
+        this.#claim(expected === maxSeqNo, `the ledger expects ${expected}, the follower is at ${maxSeqNo}`);
+      if (!this.#everMisled && this.#world.options.zombieMs <= this.#world.options.requestTimeoutMs)
+        this.#claim(progress.counters.scanSurprises === 0, 'a scan found something other than the counts said');
+      this.#claim(progress.counters.conflicts === 0, `${progress.counters.conflicts} conflicts`);
+    }
+  }
+
+  #pairs(): readonly PairActor[] {
+    return this.#world.life?.supervisor.pairs ?? [];
+  }
+
+  #followerDocuments({ pair }: PairActor): readonly StoredDocument[] {
+    const { shards } = present(this.#world.followerIndex, 'a follower index');
+    if (this.#world.aligned) return [...present(shards[pair.shard], 'the shard').documents()];
+    return shards
+      .flatMap((shard) => [...shard.documents()])
+      .filter(({ version }) => (version % 2 ** 44) % this.#world.options.leaderShards === pair.shard);
+  }
+
+  #documentsOf(shards: readonly (readonly StoredDocument[])[]): ReadonlyMap<string, StoredDocument> {
+    const all = new Map<string, StoredDocument>();
+    for (const document of shards.flat()) {
+      this.#claim(!all.has(document.id), `${document.id} is there twice`);
+      all.set(document.id, document);
+    }
+    return all;
+  }
+
+  #epochOf({ version }: StoredDocument): number {
+    return Math.max(1, Math.floor(version / 2 ** 44));
+  }
+
+  #scheme(epoch: number): VersionScheme {
+    return { epoch, leaderShards: this.#world.options.leaderShards };
+  }
+
+  #claim(holds: boolean, otherwise: string): asserts holds {
+    if (!holds) throw new Violation(otherwise);
+  }
+}

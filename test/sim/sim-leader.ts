@@ -1,0 +1,130 @@
+import { present } from '../../src/domain/assert.ts';
+import { shardNumberOf } from '../support/memory-search/memory-cluster.ts';
+import { LEADER, type SimWorld } from './sim-world.ts';
+
+/** The applications that write to the leader, and what happens to its shards. Every source is another one. */
+export class SimLeader {
+  readonly #world: SimWorld;
+  #left: number;
+  #sources = 0;
+  #fields = 0;
+  /** Sequence number of the last operation on each document, deletes too. */
+  readonly lastOperation = new Map<string, number>();
+  /** Sources of operations that a failover took back; they must never be seen on the follower. */
+  readonly rolledBack = new Set<string>();
+  onRollBack: () => void = () => undefined;
+
+  constructor(world: SimWorld) {
+    this.#world = world;
+    this.#left = world.options.operations;
+  }
+
+  get done(): boolean {
+    return this.#left === 0;
+  }
+
+  start(): void {
+    const { clock, random, options } = this.#world;
+    const next = (): void => {
+      if (this.#left === 0) return;
+      if (this.#world.leaderIndex.state === 'open') {
+        this.#left -= 1;
+        this.#operate();
+      }
+      clock.setTimeout(next, random.between(0, options.writerPauseMs));
+    };
+    // Some of it is there before anybody follows.
+    for (let early = random.below(this.#left); early > 0; early -= 1) {
+      this.#left -= 1;
+      this.#operate();
+    }
+    clock.setTimeout(next, 1);
+  }
+
+  #operate(): void {
+    const { random, options, clock } = this.#world;
+    const number = random.below(options.ids);
+    // A third is routed, each document always in the same way.
+    const key = { id: `d${number}`, routing: number % 3 === 0 ? `r${number % 5}` : undefined };
+    const shard = this.#world.leaderShardOf(key);
+    if (shard.isInFlight(key.id)) return;
+    const remove = random.chance(0.35);
+    if (remove && shard.get(key.id) === undefined) return;
+    const source = remove ? undefined : this.#source();
+    if (random.chance(0.1)) {
+      const { seqNo, complete } = shard.reserve({ ...key, source });
+      this.lastOperation.set(key.id, seqNo);
+      clock.setTimeout(complete, random.between(1, 300));
+    } else {
+      const { seqNo } = shard.write({ ...key, source });
+      if (seqNo !== undefined) this.lastOperation.set(key.id, seqNo);
+    }
+    if (random.chance(options.skips)) shard.skip(random.between(1, 30_000));
+    if (random.chance(0.05)) shard.refresh();
+    if (random.chance(0.05) && shard.heldCheckpoint === undefined) {
+      shard.heldCheckpoint = shard.globalCheckpoint;
+      clock.setTimeout(() => (shard.heldCheckpoint = undefined), random.between(10, 3000));
+    }
+    if (random.chance(0.01)) this.#addField();
+  }
+
+  /** Names how many fields the mapping had: a follower that lacks one was written to before its mapping was in step. */
+  #source(): string {
+    this.#sources += 1;
+    return JSON.stringify({ n: this.#sources, fields: this.#fields });
+  }
+
+  #addField(): void {
+    this.#fields += 1;
+    void this.#world.leaderAdmin.putMapping(
+      LEADER.index,
+      { properties: { [`f${this.#fields}`]: { type: 'keyword' } } },
+      AbortSignal.any([]),
+    );
+  }
+
+  /** Another copy of a shard takes over. Nothing at or below the global checkpoint is lost. */
+  failOver(): void {
+    const { random } = this.#world;
+    const index = this.#world.leaderIndex;
+    const number = random.below(index.shards.length);
+    const shard = present(index.shards[number], 'a shard');
+    const lost = shard.rollBackTo(random.between(shard.globalCheckpoint, shard.maxSeqNo));
+    for (const { source } of lost) this.rolledBack.add(source);
+    index.primaryTerms = index.primaryTerms.map((term, at) => (at === number ? term + 1 : term));
+    this.#forgetLastOperations();
+  }
+
+  /** The whole index goes back to a snapshot, under a history of its own. */
+  restore(): void {
+    const { random } = this.#world;
+    const index = this.#world.leaderIndex;
+    for (const [number, shard] of index.shards.entries()) {
+      shard.rollBackTo(random.between(-1, shard.maxSeqNo));
+      shard.historyUuid = `${shard.historyUuid}-restored-${number}`;
+    }
+    index.primaryTerms = index.primaryTerms.map((term) => term + 2);
+    this.#forgetLastOperations();
+  }
+
+  close(): void {
+    const { clock, random, leaderIndex: index } = this.#world;
+    if (index.shards.some((shard) => shard.inFlight > 0)) return;
+    index.state = 'close';
+    clock.setTimeout(() => {
+      index.state = 'open';
+      index.primaryTerms = index.primaryTerms.map((term) => term + 2);
+    }, random.between(50, 2000));
+  }
+
+  #forgetLastOperations(): void {
+    this.lastOperation.clear();
+    for (const shard of this.#world.leaderIndex.shards)
+      for (const { id, seqNo } of shard.documents()) this.lastOperation.set(id, seqNo);
+    this.onRollBack();
+  }
+
+  shardNumberOf(key: { id: string; routing?: string | undefined }): number {
+    return shardNumberOf(this.#world.leaderIndex, key);
+  }
+}
