@@ -1,5 +1,4 @@
 import type { ClusterConfig, Config } from '../config/config.ts';
-import { assert } from '../domain/assert.ts';
 import { failed } from '../domain/failure.ts';
 import { openCluster, type OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
@@ -7,11 +6,9 @@ import { systemClock } from '../infra/system/clock.ts';
 export function openConfigured(cluster: ClusterConfig): OpenCluster {
   const { name, urls, auth, caPem, compression, requestTimeoutMs, maxConnections, readRateLimitBytesPerSecond } =
     cluster;
-  const [first] = urls;
-  assert(first !== undefined, 'the configuration gives every cluster an address');
   return openCluster({
     name,
-    url: first,
+    url: urls,
     auth: auth.kind === 'apiKey' ? { kind: 'apiKey', encoded: auth.apiKey } : auth,
     caPem,
     compression,

@@ -137,8 +137,9 @@ async function run(
 }
 
 /**
- * Two supervisors on one journal would do no harm to the data, whose versions decide, but would take each other's decisions. The journal's
- * expected sequences settle what slips through between this question and the first command served.
+ * Two supervisors on one journal would do no harm to the data, whose versions decide, but would take each other's decisions. Somebody who
+ * listens and does not answer is no reason to stay down: NATS keeps the subscription of a machine that was lost for minutes. The journal's
+ * expected sequences settle what slips through.
  */
 async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
   const transport = natsCommandTransport(nc, { prefix: config.nats.subjectPrefix });
@@ -151,9 +152,8 @@ async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
   try {
     await control.list();
   } catch (thrown) {
-    if (thrown instanceof Failed && thrown.failure.code === 'no_supervisor') return;
-    if (!(thrown instanceof Failed) || thrown.failure.code !== 'command_timeout') throw thrown;
-    // Somebody listens and does not answer: a suspended process may go on at any time.
+    if (thrown instanceof Failed && ['no_supervisor', 'command_timeout'].includes(thrown.failure.code)) return;
+    throw thrown;
   }
   const { servers, subjectPrefix } = config.nats;
   throw failed('supervisor_running', {
@@ -201,9 +201,9 @@ class Clusters {
     const settings = configuredCluster(this.#config, name);
     const cluster = openConfigured(settings);
     const { log, term, narrator } = this.#shared;
-    const { pollIntervalMs, positionIntervalMs } = this.#config.supervisor;
+    const { pollIntervalMs, pollIntervalMaxMs, positionIntervalMs } = this.#config.supervisor;
     const { leader, follower, admin, positions } = cluster;
-    const watcher = new ClusterWatcher({ cluster: leader, clock: systemClock, pollIntervalMs });
+    const watcher = new ClusterWatcher({ cluster: leader, clock: systemClock, pollIntervalMs, pollIntervalMaxMs });
     const keeper = new PositionKeeper({
       follower,
       watcher,

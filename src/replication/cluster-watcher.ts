@@ -33,10 +33,14 @@ interface Request {
   readonly reject: (reason: unknown) => void;
 }
 
+const IDLE_GROWTH = 1.25;
+
 export interface WatcherOptions {
   readonly cluster: ClusterState;
   readonly clock: Clock;
   readonly pollIntervalMs: number;
+  /** The interval grows to this while nothing changes. */
+  readonly pollIntervalMaxMs: number;
 }
 
 /**
@@ -58,10 +62,13 @@ export class ClusterWatcher {
   #tick = 0;
   #running: Promise<void> | undefined;
   #lastPollMs = Number.NEGATIVE_INFINITY;
+  #intervalMs: number;
+  #lastSight = '';
   #latest = new Map<string, Observation>();
 
   constructor(options: WatcherOptions) {
     this.#options = options;
+    this.#intervalMs = options.pollIntervalMs;
   }
 
   get name(): string {
@@ -124,9 +131,10 @@ export class ClusterWatcher {
   }
 
   async #loop(): Promise<void> {
-    const { clock, pollIntervalMs } = this.#options;
+    const { clock } = this.#options;
     while (!this.#stop.signal.aborted) {
-      const dueInMs = this.#watched.size === 0 ? pollIntervalMs : this.#lastPollMs + pollIntervalMs - clock.monotonic();
+      const dueInMs =
+        this.#watched.size === 0 ? this.#intervalMs : this.#lastPollMs + this.#intervalMs - clock.monotonic();
       if (this.#requests.length === 0 && dueInMs > 0) await this.#sleep(dueInMs);
       if (this.#stop.signal.aborted) return;
       if (this.#requests.length > 0 || this.#watched.size > 0) await this.#runTick();
@@ -147,12 +155,13 @@ export class ClusterWatcher {
   async #runTick(): Promise<void> {
     const { clock } = this.#options;
     const requests = this.#requests.splice(0);
-    const everything = clock.monotonic() - this.#lastPollMs >= this.#options.pollIntervalMs;
+    const everything = clock.monotonic() - this.#lastPollMs >= this.#intervalMs;
     const indices = everything ? [...this.#watched.keys()] : [...new Set(requests.map((request) => request.index))];
     if (everything) this.#lastPollMs = clock.monotonic();
     for (const { index } of requests) if (!indices.includes(index)) indices.push(index);
     try {
       const observations = await this.#ask(indices);
+      if (everything) this.#pace(observations);
       for (const index of new Set(requests.map((request) => request.index))) {
         const observation = observations.get(index);
         if (observation !== undefined)
@@ -171,6 +180,17 @@ export class ClusterWatcher {
       for (const index of indices)
         for (const listener of this.#watched.get(index)?.listeners ?? []) listener.failed(failure);
     }
+  }
+
+  /** Looks less often while nothing changes; at once as often as it may when something does. */
+  #pace(observations: ReadonlyMap<string, Observation>): void {
+    const { pollIntervalMs, pollIntervalMaxMs } = this.#options;
+    let operations = 0;
+    for (const { shards } of observations.values()) for (const { maxSeqNo } of shards.values()) operations += maxSeqNo;
+    const sight = `${this.#stateVersion}/${observations.size}/${operations}`;
+    this.#intervalMs =
+      sight === this.#lastSight ? Math.min(pollIntervalMaxMs, this.#intervalMs * IDLE_GROWTH) : pollIntervalMs;
+    this.#lastSight = sight;
   }
 
   async #ask(indices: readonly string[]): Promise<ReadonlyMap<string, Observation>> {

@@ -24,19 +24,24 @@ export type ComparedView = Pick<
 >;
 
 const DAY_MS = 24 * 3600 * 1000;
+/** Saved up while nothing is compared, so that deletes after a quiet time are found at once. */
+const CREDIT_MAX_MS = 2000;
 
 /** When both sides are compared, and what follows from it. Due when deletes are outstanding, when asked for, and once a day. */
 export class Comparison {
   readonly #options: ComparisonOptions;
   #whole = false;
   #dailyAtMs: number;
-  #allowedAtMs = Number.NEGATIVE_INFINITY;
+  /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
+  #creditMs = CREDIT_MAX_MS;
+  #creditAtMs: number;
   #massDeleteAllowed = false;
   /** Whole comparisons that found nothing but what the counts said. */
   completed = 0;
 
   constructor(options: ComparisonOptions) {
     this.#options = options;
+    this.#creditAtMs = options.clock.monotonic();
     // Spread over the day, so that pairs that start together do not compare together.
     this.#dailyAtMs = options.clock.monotonic() + DAY_MS * (0.5 + options.random.next());
   }
@@ -44,7 +49,7 @@ export class Comparison {
   /** The next view is compared whole, even if counts agree. `atOnce`: this one does not wait for its share of time. */
   ask(options: { atOnce: boolean } = { atOnce: false }): void {
     this.#whole = true;
-    if (options.atOnce) this.#allowedAtMs = Number.NEGATIVE_INFINITY;
+    if (options.atOnce) this.#creditMs = Math.max(this.#credit(this.#options.clock.monotonic()), 1);
   }
 
   get asked(): boolean {
@@ -64,12 +69,19 @@ export class Comparison {
       this.#whole = true;
       this.#dailyAtMs = now + DAY_MS;
     }
-    if (progress.followerCount === undefined || now < this.#allowedAtMs) return false;
+    if (progress.followerCount === undefined || this.#credit(now) <= 0) return false;
     return this.#whole || progress.outstandingDeletes > 0;
   }
 
+  #credit(nowMs: number): number {
+    const earnedMs = (nowMs - this.#creditAtMs) * this.#options.scanShare;
+    this.#creditMs = Math.min(CREDIT_MAX_MS, this.#creditMs + earnedMs);
+    this.#creditAtMs = nowMs;
+    return this.#creditMs;
+  }
+
   async run(compared: ComparedView, signal: AbortSignal): Promise<void> {
-    const { progress, narrator, pair, clock, traceId, deleteShareMax, scanShare } = this.#options;
+    const { progress, narrator, pair, clock, traceId, deleteShareMax } = this.#options;
     const { followerCount, outstandingDeletes: expected } = progress;
     if (followerCount === undefined) return;
     const span = narrator.span('delete-scan', pair, traceId());
@@ -83,7 +95,7 @@ export class Comparison {
         'slipstream.missing': report.missing,
       });
       span.end();
-      this.#allowedAtMs = clock.monotonic() + report.comparedMs * (1 / Math.max(scanShare, 0.0001) - 1);
+      this.#creditMs = this.#credit(clock.monotonic()) - report.comparedMs;
       this.#conclude(report, expected);
     } catch (thrown) {
       span.end(failureOf(thrown, 'delete scan'));

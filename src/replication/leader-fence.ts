@@ -1,5 +1,6 @@
 import { failed } from '../domain/failure.ts';
 import type { ShardStats } from '../domain/shard-stats.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Observation } from './cluster-watcher.ts';
 
 /** What the leader shard must still be for the copy to be a copy of it. */
@@ -46,4 +47,34 @@ export function fencedStats(observation: Observation, leader: LeaderIdentity): F
     });
   }
   return { ...stats, primaryTerm };
+}
+
+/** An observation with the numbers of the shard it was made for. */
+export interface FencedSight {
+  readonly stats: FencedStats;
+  readonly observation: Observation;
+}
+
+const WAIT_MS = 5000;
+const POLL_MS = 100;
+/** Looks between two refreshes: a leader with an asynchronous translog moves its global checkpoint late, and a refresh moves it. */
+const LOOKS_A_REFRESH = 10;
+
+/**
+ * Waits until the shard's global checkpoint is at or above `last` under the term of the view (its history is checked by `look`): only
+ * then is there nothing in the view that a failover could roll back. Gives what was seen then; undefined: the view is to be dropped.
+ */
+export async function awaitCheckpoint(
+  look: (refresh: boolean) => Promise<FencedSight>,
+  view: { readonly primaryTerm: number; readonly last: number; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<Observation | undefined> {
+  const deadlineMs = view.clock.monotonic() + WAIT_MS;
+  for (let looks = 0; ; looks += 1) {
+    const { stats, observation } = await look(looks > 0 && looks % LOOKS_A_REFRESH === 0);
+    if (stats.primaryTerm !== view.primaryTerm) return undefined;
+    if (stats.globalCheckpoint >= view.last) return observation;
+    if (view.clock.monotonic() >= deadlineMs) return undefined;
+    await view.clock.sleep(POLL_MS, signal);
+  }
 }

@@ -10,13 +10,16 @@ export type PageWish = Omit<PageRequest, 'size'>;
 export class PageReader {
   readonly #leader: LeaderCluster;
   readonly #budget: ByteBudget;
+  readonly #own: ByteBudget;
   readonly #limits: PageLimits;
   #sizing: PageSizing;
   bytesRead = 0;
 
-  constructor(options: { leader: LeaderCluster; budget: ByteBudget; limits: PageLimits }) {
+  /** `budget`: of the supervisor. `own`: the pair's share of it at most. */
+  constructor(options: { leader: LeaderCluster; budget: ByteBudget; own: ByteBudget; limits: PageLimits }) {
     this.#leader = options.leader;
     this.#budget = options.budget;
+    this.#own = options.own;
     this.#limits = options.limits;
     this.#sizing = firstPage(options.limits);
   }
@@ -29,16 +32,25 @@ export class PageReader {
   ): Promise<T> {
     for (;;) {
       const { documents } = this.#sizing;
-      const lease = await this.#budget.acquire(expectedBytes(this.#sizing), documents, signal);
+      // The pair's own share first: whoever waits for it holds nothing of the others'.
+      const own = await this.#own.acquire(expectedBytes(this.#sizing), documents, signal);
+      const lease = await this.#budget
+        .acquire(expectedBytes(this.#sizing), documents, signal)
+        .catch((thrown: unknown) => {
+          own.release();
+          throw thrown;
+        });
       try {
         const page = await this.#read({ ...wish, size: documents }, signal);
         if (page === 'too large') continue;
+        own.adjust(page.body.length, page.hits.length);
         lease.adjust(page.body.length, page.hits.length);
         this.bytesRead += page.body.length;
         this.#sizing = nextPage(this.#sizing, { documents: page.hits.length, bytes: page.body.length }, this.#limits);
         return await apply(page, page.hits.length >= documents);
       } finally {
         lease.release();
+        own.release();
       }
     }
   }

@@ -6,10 +6,17 @@ import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import type { View } from '../ports/search-cluster.ts';
 import { BulkWriter, type DeleteLine } from './bulk-writer.ts';
 import type { Observation } from './cluster-watcher.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
 import { conflictVerdict } from './conflict-verdict.ts';
 import { FollowerAudit } from './follower-audit.ts';
-import { fencedStats, type FencedStats, type LeaderIdentity } from './leader-fence.ts';
+import {
+  awaitCheckpoint,
+  fencedStats,
+  type FencedSight,
+  type FencedStats,
+  type LeaderIdentity,
+} from './leader-fence.ts';
 import { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { copyRanges } from './range-copy.ts';
@@ -30,8 +37,6 @@ const RANGE_THRESHOLD = 20_000;
 const RANGES = 3;
 /** A step ends after about this long, so that it can be drained and its position saved. */
 const STEP_MS = 2000;
-const FENCE_WAIT_MS = 5000;
-const FENCE_POLL_MS = 100;
 const RECOUNT_RETRY_MS = 1000;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
@@ -61,6 +66,10 @@ export class ShardReplicator {
     this.#reader = new PageReader({
       leader: ports.leader,
       budget: ports.budget,
+      own: new ByteBudget({
+        capacityBytes: parameters.max_write_buffer_size_bytes,
+        capacityOperations: parameters.max_write_buffer_count,
+      }),
       limits: {
         documentsMax: Math.min(parameters.max_read_request_operation_count, setup.resultWindow),
         bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
@@ -228,10 +237,7 @@ export class ShardReplicator {
     this.#primaryTerm = stats.primaryTerm;
   }
 
-  async #observe(
-    options: { refresh: boolean },
-    signal: AbortSignal,
-  ): Promise<{ stats: FencedStats; observation: Observation }> {
+  async #observe(options: { refresh: boolean }, signal: AbortSignal): Promise<FencedSight> {
     const observation = await this.#ports.leaderWatcher.observe(this.#leader.index, options, signal);
     if (observation.versions === undefined && !(await this.#setup.leaderIsGone(signal))) {
       throw failed('shard_unavailable', {
@@ -247,7 +253,8 @@ export class ShardReplicator {
 
   async #copyRanges(stats: FencedStats, signal: AbortSignal): Promise<StepResult> {
     const { progress } = this;
-    if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, RANGES);
+    const ranges = Math.min(RANGES, this.#setup.parameters.max_outstanding_read_requests);
+    if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, ranges);
     const deadlineMs = this.#ports.clock.monotonic() + STEP_MS;
     const target = { reader: this.#reader, clock: this.#ports.clock, progress, wish: this.#wish(stats) };
     await copyRanges(target, deadlineMs, signal, async (page) => {
@@ -351,23 +358,16 @@ export class ShardReplicator {
     return { progress: moved || progress.outstandingDeletes !== known, more: moved || this.#comparison.due };
   }
 
-  /**
-   * Waits until the shard's global checkpoint is at or above `last`, with the same history and term as the view's: only then is there
-   * nothing in it that a failover could roll back. False: the view is to be dropped.
-   */
+  /** False: the view is to be dropped. */
   async #fence(stats: FencedStats, last: number, signal: AbortSignal): Promise<boolean> {
-    const deadline = this.#ports.clock.monotonic() + FENCE_WAIT_MS;
-    for (let round = 0; ; round += 1) {
-      // A leader with an asynchronous translog moves its global checkpoint late; a refresh moves it.
-      const now = await this.#observe({ refresh: round > 0 && round % 10 === 0 }, signal);
-      if (now.stats.primaryTerm !== stats.primaryTerm) return false;
-      if (now.stats.globalCheckpoint >= last) {
-        await this.#setup.syncMetadata(now.observation, signal);
-        return true;
-      }
-      if (this.#ports.clock.monotonic() >= deadline) return false;
-      await this.#ports.clock.sleep(FENCE_POLL_MS, signal);
-    }
+    const look = async (refresh: boolean): Promise<FencedSight> => this.#observe({ refresh }, signal);
+    const safe = await awaitCheckpoint(
+      look,
+      { primaryTerm: stats.primaryTerm, last, clock: this.#ports.clock },
+      signal,
+    );
+    if (safe !== undefined) await this.#setup.syncMetadata(safe, signal);
+    return safe !== undefined;
   }
 
   // --- reading and writing --------------------------------------------------------------------------------------------------

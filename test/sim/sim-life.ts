@@ -105,7 +105,7 @@ export class SimLife {
     const { clock, log, random, narrator, term, requestTimeoutMs } = ports;
     this.clock = clock;
     for (const [name, { leader, follower, admin, positions }] of ports.clusters) {
-      const watcher = new ClusterWatcher({ cluster: leader, clock, pollIntervalMs: 250 });
+      const watcher = new ClusterWatcher({ cluster: leader, clock, pollIntervalMs: 250, pollIntervalMaxMs: 500 });
       const keeper = new PositionKeeper({
         follower,
         watcher,

@@ -20,7 +20,8 @@ export type ClusterAuth =
 export interface SearchClientOptions {
   /** Name of the cluster in the configuration; stands in failures. */
   readonly name: string;
-  readonly url: string;
+  /** One or several nodes of the cluster; a dead one is passed over. */
+  readonly url: string | readonly string[];
   readonly auth: ClusterAuth;
   /** Contents of the CA file (PEM); undefined: the system's CAs. */
   readonly caPem: string | undefined;
@@ -132,7 +133,7 @@ function exchange(client: Client, request: ClusterRequest, signal: AbortSignal):
 
 function createClient({ url, auth, caPem, compression, maxConnections }: SearchClientOptions): Client {
   return new Client({
-    node: url,
+    nodes: typeof url === 'string' ? url : [...url],
     Transport: PlainTransport,
     Connection: PlainConnection,
     ...(auth.kind === 'apiKey' ? { auth: { apiKey: auth.encoded } } : {}),

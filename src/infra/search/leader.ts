@@ -12,6 +12,9 @@ import { type SearchTarget, searchTarget } from './search-target.ts';
 import { copyPreference, primaryPreferences } from './shard-copies.ts';
 import { closeView, openView } from './views.ts';
 
+/** An index without any mapping does not even know `_seq_no`, and refuses to sort on it. */
+const BY_SEQ_NO = [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }];
+
 export function createLeaderCluster(client: SearchClient, engine: EngineProbe): LeaderCluster {
   const { name } = client;
 
@@ -29,7 +32,7 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
   const listRanges: LeaderCluster['listSeqNoRanges'] = async ({ index, shard, ranges, size, view }, signal) => {
     const should = ranges.map(({ from, to }) => ({ range: { _seq_no: { gte: from, lte: to } } }));
     const query = { bool: { filter: { bool: { should } } } };
-    const search = { ...WHOLE_SEARCH, ...LISTING, size, query, sort: [{ _seq_no: 'asc' }] };
+    const search = { ...WHOLE_SEARCH, ...LISTING, size, query, sort: BY_SEQ_NO };
     const request = searchTarget(`${name} listing`, await present(index, shard, view, signal), search);
     const answer = await askSearch(client, request, { shards: 1, countTotal: false }, signal);
     if (view !== undefined) view.id = answer.pit_id ?? view.id;
@@ -82,7 +85,7 @@ function pageSearch(
     size,
     track_total_hits: countTotal,
     ...(upTo === undefined ? { search_after: [after] } : bounds),
-    sort: [{ _seq_no: 'asc' }],
+    sort: BY_SEQ_NO,
     seq_no_primary_term: true,
     version: false,
     ...(excludeVectorsOption ? { _source: { exclude_vectors: false } } : {}),

@@ -166,7 +166,7 @@ export function ownMark(
       'follower_exists',
       follower,
       `index ${name} is a follower of the same leader, kept by another journal`,
-      'Stop the other supervisor, or run slipstream recover.',
+      'Use the journal that keeps it, or follow into a new index.',
     );
   }
   return mark;
