@@ -370,8 +370,6 @@ export class ShardReplicator {
     return safe !== undefined;
   }
 
-  // --- reading and writing --------------------------------------------------------------------------------------------------
-
   async #write(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {
     if (hits.length === 0) return;
     const { shard } = this.#leader;
@@ -402,8 +400,6 @@ export class ShardReplicator {
       this.progress.endWrite(this.#ports.clock.monotonic());
     }
   }
-
-  // --- counting and deletes -------------------------------------------------------------------------------------------------
 
   #recountPossible(now: number): boolean {
     const since = this.progress.unsureAtMs;

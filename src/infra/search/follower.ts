@@ -36,24 +36,14 @@ export function createFollowerCluster(client: SearchClient, engine: EngineProbe)
         { op, method: 'POST', path: `${pathOf(index)}/_bulk`, query: BULK_QUERY, body, effect: 'write' },
         signal,
       );
+      const unsure = { op, cluster: name, status: answer.status, ambiguous: true };
       if (answer.status !== 200)
-        throw failed('unexpected_answer', {
-          op,
-          cluster: name,
-          status: answer.status,
-          reason: `HTTP ${answer.status} to a bulk request`,
-          ambiguous: true,
-        });
+        throw failed('unexpected_answer', { ...unsure, reason: `HTTP ${answer.status} to a bulk request` });
       try {
         return scanBulkAnswer(answer.body, operations);
       } catch (error) {
         if (!(error instanceof WireFormatError)) throw error;
-        throw failed('answer_cut', {
-          op,
-          cluster: name,
-          reason: `${error.message} (${answer.body.length} bytes)`,
-          ambiguous: true,
-        });
+        throw failed('answer_cut', { ...unsure, reason: `${error.message} (${answer.body.length} bytes)` });
       }
     },
     async count(index, shard, signal) {
