@@ -70,7 +70,8 @@ async function assertNothingLeft(said: string): Promise<void> {
     assert.equal(response.status, 404, `${index} is still in the cluster of ${name}`);
   }
   const nats = await connect({ servers: process.env['SLIPSTREAM_NATS_URL'] ?? '' });
-  const streams = await Array.fromAsync((await jetstreamManager(nats)).streams.names());
+  const streams: string[] = [];
+  for await (const name of (await jetstreamManager(nats)).streams.names()) streams.push(name);
   await nats.close();
   assert.deepEqual(
     streams.filter((name) => name.endsWith(index.slice('cities-'.length))),

@@ -32,7 +32,7 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
   const listRanges: LeaderCluster['listSeqNoRanges'] = async ({ index, shard, ranges, size, view }, signal) => {
     const [first, ...others] = ranges.map(({ from, to }) => ({ range: { _seq_no: { gte: from, lte: to } } }));
     const query = others.length === 0 ? first : { bool: { filter: { bool: { should: [first, ...others] } } } };
-    const search = { ...WHOLE_SEARCH, ...LISTING, size, query, sort: [{ _seq_no: 'asc' }] };
+    const search = { ...WHOLE_SEARCH, ...LISTING, size, query, sort: BY_SEQ_NO };
     const request = searchTarget(`${name} listing`, await present(index, shard, view, signal), search);
     const answer = await askSearch(client, request, { shards: 1, countTotal: false }, signal);
     if (view !== undefined) view.id = answer.pit_id ?? view.id;

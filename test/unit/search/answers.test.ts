@@ -116,7 +116,7 @@ describe('a page of a leader', () => {
       size: 10,
       track_total_hits: true,
       search_after: [-1],
-      sort: [{ _seq_no: 'asc' }],
+      sort: [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }],
       seq_no_primary_term: true,
       version: false,
       _source: { exclude_vectors: false },
