@@ -193,7 +193,7 @@ export class PairActor {
     try {
       const outcome = await this.#session.work(this.#shuttingDown ? { ...input, mode: 'drain' } : input, signal);
       this.#bugs = 0;
-      told = tellingOf(outcome, this.#session.replicator?.progress.checkpoint ?? -1);
+      told = tellingOf(outcome);
     } catch (thrown) {
       if (signal.aborted) return;
       told = this.#failure(failureOf(thrown, 'pair worker'), thrown);
@@ -307,6 +307,7 @@ export class PairActor {
 
   #resultOf(after: MachineSnapshot, state: Lifecycle, fact: PairFact): PairSnapshot {
     const { context } = after;
+    const checkpoint = 'checkpoint' in fact && fact.checkpoint >= 0 ? fact.checkpoint : this.#recorded?.checkpoint;
     const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
     return {
       state,
@@ -314,6 +315,7 @@ export class PairActor {
       desired: context.desired,
       epoch: context.epoch,
       ...(context.raiseEpoch ? { raiseEpoch: true } : {}),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
       ...(failure === undefined ? {} : { failure }),
       run: this.#run(fact),
     };
@@ -333,15 +335,41 @@ export class PairActor {
   }
 
   async #append(event: PairEvent, persistence: 'once' | 'for ever'): Promise<void> {
-    const { log, clock, random, narrator } = this.#options.ports;
+    const { log } = this.#options.ports;
+    const append = async (): Promise<number> =>
+      log.append(this.#subject, { entity: 'pair', ...event }, this.#seq, this.#stopping.signal);
+    try {
+      this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
+    } catch (thrown) {
+      if (failureOf(thrown, 'append').code === 'journal_conflict') await this.#refold();
+      throw thrown;
+    }
+  }
+
+  /** Somebody else decided for this pair: its state is what the journal says now, and work begins anew from there. */
+  async #refold(): Promise<void> {
+    const { log, narrator } = this.#options.ports;
+    const latest = await this.#untilReached(async () => log.latestOf(this.#subject, this.#stopping.signal));
+    if (latest?.event.entity !== 'pair') return;
+    narrator.log('warn', 'another supervisor decided for this pair', { pair: this.#key, term: latest.event.term });
+    this.#machine.stop();
+    this.#session.close();
+    this.#recorded = latest.event.result;
+    this.#seq = latest.seq;
+    this.#machine = this.#createMachine();
+    this.#machine.start();
+    this.#options.changed();
+  }
+
+  /** Asks the journal until it answers: what has happened has to be recorded, however long it is away. */
+  async #untilReached<T>(ask: () => Promise<T>): Promise<T> {
+    const { clock, random, narrator } = this.#options.ports;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        this.#seq = await log.append(this.#subject, { entity: 'pair', ...event }, this.#seq, this.#stopping.signal);
-        return;
+        return await ask();
       } catch (thrown) {
-        const failure = failureOf(thrown, 'append');
-        if (persistence === 'once' || failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted)
-          throw thrown;
+        const failure = failureOf(thrown, 'journal');
+        if (failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted) throw thrown;
         if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
         await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
       }
@@ -354,13 +382,12 @@ interface Telling {
   readonly fact: PairFact;
 }
 
-function tellingOf(outcome: WorkOutcome, checkpoint: number): Telling {
+function tellingOf(outcome: WorkOutcome): Telling {
   switch (outcome.type) {
     case 'PAUSED':
-      return { event: { type: 'PAUSED' }, fact: { type: 'PAUSED', checkpoint } };
-    case 'RECOVERED':
-      return { event: { type: 'RECOVERED' }, fact: { type: 'RECOVERED' } };
     case 'BOOTSTRAPPED':
-      return { event: { type: 'BOOTSTRAPPED' }, fact: { type: 'BOOTSTRAPPED', checkpoint: outcome.checkpoint } };
+      return { event: { type: outcome.type }, fact: outcome };
+    case 'RECOVERED':
+      return { event: outcome, fact: outcome };
   }
 }

@@ -13,7 +13,7 @@ import { fittingPosition } from './position-fit.ts';
 
 /** How a worker ended, or what it has to say on its way. */
 export type WorkOutcome =
-  | { readonly type: 'PAUSED' }
+  | { readonly type: 'PAUSED'; readonly checkpoint: number }
   | { readonly type: 'RECOVERED' }
   | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
 
@@ -313,6 +313,6 @@ export class PairSession {
       }
       this.close();
     }
-    return { type: 'PAUSED' };
+    return { type: 'PAUSED', checkpoint: this.#progress?.checkpoint ?? -1 };
   }
 }

@@ -14,6 +14,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
   const { snapshot } = actor;
   const { replicator } = actor.session;
   const { progress } = actor.session;
+  const checkpoint = progress?.checkpoint ?? snapshot?.checkpoint;
   const now = clock.monotonic();
   const seen = actor.session.lastSeen?.shards.get(actor.pair.shard);
   const { attempt, nextTryAtMs, failure } = actor.retry;
@@ -23,9 +24,9 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
   rates.operations.record(written, now);
   rates.bytes.record(read, now);
   const behind =
-    progress === undefined || seen === undefined
+    checkpoint === undefined || seen === undefined
       ? null
-      : Math.max(0, seen.globalCheckpoint - progress.checkpoint) + progress.outstandingDeletes;
+      : Math.max(0, seen.globalCheckpoint - checkpoint) + (progress?.outstandingDeletes ?? 0);
   return {
     leader: index.snapshot.leader,
     follower: index.snapshot.follower,
@@ -37,7 +38,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     ...(nextTryAtMs === undefined ? {} : { nextTryAtMs }),
     epoch: snapshot?.epoch ?? 1,
     aligned: index.snapshot.aligned ?? null,
-    checkpoint: progress?.checkpoint ?? -1,
+    checkpoint: checkpoint ?? -1,
     leaderGlobalCheckpoint: seen?.globalCheckpoint ?? null,
     leaderMaxSeqNo: seen?.maxSeqNo ?? null,
     lagOperations: behind,

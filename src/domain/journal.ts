@@ -65,6 +65,8 @@ export interface PairSnapshot {
   readonly epoch: number;
   /** The epoch is to be raised before anything is copied. */
   readonly raiseEpoch?: boolean;
+  /** The checkpoint that the last fact told of. */
+  readonly checkpoint?: number;
   /** Why it is retrying or fatal. */
   readonly failure?: Failure;
   /** Identifies the trace of the current run and how many transitions it has. */

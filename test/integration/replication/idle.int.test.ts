@@ -71,7 +71,7 @@ test('an idle pair writes nothing to either cluster and searches neither', async
   assert.ok(asked.length > 0, 'it goes on looking');
   t.diagnostic(`${asked.length} requests in ${IDLE_MS} ms: ${[...new Set(asked)].join(', ')}`);
 
-  await world.leader.ok('PUT', `/${index}/_doc/new`, { at: 'the end' });
+  await world.leader.ok('PUT', `/${index}/_doc/new`, { at: 1000 });
   await world.awaitSettled(index);
   assert.ok((await world.compare(index)).equal, 'and wakes up');
 });
