@@ -296,13 +296,20 @@ export class FollowerIndex {
       fact,
       result,
     };
-    this.#seq = await this.#ports.log.append(
-      indexSubject(this.#snapshot.follower),
-      { entity: 'index', ...event },
-      this.#seq,
-      signal,
-    );
-    this.#snapshot = result;
+    const { log } = this.#ports;
+    const subject = indexSubject(this.#snapshot.follower);
+    try {
+      this.#seq = await log.append(subject, { entity: 'index', ...event }, this.#seq, signal);
+      this.#snapshot = result;
+    } catch (thrown) {
+      if (failureOf(thrown, 'append').code !== 'journal_conflict') throw thrown;
+      // An earlier try may have been stored although its answer was lost.
+      const latest = await log.latestOf(subject, signal);
+      if (latest?.event.entity !== 'index') throw thrown;
+      this.#seq = latest.seq;
+      this.#snapshot = latest.event.result;
+      if (this.#snapshot.state !== result.state) throw thrown;
+    }
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -119,7 +119,7 @@ export class PairActor {
   /** Takes up the folded state, or starts a new life. */
   async start(cause: EventCause): Promise<void> {
     this.#machine.start();
-    if (this.#recorded === undefined) await this.#send({ type: 'STARTED' }, { type: 'STARTED' }, cause, 'once');
+    if (this.#recorded === undefined) await this.#send({ type: 'STARTED' }, { type: 'STARTED' }, cause, 'for ever');
   }
 
   /** Accepted when it returns: the decision is in the journal. Throws `Failed` when the journal cannot be reached. */
@@ -159,10 +159,15 @@ export class PairActor {
     const { ports, parameters } = this.#options;
     const worker = fromCallback<WorkerEvent, WorkerInput>(({ input, receive }) => {
       const left = new AbortController();
-      receive(() => this.#session.drain());
+      let { mode } = input;
+      receive(() => {
+        // It may not have begun yet.
+        mode = 'drain';
+        this.#session.drain();
+      });
       const before = this.#worker;
       // The one before has been told to end; two never move the same data.
-      this.#worker = before.then(() => this.#work(input, left.signal));
+      this.#worker = before.then(() => this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
       return () => left.abort(new DOMException('the state was left', 'AbortError'));
     });
     const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
@@ -191,7 +196,7 @@ export class PairActor {
     if (signal.aborted) return;
     let told: Telling;
     try {
-      const outcome = await this.#session.work(this.#shuttingDown ? { ...input, mode: 'drain' } : input, signal);
+      const outcome = await this.#session.work(input, signal);
       this.#bugs = 0;
       told = tellingOf(outcome);
     } catch (thrown) {
@@ -201,7 +206,7 @@ export class PairActor {
     // An orderly stop is no event: the pair goes on at the next start.
     if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
     // Not awaited: the mailbox moves the machine, which may end this worker.
-    void this.#send(told.event, told.fact, { cause: 'cycle' }, 'for ever').catch((thrown: unknown) => {
+    void this.#send(told.event, told.fact, { cause: 'cycle' }, 'for ever', left).catch((thrown: unknown) => {
       if (!this.#stopping.signal.aborted)
         this.#options.ports.narrator.log('error', 'an outcome was not recorded', {
           pair: this.#key,
@@ -247,8 +252,16 @@ export class PairActor {
     fact: PairFact,
     cause: EventCause,
     persistence: 'once' | 'for ever',
+    /** Aborted when the state that this comes from has been left: it is no news then. */
+    left?: AbortSignal,
   ): Promise<void> {
-    const turn = this.#mailbox.then(() => this.#handle(event, fact, cause, persistence));
+    await this.#inTurn(async () => {
+      if (left?.aborted !== true) await this.#handle(event, fact, cause, persistence);
+    });
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#mailbox.then(work);
     this.#mailbox = turn.catch(() => undefined);
     await turn;
   }
@@ -341,17 +354,21 @@ export class PairActor {
     try {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
-      if (failureOf(thrown, 'append').code === 'journal_conflict') await this.#refold();
+      const { code, ambiguous } = failureOf(thrown, 'append');
+      if (code === 'journal_conflict') await this.#refold();
+      // Whoever asked is told now; whether it was accepted is what the journal says.
+      else if (ambiguous === true) this.#inTurn(() => this.#refold()).catch(() => undefined);
       throw thrown;
     }
   }
 
-  /** Somebody else decided for this pair: its state is what the journal says now, and work begins anew from there. */
+  /** If the journal says more than this actor appended: its state is what the journal says now, and work begins anew from there. */
   async #refold(): Promise<void> {
-    const { log, narrator } = this.#options.ports;
+    const { log, narrator, term } = this.#options.ports;
     const latest = await this.#untilReached(async () => log.latestOf(this.#subject, this.#stopping.signal));
-    if (latest?.event.entity !== 'pair') return;
-    narrator.log('warn', 'another supervisor decided for this pair', { pair: this.#key, term: latest.event.term });
+    if (latest?.event.entity !== 'pair' || latest.seq <= this.#seq) return;
+    if (latest.event.term !== term)
+      narrator.log('warn', 'another supervisor decided for this pair', { pair: this.#key, term: latest.event.term });
     this.#machine.stop();
     this.#session.close();
     this.#recorded = latest.event.result;

@@ -82,6 +82,10 @@ export class PairSession {
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
     let replicator = await this.#open(input, signal);
+    if (input.mode === 'attempt') {
+      const { followerSide, snapshot } = this.#options.index;
+      await followerSide.watcher.observe(snapshot.follower.index, { refresh: false }, signal);
+    }
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
       if (replicator.audit.restarted) replicator = await this.#reopen(input, signal);
@@ -165,9 +169,10 @@ export class PairSession {
         reason: fit.void ?? `there is no saved position of ${key}`,
       });
     }
-    // A void position could come to look valid again once new writes raise the follower's numbers.
-    const leftOver = stored !== undefined && fit.position === undefined;
-    if (leftOver) await followerSide.positions.remove([key], signal);
+    // Even a void position names the history that its epoch was copied from.
+    const before = stored?.record.position;
+    const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
+    const historyUuid = named ? before.leader.historyUuid : await this.#leaderHistory(signal);
     const replicator = new ShardReplicator(
       {
         leader: leaderSide.leader,
@@ -188,7 +193,7 @@ export class PairSession {
           uuid: snapshot.leaderUuid,
           shards: snapshot.shards,
           shard: pair.shard,
-          historyUuid: fit.position?.leader.historyUuid,
+          historyUuid,
         },
         followerIndex: pair.follower.index,
         epoch: input.epoch,
@@ -207,11 +212,27 @@ export class PairSession {
     this.#replicator = replicator;
     this.#progress = replicator.progress;
     this.#attach(replicator);
-    this.#keep(replicator, input.epoch, leftOver ? undefined : stored?.token);
+    this.#keep(replicator, input.epoch, stored?.token);
+    // The history is on record before anything of it is copied: another one is then known as such, whenever that is. A void position is
+    // replaced by it, which could come to look valid again once new writes raise the follower's numbers.
+    if (fit.position === undefined) await followerSide.keeper.saveNow(pair, false, signal);
     // A count that was saved as trustworthy is so only until the first write.
     if (stored?.record.position.clean === true && fit.position !== undefined)
       await followerSide.keeper.saveNow(pair, false, signal);
     return replicator;
+  }
+
+  async #leaderHistory(signal: AbortSignal): Promise<string> {
+    const { index, pair } = this.#options;
+    const { leader } = index.snapshot;
+    const { shards } = await index.leaderSide.watcher.observe(leader.index, { refresh: false }, signal);
+    const stats = shards.get(pair.shard);
+    if (stats !== undefined) return stats.historyUuid;
+    throw failed('shard_unavailable', {
+      op: 'open pair',
+      cluster: leader.cluster,
+      reason: `no primary of shard ${pair.shard} of ${leader.index} answers`,
+    });
   }
 
   #keep(replicator: ShardReplicator, epoch: number, token: PositionToken | undefined): void {
@@ -232,6 +253,7 @@ export class PairSession {
       index.leaderSide.watcher.watch(index.snapshot.leader.index, {
         observed: (observation) => {
           this.#seen = observation;
+          this.#watchFailure = undefined;
           replicator.leaderObserved(observation);
           this.#wake?.();
         },
@@ -245,7 +267,11 @@ export class PairSession {
           replicator.followerObserved(observation);
           if (replicator.audit.restarted || replicator.needsStep(this.#seen)) this.#wake?.();
         },
-        failed: () => undefined,
+        // Also while there is nothing to write: nobody follows into a cluster that does not answer.
+        failed: (failure) => {
+          this.#watchFailure = failure;
+          this.#wake?.();
+        },
       }),
       index.onChange(() => this.#wake?.()),
       index.audited(replicator),

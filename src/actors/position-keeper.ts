@@ -38,6 +38,7 @@ export interface KeeperOptions {
 
 const DURABLE_WAIT_MS = 15_000;
 const DURABLE_POLL_MS = 50;
+const SAVE_TRIES_MAX = 3;
 
 /**
  * Saves the positions of all pairs of one follower cluster, in bulk, at most once an interval for a pair that moved, and only when the
@@ -82,7 +83,19 @@ export class PositionKeeper {
   async saveNow(ref: PairRef, clean: boolean, signal: AbortSignal): Promise<void> {
     const entry = this.#entries.get(pairKey(ref));
     if (entry === undefined) return;
-    await this.#enqueue(() => this.#save([entry], clean, signal));
+    for (let tries = 1; ; tries += 1) {
+      let left: readonly Entry[] = [];
+      await this.#enqueue(async () => {
+        left = await this.#save([entry], clean, signal);
+      });
+      if (left.length === 0) return;
+      if (tries < SAVE_TRIES_MAX) continue;
+      throw failed('shard_unavailable', {
+        op: 'save positions',
+        cluster: this.#options.follower.name,
+        reason: `the position of ${pairKey(ref)} cannot be saved now: a shard does not answer, or the record changes`,
+      });
+    }
   }
 
   /** One save at a time: tokens follow each other. */
@@ -112,7 +125,8 @@ export class PositionKeeper {
     }
   }
 
-  async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<void> {
+  /** Gives those that could not be saved; they stay dirty. */
+  async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
     const { clock, follower, store, journalId, term, flushIntervalMs } = this.#options;
     // The drafts first: whatever happens afterwards is not vouched for.
     const drafts = entries.flatMap((entry) => {
@@ -149,6 +163,11 @@ export class PositionKeeper {
         if (outcome?.kind === 'saved') entry.token = outcome.token;
         else await this.#reclaim(entry, write.record, signal);
       }
+      const left = drafts
+        .map(({ entry }) => entry)
+        .filter((entry) => !writes.some((write, at) => write.entry === entry && saved[at]?.kind === 'saved'));
+      for (const entry of left) entry.dirty = true;
+      return left;
     } catch (thrown) {
       for (const entry of entries) entry.dirty = true;
       throw thrown;
@@ -167,7 +186,6 @@ export class PositionKeeper {
       });
     }
     entry.token = stored?.token;
-    entry.dirty = true;
   }
 
   /** The follower's side of the positions, once everything acknowledged before this call is durable on every shard. */

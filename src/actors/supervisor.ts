@@ -8,7 +8,7 @@ import type {
   StatusQuery,
   TargetCommand,
 } from '../domain/commands.ts';
-import { failed } from '../domain/failure.ts';
+import { failed, failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -57,6 +57,18 @@ export class Supervisor implements ControlSurface {
 
   /** Reads the newest event of every subject and takes every pair up where it was. */
   async start(): Promise<void> {
+    const { indices, pairs } = await this.#fold();
+    await Promise.all(
+      [...indices.values()]
+        .filter(({ snapshot }) => snapshot.state !== 'unfollowed')
+        .map((folded) => this.#takeUp(folded, pairs, { cause: 'start' })),
+    );
+  }
+
+  async #fold(): Promise<{
+    readonly indices: ReadonlyMap<string, Folded<IndexSnapshot>>;
+    readonly pairs: ReadonlyMap<string, Folded<PairSnapshot>>;
+  }> {
     const indices = new Map<string, Folded<IndexSnapshot>>();
     const pairs = new Map<string, Folded<PairSnapshot>>();
     for (const { subject, seq, event } of await this.#ports.log.latest(this.#stop.signal)) {
@@ -64,11 +76,7 @@ export class Supervisor implements ControlSurface {
       if (event.entity === 'index') indices.set(subject, { snapshot: event.result, seq });
       else pairs.set(subject, { snapshot: event.result, seq });
     }
-    await Promise.all(
-      [...indices.values()]
-        .filter(({ snapshot }) => snapshot.state !== 'unfollowed')
-        .map((folded) => this.#takeUp(folded, pairs, { cause: 'start' })),
-    );
+    return { indices, pairs };
   }
 
   /** Work ends at the next safe point; positions are saved; the journal stays as it is. */
@@ -128,10 +136,24 @@ export class Supervisor implements ControlSurface {
         fact: { type: 'FOLLOWED' as const, commandId: cause.commandId },
         result: snapshot,
       };
-      const seq = await this.#ports.log.append(subject, event, this.#lastSeqs.get(subject) ?? 0, this.#stop.signal);
-      await this.#takeUp({ snapshot, seq }, new Map(), cause);
+      const seq = await this.#ports.log
+        .append(subject, event, this.#lastSeqs.get(subject) ?? 0, this.#stop.signal)
+        .catch((thrown: unknown) => this.#takeUpAccepted(thrown, subject, cause));
+      if (seq !== undefined) await this.#takeUp({ snapshot, seq }, new Map(), cause);
+      const followed = this.#find(follower).index.snapshot.leader;
+      if (indexKey(followed) !== indexKey(leader))
+        throw failed('already_followed', { op: 'follow', reason: `${key} follows ${indexKey(followed)} already` });
     });
     return this.#result(command, cause.commandId, this.#find(follower).pairs, (state) => state === 'following');
+  }
+
+  /** An earlier command may have been accepted although its answer was lost; otherwise throws what was thrown. */
+  async #takeUpAccepted(thrown: unknown, subject: string, cause: EventCause): Promise<undefined> {
+    if (failureOf(thrown, 'follow').code !== 'journal_conflict') throw thrown;
+    const { indices, pairs } = await this.#fold();
+    const accepted = indices.get(subject);
+    if (accepted === undefined || accepted.snapshot.state === 'unfollowed') throw thrown;
+    await this.#takeUp(accepted, pairs, cause);
   }
 
   async unfollow(command: TargetCommand): Promise<CommandResult> {

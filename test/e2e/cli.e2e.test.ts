@@ -88,6 +88,17 @@ async function configure(file: string, text: string): Promise<void> {
   await writeFile(join(folder, file), text);
 }
 
+async function removeStream(): Promise<void> {
+  const nats = await connect({ servers: address('SLIPSTREAM_NATS_URL') });
+  try {
+    const { streams } = await jetstreamManager(nats);
+    // There is none when no supervisor ever ran.
+    for await (const name of streams.names()) if (name === STREAM) await streams.delete(name);
+  } finally {
+    await nats.close();
+  }
+}
+
 /** A running `slipstream start`. */
 function startSupervisor(): { readonly ended: Promise<number | null>; stop(): void } {
   const child = spawn(join(folder, 'node_modules', '.bin', 'slipstream'), ['start'], {
@@ -126,9 +137,7 @@ telemetry: { traces: { exporter: none } }
   after(async () => {
     for (const name of ['SLIPSTREAM_LEADER_URL', 'SLIPSTREAM_FOLLOWER_URL'])
       await call({ url: address(name) }, 'DELETE', `/${INDEX}?ignore_unavailable=true`);
-    const nats = await connect({ servers: address('SLIPSTREAM_NATS_URL') });
-    await (await jetstreamManager(nats)).streams.delete(STREAM);
-    await nats.close();
+    await removeStream();
     await rm(folder, { recursive: true });
   });
 

@@ -85,7 +85,10 @@ async function step({ world, checkers, troubles }: Stage, end: () => boolean): P
       if (end()) return;
       polledMs = world.clock.monotonic();
     }
-    if (!world.clock.runNext() && !end()) throw new Violation(`nothing is left to happen: ${stateOf(world)}`);
+    if (!world.clock.runNext()) {
+      if (end()) return;
+      throw new Violation(`nothing is left to happen: ${stateOf(world)}`);
+    }
     await settled();
     checkers.resurrections();
     checkers.now();

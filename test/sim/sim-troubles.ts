@@ -94,7 +94,7 @@ export class SimTroubles {
 
   #writeToFollower(): void {
     if (this.#world.followerIndex === undefined) return;
-    this.#checkers.mislead();
+    this.#checkers.mislead({ foreign: true });
     this.#foreign += 1;
     this.#world.follower.write(FOLLOWER.index, { id: `foreign-${this.#foreign}`, source: '{}' });
   }
@@ -156,17 +156,20 @@ export class SimTroubles {
       if (random.chance(0.5)) await life.supervisor.pause(command);
       else await life.supervisor.resume(command);
     } catch (thrown) {
-      if (!(thrown instanceof Failed)) throw thrown;
+      // A command that a stop overtakes ends with it.
+      if (!(thrown instanceof Failed) && !this.#changing) throw thrown;
     }
   }
 
   /** Everybody wants everything to run. */
   async resumeAll(): Promise<void> {
-    const { life } = this.#world;
-    const paused = present(life, 'a living process').supervisor.pairs.some(
-      ({ snapshot }) => snapshot?.desired === 'paused',
-    );
-    if (paused) await life?.supervisor.resume({ follower: FOLLOWER });
+    const { life, clock } = this.#world;
+    const { supervisor } = present(life, 'a living process');
+    while (supervisor.pairs.some(({ snapshot }) => snapshot?.desired === 'paused')) {
+      // A fault of the journal that was waiting for its append may still meet this one.
+      await supervisor.resume({ follower: FOLLOWER }).catch(ignoreFailed);
+      await clock.sleep(1000);
+    }
   }
 
   /** Work that takes a while; a process that died in the middle never ends it. */
@@ -177,4 +180,8 @@ export class SimTroubles {
       });
     }, afterMs);
   }
+}
+
+function ignoreFailed(thrown: unknown): void {
+  if (!(thrown instanceof Failed)) throw thrown;
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PositionRecord } from '../../../src/domain/position.ts';
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
+import { operationsLeft, total } from '../../support/copy-left.ts';
 import { createChurnIndex, differencesFromExpected, startChurn } from '../../support/churn/churn.ts';
-import { maxSeqNos, openWorld, type World } from '../../support/replication-world.ts';
+import { openWorld } from '../../support/replication-world.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
@@ -12,19 +12,6 @@ import { until } from '../../support/until.ts';
 /** After an unclean end counts are not trusted until every request of the past has ended. */
 const REQUEST_TIMEOUT_MS = 3000;
 const SETTLED_WITHIN_MS = 120_000;
-
-/** Leader operations of one shard that a position leaves to be copied. */
-function operationsLeft(record: PositionRecord | undefined, maxSeqNo: number): number {
-  if (record === undefined) return maxSeqNo + 1;
-  const { checkpoint, ranges } = record.position;
-  const end = ranges.at(-1)?.to ?? checkpoint;
-  return ranges.reduce((left, { next, to }) => left + Math.max(0, to - next + 1), maxSeqNo - end);
-}
-
-async function left(world: World, index: string): Promise<readonly number[]> {
-  const goals = await maxSeqNos(world.leader, index);
-  return Promise.all([0, 1].map(async (shard) => operationsLeft(await world.position(index, shard), goals.get(shard) ?? -1)));
-}
 
 test('a supervisor killed while it bootstraps goes on from its saved cursors', async (t: TestContext) => {
   const kills = bySize({ short: 2, full: 10 });
@@ -37,27 +24,26 @@ test('a supervisor killed while it bootstraps goes on from its saved cursors', a
   let supervisor = await world.start();
   // Small pages, so that there is something to interrupt.
   await world.follow(index, { max_read_request_operation_count: 25 });
-  let before = await left(world, index);
-  const total = before[0] !== undefined && before[1] !== undefined ? before[0] + before[1] : 0;
-  assert.equal(total, documents);
+  let before = await operationsLeft(world, index);
+  assert.equal(total(before), documents);
   const trail: string[] = [];
   for (let kill = 1; kill <= kills; kill += 1) {
     const saved = before;
     await until('a cursor is saved', 60_000, async () => {
-      const now = await left(world, index);
+      const now = await operationsLeft(world, index);
       return now.every((operations, shard) => operations < (saved[shard] ?? 0)) ? true : undefined;
     });
     await delay(random() * 1500);
     await supervisor.kill();
-    const after = await left(world, index);
+    const after = await operationsLeft(world, index);
     trail.push(after.join('+'));
     for (const shard of [0, 1]) assert.ok((after[shard] ?? 0) < (before[shard] ?? 0), 'positions only move forwards');
     before = after;
     supervisor = await world.start();
   }
   const pairs = await world.awaitSettled(index, SETTLED_WITHIN_MS);
-  t.diagnostic(`left after each kill: ${trail.join(', ')} of ${total}; written since the last: ${pairs.map((pair) => pair.operationsWritten).join('+')}`);
-  assert.ok((before[0] ?? 0) + (before[1] ?? 0) > 0, 'the last kill was before the end');
+  t.diagnostic(`left after each kill: ${trail.join(', ')} of ${documents}; written since the last: ${pairs.map((pair) => pair.operationsWritten).join('+')}`);
+  assert.ok(total(before) > 0, 'the last kill was before the end');
   for (const pair of pairs) {
     assert.equal(pair.operationsWritten, before[pair.shard], `shard ${pair.shard} wrote what was left, and nothing twice`);
     assert.equal(pair.conflicts, 0);
