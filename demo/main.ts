@@ -55,13 +55,16 @@ function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => controller.abort(new Interrupted(name)));
+  // Whoever reads this has gone away, as after a hang-up.
+  process.stdout.on('error', () => controller.abort(new Interrupted('SIGHUP')));
   return controller.signal;
 }
 
 async function main(options: Options): Promise<number> {
   const story = consoleStory(process.stdout, process.env);
   const startedMs = performance.now();
-  let result: object = { ok: false };
+  let result: object = {};
+  let took = '';
   const finish = (exitCode: number, ...lines: string[]): number => {
     story.say('', ...lines);
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -73,15 +76,17 @@ async function main(options: Options): Promise<number> {
       story,
       env: process.env,
       signal: interruption(),
-      tell: (figures) => (result = figures),
+      tell: (figures) => {
+        result = figures;
+        took = seconds(performance.now() - startedMs);
+      },
     });
-    const took = seconds(performance.now() - startedMs);
     const next = options.keep ? [] : NEXT;
     return finish(0, `Identical, in ${took}. Everything is stopped, and what it made is removed.`, ...next);
   } catch (error) {
+    result = { ok: false, failure: failureLines(error).join('\n') };
     if (error instanceof Interrupted)
       return finish(128 + constants.signals[error.by], `Stopped by ${error.by}. Nothing is left behind.`);
-    result = { ok: false, failure: failureLines(error).join('\n') };
     return finish(1, ...failureLines(error).map((line) => story.paint('red', line)));
   }
 }

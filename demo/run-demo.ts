@@ -87,19 +87,19 @@ async function evidence(slipstream: SlipstreamCommand, supervisor: SupervisorPro
 async function stayUp({ story, servers, signal }: Stage): Promise<void> {
   const { index, stack } = servers;
   story.step('Yours now');
-  story.say(`Everything stays up until Ctrl-C here. In another terminal:`);
-  story.say('');
-  for (const line of [
-    `cd ${stack.folder}`,
-    './slipstream status --watch',
-    `./slipstream pause ${FOLLOWER}:${index}/0 --wait`,
-    `./slipstream resume ${FOLLOWER}:${index}/0 --wait`,
-    `./slipstream events ${FOLLOWER}:${index}`,
-    `curl -XPOST '${servers.leaderUrl}/${index}/_doc?refresh' -H 'content-type: application/json' -d '{"name":"Atlantis"}'`,
-    `curl '${servers.followerUrl}/${index}/_search?q=name:Atlantis&pretty'`,
-    `./slipstream verify ${FOLLOWER}:${index} --content`,
-  ])
-    story.command(line);
+  story.say('Everything stays up until Ctrl-C here. In another terminal:', '');
+  const copy = `${FOLLOWER}:${index}`;
+  story.command(`cd ${stack.folder}`);
+  story.command('./slipstream status --watch');
+  story.command(`./slipstream pause ${copy}/0 --wait`);
+  story.command(`./slipstream resume ${copy}/0 --wait`);
+  story.command(`./slipstream events ${copy}`);
+  story.command(
+    `curl -XPUT ${servers.leaderUrl}/${index}/_doc/atlantis \\`,
+    '-H content-type:application/json -d \'{"name":"Atlantis"}\'',
+  );
+  story.command(`curl ${servers.followerUrl}/${index}/_doc/atlantis`);
+  story.command(`./slipstream verify ${copy} --content`);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve());

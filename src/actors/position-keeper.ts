@@ -50,7 +50,7 @@ export class PositionKeeper {
   readonly #entries = new Map<string, Entry>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  #saving: Promise<unknown> = Promise.resolve();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -84,10 +84,7 @@ export class PositionKeeper {
     const entry = this.#entries.get(pairKey(ref));
     if (entry === undefined) return;
     for (let tries = 1; ; tries += 1) {
-      let left: readonly Entry[] = [];
-      await this.#enqueue(async () => {
-        left = await this.#save([entry], clean, signal);
-      });
+      const left = await this.#enqueue(() => this.#save([entry], clean, signal));
       if (left.length === 0) return;
       if (tries < SAVE_TRIES_MAX) continue;
       throw failed('shard_unavailable', {
@@ -99,10 +96,10 @@ export class PositionKeeper {
   }
 
   /** One save at a time: tokens follow each other. */
-  async #enqueue(work: () => Promise<void>): Promise<void> {
+  async #enqueue<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#saving.then(work);
     this.#saving = turn.catch(() => undefined);
-    await turn;
+    return turn;
   }
 
   async #loop(): Promise<void> {

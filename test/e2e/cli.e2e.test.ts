@@ -114,7 +114,7 @@ describe('the installed package', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipstream-cli-'));
     const pack = await run('npm', ['pack', ROOT, '--pack-destination', folder, '--json', '--loglevel=error']);
-    assert.equal(pack.code, 0, pack.stderr);
+    assert.equal(pack.code, 0, pack.stdout + pack.stderr);
     const tarball = /slipstream-ccr-[\w.-]+\.tgz/.exec(pack.stdout)?.[0] ?? assert.fail(pack.stdout);
     await configure('package.json', '{"private":true}');
     const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];

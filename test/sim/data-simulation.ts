@@ -92,6 +92,7 @@ async function step({ world, checkers, troubles }: Stage, end: () => boolean): P
     await settled();
     checkers.resurrections();
     checkers.now();
+    if (checkers.violation !== undefined) throw checkers.violation;
     if (troubles.defect !== undefined) throw troubles.defect;
     if (world.clock.steps > STEPS_MAX) throw new Violation(`no end after ${STEPS_MAX} steps: ${stateOf(world)}`);
   }

@@ -23,6 +23,7 @@ export class SimCheckers {
   readonly #deletedUnder = new Map<string, { readonly last: number; gone: boolean }>();
   #everMisled = false;
   #foreign = false;
+  violation: Violation | undefined;
   /** How often each check was made and had something to look at. */
   readonly made = { counts: 0, settled: 0, positions: 0, writes: 0 };
 
@@ -203,7 +204,10 @@ export class SimCheckers {
     return { epoch, leaderShards: this.#world.options.leaderShards };
   }
 
+  /** The first one is kept: what is thrown inside a port is an answer to its caller, who takes it for a failure of the cluster. */
   #claim(holds: boolean, otherwise: string): asserts holds {
-    if (!holds) throw new Violation(otherwise);
+    if (holds) return;
+    this.violation ??= new Violation(`at ${this.#world.clock.monotonic()} ms: ${otherwise}`);
+    throw this.violation;
   }
 }

@@ -122,7 +122,10 @@ export class SimTroubles {
     try {
       await life?.supervisor.follow({ leader: LEADER, follower: FOLLOWER, parameters: options.parameters, settings });
     } catch (thrown) {
-      if (!(thrown instanceof Failed)) throw thrown;
+      if (!(thrown instanceof Failed)) {
+        if (this.#changing) return;
+        throw thrown;
+      }
       if (thrown.failure.code === 'already_followed') return;
       clock.setTimeout(() => this.#later(() => this.#followAgain(), 0), 200);
     }

@@ -40,10 +40,14 @@ export async function churnWhileFollowing(world: World, run: ChurnRun): Promise<
     onBatch: ({ operations }) => run.onProgress?.(operations),
   });
   const follower = world.followerOf(index);
-  const reached = (share: number): Promise<true> =>
-    until('the writers go on', 600_000, async () =>
-      churn.report().operations >= share * run.operations ? true : undefined,
-    );
+  // Writers that fail end the waiting at once.
+  const reached = (share: number): Promise<unknown> =>
+    Promise.race([
+      churn.done,
+      until('the writers go on', 600_000, async () =>
+        churn.report().operations >= share * run.operations ? true : undefined,
+      ),
+    ]);
   try {
     await reached(0.3);
     const pause = await world.control.pause({ follower, shard: PAUSED_SHARD, waitMs: EFFECTIVE_WITHIN_MS });
@@ -53,7 +57,7 @@ export async function churnWhileFollowing(world: World, run: ChurnRun): Promise<
     assert.ok(resume.effective, 'the resume is effective');
   } catch (thrown) {
     churn.stop();
-    await churn.done;
+    await churn.done.catch(() => undefined);
     throw thrown;
   }
   const report = await churn.done;

@@ -229,8 +229,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       await follower
         .call('POST', '/.replication_checkpoint/_delete_by_query?conflicts=proceed&refresh=true', query)
         .catch(() => undefined);
-      const jsm = await jetstreamManager(nats);
-      await jsm.streams.delete(stream).catch(() => undefined);
+      await jetstreamManager(nats)
+        .then((jsm) => jsm.streams.delete(stream))
+        .catch(() => undefined);
       await nats.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -15,7 +15,7 @@ const SETTLED_WITHIN_MS = 120_000;
 
 test('a supervisor killed while it bootstraps goes on from its saved cursors', async (t: TestContext) => {
   const kills = bySize({ short: 2, full: 10 });
-  const documents = bySize({ short: 60_000, full: 240_000 });
+  const documents = bySize({ short: 60_000, full: 400_000 });
   const random = seededRandom(11);
   await using world = await openWorld({ requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const index = world.name('-bootstrap');
