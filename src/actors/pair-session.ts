@@ -209,6 +209,8 @@ export class PairSession {
         counters: this.#counters,
       },
     );
+    // What the position was found to fit is what the audit compares with from now on.
+    replicator.followerObserved(followerNow);
     this.#replicator = replicator;
     this.#progress = replicator.progress;
     this.#attach(replicator);
@@ -241,7 +243,8 @@ export class PairSession {
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
       if (historyUuid === undefined || replicator.audit.restarted) return undefined;
-      const { checkpoint, ranges, followerCount = null } = progress;
+      const { followerCount = null } = progress;
+      const { checkpoint, ranges } = progress.safe;
       return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
@@ -254,7 +257,7 @@ export class PairSession {
         observed: (observation) => {
           this.#seen = observation;
           this.#watchFailure = undefined;
-          replicator.leaderObserved(observation);
+          if (replicator.leaderObserved(observation)) index.followerSide.keeper.moved(pair);
           this.#wake?.();
         },
         failed: (failure) => {

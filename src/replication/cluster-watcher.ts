@@ -49,8 +49,8 @@ export interface WatcherOptions {
  * asks for one; requests that come together share a tick, and an index is refreshed at most once in it, after its statistics were read,
  * so that everything at or below the observed global checkpoint is visible when the answer arrives.
  *
- * The metadata is read before the statistics: a term observed here is never newer than the checkpoint beside it, so comparing the terms
- * of two observations finds every failover between them.
+ * The metadata is read after the statistics: a term observed here is never older than the numbers beside it, so a term that is still that of
+ * an earlier observation proves that no failover came before these numbers were read.
  */
 export class ClusterWatcher {
   readonly #options: WatcherOptions;
@@ -197,6 +197,7 @@ export class ClusterWatcher {
     const { cluster, clock } = this.#options;
     const { signal } = this.#stop;
     const startedAtMs = clock.monotonic();
+    const stats = await cluster.shardStats(indices, signal);
     const stateVersion = await cluster.stateVersion(signal);
     const unknown = indices.some((index) => this.#watched.get(index)?.versions === undefined);
     if (stateVersion !== this.#stateVersion || unknown) {
@@ -206,7 +207,6 @@ export class ClusterWatcher {
       // Kept as it was read before: a change in between is then seen by the next tick.
       this.#stateVersion = stateVersion;
     }
-    const stats = await cluster.shardStats(indices, signal);
     this.#tick += 1;
     const observations = new Map<string, Observation>();
     for (const index of indices) {

@@ -56,6 +56,8 @@ export interface FencedSight {
 }
 
 const WAIT_MS = 5000;
+/** A delete may be the leader's last operation, which an asynchronous translog makes safe only when it is synced next (5 s). */
+const WAIT_FOR_ALL_MS = 15_000;
 const POLL_MS = 100;
 /** Looks between two refreshes: a leader with an asynchronous translog moves its global checkpoint late, and a refresh moves it. */
 const LOOKS_A_REFRESH = 10;
@@ -63,17 +65,20 @@ const LOOKS_A_REFRESH = 10;
 /**
  * Waits until the shard's global checkpoint is at or above `last` under the term of the view (its history is checked by `look`): only
  * then is there nothing in the view that a failover could roll back. Gives what was seen then; undefined: the view is to be dropped.
+ * `last` says only what the view shows; what an operation above it hides comes back with a failover. `all`: every operation that is there now.
  */
 export async function awaitCheckpoint(
   look: (refresh: boolean) => Promise<FencedSight>,
-  view: { readonly primaryTerm: number; readonly last: number; readonly clock: Clock },
+  view: { readonly primaryTerm: number; readonly last: number | 'all'; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<Observation | undefined> {
-  const deadlineMs = view.clock.monotonic() + WAIT_MS;
+  const deadlineMs = view.clock.monotonic() + (view.last === 'all' ? WAIT_FOR_ALL_MS : WAIT_MS);
+  let { last } = view;
   for (let looks = 0; ; looks += 1) {
     const { stats, observation } = await look(looks > 0 && looks % LOOKS_A_REFRESH === 0);
     if (stats.primaryTerm !== view.primaryTerm) return undefined;
-    if (stats.globalCheckpoint >= view.last) return observation;
+    if (last === 'all') last = stats.maxSeqNo;
+    if (stats.globalCheckpoint >= last) return observation;
     if (view.clock.monotonic() >= deadlineMs) return undefined;
     await view.clock.sleep(POLL_MS, signal);
   }

@@ -40,12 +40,24 @@ export function newCounters(): PairCounters {
   };
 }
 
+/** How far the leader was read. */
+interface Reach {
+  readonly checkpoint: number;
+  readonly ranges: readonly RangeCursor[];
+}
+
 /** What is known of one pair's data, and how far it is. Times are of the monotonic clock, in ms. */
 export class PairProgress {
   /** C: every leader operation at or below is applied. */
   checkpoint = -1;
   /** Unfinished ranges of a long way to go; empty in normal following. */
   ranges: readonly RangeCursor[] = [];
+  /**
+   * What of this no failover of the leader can make untrue. An operation above the global checkpoint, a delete above all, hides the document that it
+   * replaces; when it is taken back, that document is there again, below a checkpoint that has passed it.
+   */
+  safe: Reach = { checkpoint: -1, ranges: [] };
+  #unproven: { readonly reach: Reach; readonly maxSeqNo: number } | undefined;
   /** Applied operations above C. */
   readonly appliedAbove = new Set<number>();
   /** Live documents of this pair on the follower; undefined: unknown until recounted. */
@@ -110,6 +122,39 @@ export class PairProgress {
   audit(maxSeqNo: number, startedAtMs: number): LedgerVerdict | undefined {
     if (!this.quietSince(startedAtMs)) return undefined;
     return verdictOf(this.ledger, maxSeqNo);
+  }
+
+  restore({ checkpoint, ranges }: Reach): void {
+    this.safe = { checkpoint, ranges };
+    this.rewind();
+  }
+
+  /** Of the leader under the same term as when all of this was read, by requests that started afterwards. True: more is safe than before. */
+  proven({ globalCheckpoint, maxSeqNo }: { globalCheckpoint: number; maxSeqNo: number }): boolean {
+    const before = this.safe;
+    if (this.#unproven !== undefined && globalCheckpoint >= this.#unproven.maxSeqNo) {
+      this.safe = this.#unproven.reach;
+      this.#unproven = undefined;
+    }
+    if (this.allSafe) this.#unproven = undefined;
+    else {
+      const reach = { checkpoint: this.checkpoint, ranges: this.ranges };
+      if (globalCheckpoint >= maxSeqNo) this.safe = reach;
+      else this.#unproven ??= { reach, maxSeqNo };
+    }
+    return this.safe !== before;
+  }
+
+  get allSafe(): boolean {
+    return this.safe.checkpoint === this.checkpoint && this.safe.ranges === this.ranges;
+  }
+
+  /** After a failover of the leader: numbers above the safe checkpoint may be given anew, and what was hidden may be there again. */
+  rewind(): void {
+    this.checkpoint = this.safe.checkpoint;
+    this.ranges = this.safe.ranges;
+    this.#unproven = undefined;
+    this.appliedAbove.clear();
   }
 
   advance(checkpoint: number): void {

@@ -1,14 +1,12 @@
 import { failed } from '../domain/failure.ts';
 import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
-import { versionOf, type VersionScheme } from '../domain/version.ts';
-import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
+import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
-import { BulkWriter, type DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-writer.ts';
 import type { Observation } from './cluster-watcher.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
-import { conflictVerdict } from './conflict-verdict.ts';
 import { FollowerAudit } from './follower-audit.ts';
 import {
   awaitCheckpoint,
@@ -19,6 +17,7 @@ import {
 } from './leader-fence.ts';
 import { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
+import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
 import { countPair } from './recount.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
@@ -44,7 +43,7 @@ export class ShardReplicator {
   readonly progress: PairProgress;
   readonly #ports: ReplicatorPorts;
   readonly #setup: ReplicatorSetup;
-  readonly #writer: BulkWriter;
+  readonly #writer: PairWriter;
   readonly #reader: PageReader;
   readonly #scheme: VersionScheme;
   readonly audit: FollowerAudit;
@@ -55,6 +54,8 @@ export class ShardReplicator {
   #viewDue = true;
   #recountAtMs = Number.NEGATIVE_INFINITY;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last step ended; infinite while one runs. */
+  #steppedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup) {
     this.#ports = ports;
@@ -75,25 +76,7 @@ export class ShardReplicator {
         bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
       },
     });
-    this.#writer = new BulkWriter({
-      follower: ports.follower,
-      index: setup.followerIndex,
-      clock: ports.clock,
-      random: ports.random,
-      limits: {
-        operationsMax: parameters.max_write_request_operation_count,
-        bytesMax: parameters.max_write_request_size_bytes,
-        outstandingMax: Math.min(parameters.max_outstanding_write_requests, 4),
-        retryDelayMaxMs: parameters.max_retry_delay_ms,
-      },
-      events: {
-        answered: (tally) => this.progress.answered(tally),
-        unsure: () => this.progress.unsure(ports.clock.monotonic()),
-        retried: () => {
-          this.progress.counters.retries += 1;
-        },
-      },
-    });
+    this.#writer = new PairWriter(ports, setup, this.progress, this.#scheme);
     this.audit = new FollowerAudit({
       progress: this.progress,
       cluster: ports.follower.name,
@@ -117,10 +100,7 @@ export class ShardReplicator {
 
   #restore(position: Position | undefined): void {
     const { progress } = this;
-    if (position !== undefined) {
-      progress.checkpoint = position.checkpoint;
-      progress.ranges = position.ranges;
-    }
+    if (position !== undefined) progress.restore(position);
     const maxSeqNo = position?.follower.maxSeqNos[this.#leader.shard];
     if (this.#setup.fresh) progress.recounted(0, this.#setup.aligned ? -1 : undefined);
     else if (position?.clean === true && position.followerCount !== null)
@@ -166,10 +146,13 @@ export class ShardReplicator {
     this.#comparison.allowMassDelete();
   }
 
-  /** Listens to the passive observations of the leader, for the lag. */
-  leaderObserved(observation: Observation): void {
-    const stats = observation.shards.get(this.#leader.shard);
-    if (stats !== undefined) this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
+  /** Listens to the passive observations of the leader, for the lag and for what is safe. True: there is more to save. */
+  leaderObserved({ shards, versions, startedAtMs }: Observation): boolean {
+    const stats = shards.get(this.#leader.shard);
+    if (stats === undefined) return false;
+    this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
+    const sameTerm = versions?.primaryTerms[this.#leader.shard] === this.#primaryTerm;
+    return sameTerm && startedAtMs >= this.#steppedAtMs && this.progress.proven(stats);
   }
 
   /** Listens to the passive observations of the follower: a foreign write or a rollback shows in its numbers. */
@@ -205,6 +188,7 @@ export class ShardReplicator {
       stats.maxSeqNo > progress.checkpoint ||
       progress.ranges.length > 0 ||
       this.#viewDue ||
+      (!progress.allSafe && observation.versions.primaryTerms[this.#leader.shard] !== this.#primaryTerm) ||
       this.audit.rolledBack !== undefined ||
       (progress.followerCount === undefined && this.#recountPossible(now)) ||
       this.#comparison.due
@@ -212,6 +196,15 @@ export class ShardReplicator {
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {
+    this.#steppedAtMs = Number.POSITIVE_INFINITY;
+    try {
+      return await this.#step(signal);
+    } finally {
+      this.#steppedAtMs = this.#ports.clock.monotonic();
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<StepResult> {
     if (this.audit.rolledBack !== undefined) throw this.audit.rolledBack;
     const now = this.#ports.clock.monotonic();
     if (this.progress.followerCount === undefined && this.#recountPossible(now)) await this.#recount(signal);
@@ -232,9 +225,13 @@ export class ShardReplicator {
 
   #adopt(stats: FencedStats): void {
     if (this.#leader.historyUuid === undefined) this.#leader = { ...this.#leader, historyUuid: stats.historyUuid };
-    // After a failover numbers above the checkpoint may be given anew.
-    if (this.#primaryTerm !== stats.primaryTerm) this.progress.appliedAbove.clear();
+    const failedOver = this.#primaryTerm !== undefined && this.#primaryTerm !== stats.primaryTerm;
     this.#primaryTerm = stats.primaryTerm;
+    if (!failedOver) this.progress.proven(stats);
+    else {
+      this.progress.rewind();
+      this.#viewDue = true;
+    }
   }
 
   async #observe(options: { refresh: boolean }, signal: AbortSignal): Promise<FencedSight> {
@@ -260,7 +257,7 @@ export class ShardReplicator {
     await copyRanges(target, deadlineMs, signal, async (page) => {
       const fence = await this.#observe({ refresh: false }, signal);
       await this.#setup.syncMetadata(fence.observation, signal);
-      await this.#write(page, page.hits, signal);
+      await this.#writer.write(page, page.hits, signal);
     });
     // The next view closes the window.
     if (progress.ranges.length === 0) this.#viewDue = true;
@@ -322,7 +319,7 @@ export class ShardReplicator {
       // Where nothing is new, nothing has to be safe.
       if (hits.length > 0) {
         if (!(await this.#fence(stats, last, signal))) return 'moved';
-        await this.#write(page, hits, signal);
+        await this.#writer.write(page, hits, signal);
         for (const hit of hits) if (hit.seqNo > stats.globalCheckpoint) this.progress.appliedAbove.add(hit.seqNo);
         this.progress.advance(Math.min(last, stats.globalCheckpoint));
       }
@@ -359,7 +356,7 @@ export class ShardReplicator {
   }
 
   /** False: the view is to be dropped. */
-  async #fence(stats: FencedStats, last: number, signal: AbortSignal): Promise<boolean> {
+  async #fence(stats: FencedStats, last: number | 'all', signal: AbortSignal): Promise<boolean> {
     const look = async (refresh: boolean): Promise<FencedSight> => this.#observe({ refresh }, signal);
     const safe = await awaitCheckpoint(
       look,
@@ -370,35 +367,20 @@ export class ShardReplicator {
     return safe !== undefined;
   }
 
-  async #write(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {
-    if (hits.length === 0) return;
-    const { shard } = this.#leader;
-    const conflicts = await this.#writing(() =>
-      this.#writer.writeHits(page, hits, (hit) => versionOf(this.#scheme, hit.seqNo, shard), signal),
-    );
-    if (conflicts.length === 0) return;
-    this.progress.counters.conflicts += conflicts.length;
-    const { followerIndex: index, aligned } = this.#setup;
-    throw await conflictVerdict(
-      { follower: this.#ports.follower, index, scheme: this.#scheme, shard, aligned },
-      conflicts,
-      signal,
-    );
-  }
-
-  async #deleting(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
-    const conflicts = await this.#writing(() => this.#writer.writeDeletes(lines, signal));
-    this.progress.counters.conflicts += conflicts.length;
-    return conflicts;
-  }
-
-  async #writing<T>(work: () => Promise<T>): Promise<T> {
-    this.progress.beginWrite();
-    try {
-      return await work();
-    } finally {
-      this.progress.endWrite(this.#ports.clock.monotonic());
-    }
+  async #deleting(
+    lines: readonly DeleteLine[],
+    stats: FencedStats,
+    signal: AbortSignal,
+  ): Promise<readonly number[]> {
+    if (lines.length === 0) return [];
+    // The leader's delete, which the view does not show, must not be taken back either.
+    if (!(await this.#fence(stats, 'all', signal)))
+      throw failed('leader_moved_primary', {
+        op: 'delete scan',
+        cluster: this.#leader.cluster,
+        reason: `deletes on shard ${this.#leader.shard} are not safe from a failover yet`,
+      });
+    return this.#writer.remove(lines, signal);
   }
 
   #recountPossible(now: number): boolean {
@@ -431,7 +413,7 @@ export class ShardReplicator {
         view,
         globalCheckpoint: stats.globalCheckpoint,
         upTo,
-        writeDeletes: (lines) => this.#deleting(lines, signal),
+        writeDeletes: (lines) => this.#deleting(lines, stats, signal),
         resend: (seqNos) => this.#resend(seqNos, stats, signal),
       },
       signal,
@@ -443,7 +425,7 @@ export class ShardReplicator {
     for (const seqNo of seqNos) {
       const wish = { ...this.#wish(stats), after: seqNo - 1, upTo: seqNo, size: 1, countTotal: false };
       const page = await this.#ports.leader.readPage(wish, signal);
-      await this.#write(page, page.hits, signal);
+      await this.#writer.write(page, page.hits, signal);
     }
   }
 }

@@ -125,7 +125,10 @@ function converged({ life, leaderIndex }: SimWorld): boolean {
     pairs.every(({ session: { replicator, lastSeen }, snapshot, pair }) => {
       if (replicator === undefined || snapshot?.state !== 'following' || snapshot.desired !== 'running') return false;
       const maxSeqNo = leaderIndex.shards[pair.shard]?.maxSeqNo ?? -1;
-      return replicator.settled && replicator.progress.checkpoint >= maxSeqNo && !replicator.needsStep(lastSeen);
+      const { checkpoint, outstandingDeletes, followerCount, leaderCount } = replicator.progress;
+      const complete = replicator.settled && checkpoint >= maxSeqNo && outstandingDeletes === 0;
+      // In the middle of a step that has just counted again, the counts need not agree.
+      return complete && followerCount === leaderCount && !replicator.needsStep(lastSeen);
     })
   );
 }

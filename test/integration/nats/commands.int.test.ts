@@ -191,9 +191,17 @@ it('gives the status of 10,000 pairs, which no single message can hold', async (
   assert.equal((await nats.client().list()).length, 200);
   const first = (await nats.request(`${nats.prefix}.cmd.status`)).json<{ result: unknown[]; next: string }>();
   const second = (await nats.request(`${nats.prefix}.cmd.status`, JSON.stringify({ cursor: first.next }))).json<{
-    result: { follower: { index: string } }[];
+    result: { follower: { index: string }; pairs: { shard: number }[] }[];
   }>();
-  assert.equal(second.result[0]?.follower.index, first.next.split('/')[1]);
+  const [{ follower: next, pairs } = { follower: { index: '' }, pairs: [] }] = second.result;
+  const [cluster, index = '', shard] = first.next.split('/');
+  assert.equal(cluster, 'replica');
+  // The pair right behind the last one of the first page, be it of the same index or of the next.
+  const last = statuses
+    .flatMap((status) => status.pairs)
+    .findIndex((pair) => pair.follower.index === index && pair.shard === Number(shard));
+  const behind = statuses.flatMap((status) => status.pairs)[last + 1];
+  assert.deepEqual([next.index, pairs[0]?.shard], [behind?.follower.index, behind?.shard]);
 });
 
 it('shares commands among supervisors, each command reaching one', async () => {

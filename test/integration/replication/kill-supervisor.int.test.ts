@@ -29,10 +29,12 @@ test('a supervisor killed while it bootstraps goes on from its saved cursors', a
   const trail: string[] = [];
   for (let kill = 1; kill <= kills; kill += 1) {
     const saved = before;
-    await until('a cursor is saved', 60_000, async () => {
-      const now = await operationsLeft(world, index);
-      return now.every((operations, shard) => operations < (saved[shard] ?? 0)) ? true : undefined;
-    });
+    let seen: readonly number[] = saved;
+    const moved = async (): Promise<true | undefined> => {
+      seen = await operationsLeft(world, index);
+      return seen.every((operations, shard) => operations < (saved[shard] ?? 0)) ? true : undefined;
+    };
+    await until('cursors of both shards are saved', 60_000, moved, () => `left: ${trail.join(', ')}, now ${seen.join('+')}`);
     await delay(random() * 1500);
     await supervisor.kill();
     const after = await operationsLeft(world, index);

@@ -1,0 +1,76 @@
+import { versionOf, type VersionScheme } from '../domain/version.ts';
+import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
+import { BulkWriter, type DeleteLine } from './bulk-writer.ts';
+import { conflictVerdict } from './conflict-verdict.ts';
+import type { PairProgress } from './pair-progress.ts';
+import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
+
+/** Writes one pair's documents and deletes under their versions, and keeps account of them in its progress. */
+export class PairWriter {
+  readonly #ports: Pick<ReplicatorPorts, 'follower' | 'clock'>;
+  readonly #setup: ReplicatorSetup;
+  readonly #progress: PairProgress;
+  readonly #scheme: VersionScheme;
+  readonly #bulk: BulkWriter;
+
+  constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, progress: PairProgress, scheme: VersionScheme) {
+    const { follower, clock, random } = ports;
+    const { parameters } = setup;
+    this.#ports = ports;
+    this.#setup = setup;
+    this.#progress = progress;
+    this.#scheme = scheme;
+    this.#bulk = new BulkWriter({
+      follower,
+      index: setup.followerIndex,
+      clock,
+      random,
+      limits: {
+        operationsMax: parameters.max_write_request_operation_count,
+        bytesMax: parameters.max_write_request_size_bytes,
+        outstandingMax: Math.min(parameters.max_outstanding_write_requests, 4),
+        retryDelayMaxMs: parameters.max_retry_delay_ms,
+      },
+      events: {
+        answered: (tally) => progress.answered(tally),
+        unsure: () => progress.unsure(clock.monotonic()),
+        retried: () => {
+          progress.counters.retries += 1;
+        },
+      },
+    });
+  }
+
+  /** Resolves when the follower has acknowledged all of them; throws `Failed` otherwise, and for every conflict. */
+  async write(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {
+    if (hits.length === 0) return;
+    const { followerIndex: index, aligned, leader } = this.#setup;
+    const { shard } = leader;
+    const conflicts = await this.#account(() =>
+      this.#bulk.writeHits(page, hits, (hit) => versionOf(this.#scheme, hit.seqNo, shard), signal),
+    );
+    if (conflicts.length === 0) return;
+    this.#progress.counters.conflicts += conflicts.length;
+    throw await conflictVerdict(
+      { follower: this.#ports.follower, index, scheme: this.#scheme, shard, aligned },
+      conflicts,
+      signal,
+    );
+  }
+
+  /** Positions of deletes that met a newer document. */
+  async remove(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
+    const conflicts = await this.#account(() => this.#bulk.writeDeletes(lines, signal));
+    this.#progress.counters.conflicts += conflicts.length;
+    return conflicts;
+  }
+
+  async #account<T>(work: () => Promise<T>): Promise<T> {
+    this.#progress.beginWrite();
+    try {
+      return await work();
+    } finally {
+      this.#progress.endWrite(this.#ports.clock.monotonic());
+    }
+  }
+}

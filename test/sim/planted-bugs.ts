@@ -1,0 +1,130 @@
+import { present } from '../../src/domain/assert.ts';
+import { BulkBody } from '../../src/domain/wire/bulk-body.ts';
+import type { IndexShardStats, ShardStats } from '../../src/domain/shard-stats.ts';
+import type { LeaderCluster } from '../../src/ports/leader-cluster.ts';
+import { shardOf } from '../support/memory-search/memory-cluster.ts';
+import { parseBulk } from '../support/memory-search/memory-follower.ts';
+import type { SimOptions } from './sim-options.ts';
+import { LEADER, type PortWrapper, type SimWorld } from './sim-world.ts';
+
+/** A defect that the production code would have, made by what stands between it and its ports; and what the simulation says of it. */
+export interface PlantedBug {
+  readonly name: string;
+  readonly wrap: PortWrapper;
+  readonly caughtAs: RegExp;
+  /** Where it shows at all only in some company. */
+  readonly options?: (options: SimOptions) => SimOptions;
+}
+
+export const PLANTED: readonly PlantedBug[] = [
+  {
+    name: 'a position one further than the copy',
+    caughtAs: /vouches for .* which is not on the follower/,
+    wrap: (ports) => ({
+      ...ports,
+      positions: over(ports.positions, {
+        save: (writes, signal) =>
+          ports.positions.save(
+            writes.map(({ record, token }) => {
+              const { position } = record;
+              return { record: { ...record, position: { ...position, checkpoint: position.checkpoint + 1 } }, token };
+            }),
+            signal,
+          ),
+      }),
+    }),
+  },
+  {
+    name: 'deletes under the version of the copy instead of that of the global checkpoint',
+    caughtAs: /came back with an older operation/,
+    options: (options) => ({
+      ...options,
+      zombieMs: 60_000,
+      ids: 5,
+      operations: 250,
+      writerPauseMs: 150,
+      faults: { ...quiet(options), call: 0.12 },
+    }),
+    wrap: (ports, world) => ({
+      ...ports,
+      follower: over(ports.follower, {
+        bulk: (request, signal) => ports.follower.bulk({ ...request, body: underOwnVersions(request.body, world) }, signal),
+      }),
+    }),
+  },
+  {
+    name: 'created documents that are not counted',
+    caughtAs: /counts \d+, the follower has \d+/,
+    wrap: (ports) => ({
+      ...ports,
+      follower: over(ports.follower, {
+        bulk: async (request, signal) =>
+          (await ports.follower.bulk(request, signal)).map((item) =>
+            item.result === 'created' ? { ...item, result: 'updated' } : item,
+          ),
+      }),
+    }),
+  },
+  {
+    name: 'a leader that is not refreshed before it is read',
+    caughtAs: /vouches for|is missing on the follower|differs on the follower|does not come right/,
+    wrap: (ports) => ({
+      ...ports,
+      leader: ports.leader.name === LEADER.cluster ? over(ports.leader, { refresh: () => Promise.resolve() }) : ports.leader,
+    }),
+  },
+  {
+    name: 'positions that are saved before the follower is durable',
+    caughtAs: /which is not durable/,
+    wrap: (ports) => ({
+      ...ports,
+      leader: ports.leader.name === LEADER.cluster ? ports.leader : withStats(ports.leader, allDurable),
+      follower: over(ports.follower, { flush: () => Promise.resolve() }),
+    }),
+  },
+  {
+    name: 'operations of the leader that are copied before they are safe from a failover',
+    caughtAs: /a failover of the leader took (this|it) back|vouches for/,
+    options: (options) => ({ ...options, writerPauseMs: 30, faults: { ...quiet(options), leaderFailover: 0.05 } }),
+    wrap: (ports) => ({
+      ...ports,
+      leader: ports.leader.name === LEADER.cluster ? withStats(ports.leader, allDurable) : ports.leader,
+    }),
+  },
+];
+
+function quiet({ faults }: SimOptions): SimOptions['faults'] {
+  return Object.fromEntries(Object.keys(faults).map((name) => [name, 0])) as unknown as SimOptions['faults'];
+}
+
+function allDurable(stats: ShardStats): ShardStats {
+  return { ...stats, globalCheckpoint: stats.maxSeqNo };
+}
+
+/** The port with some of its methods replaced. */
+function over<P extends object>(port: P, methods: Partial<P>): P {
+  return new Proxy(port, {
+    get: (target, name, receiver) => Reflect.get(name in methods ? methods : target, name, receiver) as unknown,
+  });
+}
+
+function withStats(port: LeaderCluster, change: (stats: ShardStats) => ShardStats): LeaderCluster {
+  const changed = (shards: IndexShardStats): IndexShardStats =>
+    new Map([...shards].map(([shard, stats]) => [shard, change(stats)]));
+  return over(port, {
+    shardStats: async (indices, signal) =>
+      new Map([...(await port.shardStats(indices, signal))].map(([index, shards]) => [index, changed(shards)])),
+  });
+}
+
+function underOwnVersions(body: Uint8Array, world: SimWorld): Uint8Array {
+  const writes = parseBulk(body);
+  if (writes.some(({ source }) => source !== undefined)) return body;
+  const index = present(world.followerIndex, 'a follower index');
+  const deletes = new BulkBody(body.length);
+  for (const write of writes) {
+    const own = shardOf(index, write).get(write.id)?.version ?? write.version ?? 0;
+    deletes.addDelete(write.id, write.routing, own);
+  }
+  return deletes.bytes();
+}
