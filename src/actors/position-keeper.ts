@@ -124,7 +124,7 @@ export class PositionKeeper {
 
   /** Gives those that could not be saved; they stay dirty. */
   async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
-    const { clock, follower, store, journalId, term, flushIntervalMs } = this.#options;
+    const { clock, store, journalId, term, flushIntervalMs } = this.#options;
     // The drafts first: whatever happens afterwards is not vouched for.
     const drafts = entries.flatMap((entry) => {
       const draft = entry.draft();
@@ -135,8 +135,8 @@ export class PositionKeeper {
       const flushed = new Set(
         drafts.filter(({ entry }) => entry.flushFirst()).map(({ entry }) => entry.ref.follower.index),
       );
-      await Promise.all([...flushed].map((index) => follower.flush(index, signal)));
-      const durable = await this.#durable([...new Set(drafts.map(({ entry }) => entry.ref.follower.index))], signal);
+      const indices = [...new Set(drafts.map(({ entry }) => entry.ref.follower.index))];
+      const durable = await this.#durable(indices, flushed, signal);
       const writes = drafts.flatMap(({ entry, draft }) => {
         const side = durable.get(entry.ref.follower.index);
         if (flushed.has(entry.ref.follower.index)) entry.notBeforeMs = clock.monotonic() + flushIntervalMs;
@@ -186,18 +186,24 @@ export class PositionKeeper {
   }
 
   /** The follower's side of the positions, once everything acknowledged before this call is durable on every shard. */
-  async #durable(indices: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Position['follower']>> {
+  async #durable(
+    indices: readonly string[],
+    flushed: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Position['follower']>> {
     const sides = await Promise.all(
-      indices.map(async (index) => [index, await this.#durableIndex(index, signal)] as const),
+      indices.map(async (index) => [index, await this.#durableIndex(index, flushed.has(index), signal)] as const),
     );
     return new Map(sides.flatMap(([index, side]) => (side === undefined ? [] : [[index, side]])));
   }
 
-  async #durableIndex(index: string, signal: AbortSignal): Promise<Position['follower'] | undefined> {
-    const { watcher, clock } = this.#options;
+  async #durableIndex(index: string, flush: boolean, signal: AbortSignal): Promise<Position['follower'] | undefined> {
+    const { watcher, clock, follower } = this.#options;
     const first = await watcher.observe(index, { refresh: false }, signal);
     const side = followerSide(first);
     if (side === undefined) return undefined;
+    // Only now: what is written after the numbers were read need not be waited for.
+    if (flush) await follower.flush(index, signal);
     const deadline = clock.monotonic() + DURABLE_WAIT_MS;
     for (let now = first; ; now = await watcher.observe(index, { refresh: false }, signal)) {
       if (side.maxSeqNos.every((maxSeqNo, shard) => (now.shards.get(shard)?.globalCheckpoint ?? -2) >= maxSeqNo)) {

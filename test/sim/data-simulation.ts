@@ -63,7 +63,8 @@ async function play(stage: Stage): Promise<void> {
   const deadlineMs = clock.monotonic() + HEALED_WITHIN_MS;
   // Requests that still run late have landed by then.
   const quietMs = clock.monotonic() + world.options.zombieMs + 3 * world.options.requestTimeoutMs;
-  await step(stage, () => clock.monotonic() >= quietMs && (world.life?.supervisor.pairs.length ?? 0) > 0);
+  const living = (): boolean => !troubles.changing && (world.life?.supervisor.pairs.length ?? 0) > 0;
+  await step(stage, () => clock.monotonic() >= quietMs && living());
   await duringSteps(stage, troubles.resumeAll());
   await step(stage, () => {
     if (clock.monotonic() > deadlineMs) throw new Violation(`it does not come right: ${stateOf(world)}`);

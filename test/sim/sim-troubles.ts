@@ -12,7 +12,6 @@ export class SimTroubles {
   readonly #world: SimWorld;
   readonly #leader: SimLeader;
   readonly #checkers: SimCheckers;
-  /** The process is being stopped or started. */
   #changing = false;
   #over = false;
   #foreign = 0;
@@ -34,6 +33,11 @@ export class SimTroubles {
       clock.setTimeout(tick, PERIOD_MS);
     };
     clock.setTimeout(tick, PERIOD_MS);
+  }
+
+  /** A process is being stopped or started. */
+  get changing(): boolean {
+    return this.#changing;
   }
 
   /** No more troubles, and those that last are over. */

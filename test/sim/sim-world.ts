@@ -95,6 +95,10 @@ export class SimWorld {
     return this.follower.find(FOLLOWER.index);
   }
 
+  followerSettings(): Readonly<Record<string, unknown>> {
+    return this.#followerAdmin.metadataOf(FOLLOWER.index).settings;
+  }
+
   followerMapping(): Readonly<Record<string, unknown>> {
     return this.#followerAdmin.metadataOf(FOLLOWER.index).mappings;
   }

@@ -87,6 +87,13 @@ export class MemoryShard {
     return this.asyncTranslog ? this.#syncedSeqNo : this.#maxSeqNo;
   }
 
+  /** Version of the document as a crash now would leave it; undefined: it would not be there. */
+  syncedVersionOf(id: string): number | undefined {
+    const synced = this.#operations.filter((operation) => operation.id === id && operation.seqNo <= this.syncedSeqNo);
+    const last = synced.toSorted((a, b) => a.seqNo - b.seqNo).at(-1);
+    return last?.source === undefined ? undefined : last.version;
+  }
+
   sync(): void {
     this.#syncedSeqNo = this.#maxSeqNo;
   }
