@@ -51,12 +51,20 @@ async function run(): Promise<number> {
 
 function tell({ report, pairs, comparison, settledMs }: ChurnProof): void {
   const { byKind } = report;
-  log(`${report.operations} operations in ${(report.tookMs / 1000).toFixed(1)} s: ${Object.entries(byKind).map(([kind, count]) => `${count} ${kind}`).join(', ')}; ${report.routed} of them routed`);
+  log(
+    `${report.operations} operations in ${(report.tookMs / 1000).toFixed(1)} s: ${Object.entries(byKind)
+      .map(([kind, count]) => `${count} ${kind}`)
+      .join(', ')}; ${report.routed} of them routed`,
+  );
   log(`settled ${(settledMs / 1000).toFixed(1)} s after the last of them`);
   log(`${comparison.leftDocuments} documents on the leader, ${comparison.rightDocuments} on the follower`);
-  log(`${sum(pairs, 'operationsWritten')} operations written, ${sum(pairs, 'deletesFound')} deletes found in ${sum(pairs, 'deleteScans')} scans`);
+  log(
+    `${sum(pairs, 'operationsWritten')} operations written, ${sum(pairs, 'deletesFound')} deletes found in ${sum(pairs, 'deleteScans')} scans`,
+  );
   for (const { shard, conflicts, scanSurprises, foreignWrites } of pairs)
-    log(`shard ${shard}: ${conflicts} conflicts, ${scanSurprises} scans that found other than the counts said, ${foreignWrites} operations the ledger did not expect`);
+    log(
+      `shard ${shard}: ${conflicts} conflicts, ${scanSurprises} scans that found other than the counts said, ${foreignWrites} operations the ledger did not expect`,
+    );
 }
 
 function positive(name: string, text: string): number {

@@ -11,7 +11,7 @@ import { preflight } from '../replication/index/preflight.ts';
 import { prepareFollower } from '../replication/index/prepare.ts';
 import { releaseFollower, restoreAfterBootstrap } from '../replication/index/restore.ts';
 import { syncMetadata } from '../replication/index/sync.ts';
-import { nextEpoch } from '../domain/version.ts';
+import { EPOCH_MAX, nextEpoch } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
 
 /** What pairs need to know of their index before they move data. */
@@ -119,6 +119,22 @@ export class FollowerIndex {
       throw thrown;
     });
     return this.#prepared;
+  }
+
+  /**
+   * Before anything is written: the follower still is the index that was prepared. Bulk requests would otherwise create an index of that
+   * name, or go into somebody else's.
+   */
+  async requireSame(signal: AbortSignal): Promise<void> {
+    const { description } = await requireFollower(this.#link, signal);
+    const { follower, followerUuid } = this.#snapshot;
+    if (description.uuid === followerUuid) return;
+    throw failed('index_deleted', {
+      op: 'find follower',
+      cluster: follower.cluster,
+      reason: `follower index ${follower.index} is another one of the same name`,
+      hint: 'Unfollow it, and follow the leader into a new index.',
+    });
   }
 
   async #prepare(): Promise<PreparedIndex> {
@@ -271,7 +287,13 @@ export class FollowerIndex {
     const { follower } = this.followerSide;
     await follower.refresh(this.#snapshot.follower.index, signal);
     const greatest = follower.versionAggregates ? await follower.maxVersion(this.#snapshot.follower.index, signal) : 0;
-    return nextEpoch(greatest, Math.max(mark.epoch, epoch));
+    const next = nextEpoch(greatest, Math.max(mark.epoch, epoch));
+    if (next <= EPOCH_MAX) return next;
+    throw failed('epochs_exhausted', {
+      op: 'raise epoch',
+      cluster: this.followerSide.name,
+      reason: `the greatest version in ${this.#snapshot.follower.index} is ${greatest}; no epoch up to ${EPOCH_MAX} lies above it`,
+    });
   }
 
   async markEpoch(epoch: number): Promise<void> {

@@ -131,9 +131,15 @@ export class PairActor {
     options: { commandId: string; rebootstrap: boolean; allowMassDelete: boolean },
     cause: EventCause,
   ): Promise<void> {
-    if (options.allowMassDelete) this.#session.allowMassDelete();
-    const { commandId, rebootstrap } = options;
-    await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause, 'once');
+    const { commandId, rebootstrap, allowMassDelete } = options;
+    if (allowMassDelete) this.#session.allowMassDelete(true);
+    try {
+      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause, 'once');
+    } catch (thrown) {
+      // A decision that is not recorded is none.
+      if (allowMassDelete) this.#session.allowMassDelete(false);
+      throw thrown;
+    }
   }
 
   /** Ends without an event: the journal still says what is wanted. Work ends at the next safe point, positions are saved. */
@@ -167,7 +173,9 @@ export class PairActor {
       });
       const before = this.#worker;
       // The one before has been told to end; two never move the same data.
-      this.#worker = before.then(() => this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
+      this.#worker = before.then(() =>
+        this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal),
+      );
       return () => left.abort(new DOMException('the state was left', 'AbortError'));
     });
     const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
@@ -324,6 +332,7 @@ export class PairActor {
     const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
     return {
       state,
+      followId: this.#options.index.snapshot.followId,
       resumeTo: context.resumeTo,
       desired: context.desired,
       epoch: context.epoch,

@@ -65,9 +65,9 @@ export class PairSession {
     this.#wake?.();
   }
 
-  allowMassDelete(): void {
-    this.#allowMassDelete = true;
-    this.#replicator?.allowMassDelete();
+  allowMassDelete(allowed: boolean): void {
+    this.#allowMassDelete = allowed;
+    this.#replicator?.allowMassDelete(allowed);
   }
 
   close(): void {
@@ -96,9 +96,18 @@ export class PairSession {
         await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }
-      const { progress, more } = await replicator.step(signal);
+      const { progress, more } = await replicator.step(signal).catch((thrown: unknown) => {
+        // Cursors may have moved before it failed.
+        this.#options.index.followerSide.keeper.moved(this.#options.pair);
+        throw thrown;
+      });
       if (progress) this.#options.index.followerSide.keeper.moved(this.#options.pair);
-      if (input.mode === 'attempt') return { type: 'RECOVERED' };
+      // The end of a bootstrap is tried as well, or what fails only there would be entered and left for ever.
+      if (input.mode === 'attempt' && (input.goal === 'following' || !replicator.settled)) return { type: 'RECOVERED' };
+      if (input.mode === 'attempt')
+        return (await this.#bootstrapped(replicator, signal))
+          ? { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint }
+          : { type: 'RECOVERED' };
       if (!progress && !this.#draining) await this.#nextTick(signal);
       else if (!more) await this.#options.ports.clock.sleep(0, signal);
     }
@@ -113,6 +122,7 @@ export class PairSession {
     this.close();
     index.start();
     const prepared = await index.prepared();
+    await index.requireSame(signal);
     let { epoch } = input;
     if (input.raiseEpoch) {
       epoch = await index.epochAbove(epoch, signal);
@@ -122,7 +132,7 @@ export class PairSession {
     const replicator = await this.#build({ ...input, epoch }, prepared, anew, signal);
     this.#epoch = epoch;
     this.#scratches = input.scratches;
-    if (this.#allowMassDelete) replicator.allowMassDelete();
+    if (this.#allowMassDelete) replicator.allowMassDelete(true);
     this.#allowMassDelete = false;
     return replicator;
   }
@@ -130,7 +140,9 @@ export class PairSession {
   /** Goes back to the saved position: the follower may have lost what it acknowledged after it. */
   async #reopen(input: WorkerInput, signal: AbortSignal): Promise<ShardReplicator> {
     const { ports, pair } = this.#options;
-    ports.narrator.log('warn', 'the follower was restarted; going on from the saved position', { pair: pairKey(pair) });
+    ports.narrator.log('warn', 'the follower was restarted or is another one; going on from the saved position', {
+      pair: pairKey(pair),
+    });
     this.close();
     return this.#open({ ...input, epoch: this.#epoch, raiseEpoch: false }, signal);
   }
@@ -196,6 +208,7 @@ export class PairSession {
           historyUuid,
         },
         followerIndex: pair.follower.index,
+        followerUuid: prepared.followerUuid,
         epoch: input.epoch,
         aligned: prepared.aligned,
         parameters,
@@ -206,6 +219,8 @@ export class PairSession {
         syncMetadata: (observation) => index.syncMetadata(observation),
         leaderIsGone: (gone) => index.leaderIsGone(gone),
         traceId,
+        draining: () => this.#draining,
+        moved: () => followerSide.keeper.moved(pair),
         counters: this.#counters,
       },
     );
@@ -216,11 +231,17 @@ export class PairSession {
     this.#attach(replicator);
     this.#keep(replicator, input.epoch, stored?.token);
     // The history is on record before anything of it is copied: another one is then known as such, whenever that is. A void position is
-    // replaced by it, which could come to look valid again once new writes raise the follower's numbers.
-    if (fit.position === undefined) await followerSide.keeper.saveNow(pair, false, signal);
-    // A count that was saved as trustworthy is so only until the first write.
-    if (stored?.record.position.clean === true && fit.position !== undefined)
-      await followerSide.keeper.saveNow(pair, false, signal);
+    // replaced by it, which could come to look valid again once new writes raise the follower's numbers. And a count that was saved as
+    // trustworthy is so only until the first write.
+    if (fit.position === undefined || fit.position.clean) {
+      try {
+        await followerSide.keeper.saveNow(pair, false, signal);
+      } catch (thrown) {
+        // Or the next attempt would go on without.
+        this.close();
+        throw thrown;
+      }
+    }
     return replicator;
   }
 
@@ -242,7 +263,8 @@ export class PairSession {
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
-      if (historyUuid === undefined || replicator.audit.restarted) return undefined;
+      const { restarted, rolledBack } = replicator.audit;
+      if (historyUuid === undefined || restarted || rolledBack !== undefined) return undefined;
       const { followerCount = null } = progress;
       const { checkpoint, ranges } = progress.safe;
       return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };

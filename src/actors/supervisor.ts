@@ -8,7 +8,7 @@ import type {
   StatusQuery,
   TargetCommand,
 } from '../domain/commands.ts';
-import { failed, failureOf } from '../domain/failure.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -43,6 +43,8 @@ export class Supervisor implements ControlSurface {
   readonly #ports: SupervisorPorts;
   readonly #defaults: FollowParameters;
   readonly #followed = new Map<string, Followed>();
+  /** Followed according to the journal, in clusters that are not configured. */
+  readonly #orphans: { readonly snapshot: IndexSnapshot; readonly failure: Failure }[] = [];
   readonly #listeners = new Set<() => void>();
   /** Last sequences of subjects without an actor, e.g. of an index that was unfollowed. */
   readonly #lastSeqs = new Map<string, number>();
@@ -58,11 +60,21 @@ export class Supervisor implements ControlSurface {
   /** Reads the newest event of every subject and takes every pair up where it was. */
   async start(): Promise<void> {
     const { indices, pairs } = await this.#fold();
-    await Promise.all(
-      [...indices.values()]
-        .filter(({ snapshot }) => snapshot.state !== 'unfollowed')
-        .map((folded) => this.#takeUp(folded, pairs, { cause: 'start' })),
-    );
+    const alive = [...indices.values()].filter(({ snapshot }) => snapshot.state !== 'released');
+    await Promise.all(alive.map((folded) => this.#takeUpOrTell(folded, pairs)));
+  }
+
+  /** One index that cannot be taken up, since its cluster is not configured any more, keeps no other from being so. */
+  async #takeUpOrTell(folded: Folded<IndexSnapshot>, pairs: ReadonlyMap<string, Folded<PairSnapshot>>): Promise<void> {
+    try {
+      await this.#takeUp(folded, pairs, { cause: 'start' });
+    } catch (thrown) {
+      const failure = failureOf(thrown, 'take up');
+      if (failure.code !== 'unknown_cluster') throw thrown;
+      const { narrator } = this.#ports;
+      narrator.log('error', 'an index is not taken up', { index: indexKey(folded.snapshot.follower), failure });
+      this.#orphans.push({ snapshot: folded.snapshot, failure });
+    }
   }
 
   async #fold(): Promise<{
@@ -117,6 +129,7 @@ export class Supervisor implements ControlSurface {
       const plan = await preflight(request, this.#stop.signal);
       const snapshot: IndexSnapshot = {
         state: 'followed',
+        followId: cause.commandId,
         leader,
         follower,
         leaderUuid: plan.leaderDescription.uuid,
@@ -152,7 +165,7 @@ export class Supervisor implements ControlSurface {
     if (failureOf(thrown, 'follow').code !== 'journal_conflict') throw thrown;
     const { indices, pairs } = await this.#fold();
     const accepted = indices.get(subject);
-    if (accepted === undefined || accepted.snapshot.state === 'unfollowed') throw thrown;
+    if (accepted === undefined || ['unfollowed', 'released'].includes(accepted.snapshot.state)) throw thrown;
     await this.#takeUp(accepted, pairs, cause);
   }
 
@@ -164,21 +177,12 @@ export class Supervisor implements ControlSurface {
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
     const { index, pairs } = this.#find(follower);
     await this.#inTurn(key, async () => {
-      await Promise.all(pairs.map((pair) => pair.stop()));
-      await index.append(
-        { type: 'UNFOLLOWED', commandId: cause.commandId },
-        { ...index.snapshot, state: 'unfollowed' },
-        cause.cause,
-        this.#stop.signal,
-      );
-      this.#followed.delete(key);
-      await index.release();
-      await index.followerSide.positions.remove(
-        pairs.map((pair) => pairKey(pair.pair)),
-        this.#stop.signal,
-      );
-      await index.stop();
-      for (const { subject, seq } of await this.#ports.log.latest(this.#stop.signal)) this.#lastSeqs.set(subject, seq);
+      // The decision first: whatever fails afterwards is done again, by the next command or the next start.
+      const { signal } = this.#stop;
+      const unfollowed = { ...index.snapshot, state: 'unfollowed' as const };
+      if (index.snapshot.state !== 'unfollowed')
+        await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause.cause, signal);
+      await this.#release(key);
     });
     const ended = pairs.map((pair) => ({
       shard: pair.pair.shard,
@@ -187,6 +191,23 @@ export class Supervisor implements ControlSurface {
       state: pair.snapshot?.state ?? ('paused' as const),
     }));
     return { commandId: cause.commandId, accepted: true, effective: true, pairs: ended };
+  }
+
+  /** Stops the pairs and gives the follower back. Safe to repeat. */
+  async #release(key: string): Promise<void> {
+    const followed = this.#followed.get(key);
+    if (followed === undefined) return;
+    const { index, pairs } = followed;
+    const { signal } = this.#stop;
+    await Promise.all(pairs.map((pair) => pair.stop()));
+    await index.release();
+    const { follower, shards } = index.snapshot;
+    const keys = Array.from({ length: shards }, (_, shard) => pairKey({ follower, shard }));
+    await index.followerSide.positions.remove(keys, signal);
+    await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, 'unfollow', signal);
+    this.#followed.delete(key);
+    await index.stop();
+    for (const { subject, seq } of await this.#ports.log.latest(signal)) this.#lastSeqs.set(subject, seq);
   }
 
   async pause(command: TargetCommand): Promise<CommandResult> {
@@ -221,13 +242,23 @@ export class Supervisor implements ControlSurface {
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
     const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
-    return followed.map((one) => {
+    const statuses = followed.map((one) => {
       const all = statusesOf(one, this.#ports.clock);
       return {
-        ...summary(one.index, all),
-        pairs: all.filter(({ shard }) => query.shard === undefined || shard === query.shard),
+        ...summary(one.index.snapshot, all),
+        pairs:
+          one.index.snapshot.state === 'unfollowed'
+            ? []
+            : all.filter(({ shard }) => query.shard === undefined || shard === query.shard),
       };
     });
+    const orphans = query.follower === undefined ? this.#orphans : [];
+    const told = orphans.map(({ snapshot, failure }) => ({
+      ...summary(snapshot, []),
+      state: `${failure.code}: ${failure.reason}`,
+      pairs: [],
+    }));
+    return [...statuses, ...told];
   }
 
   /** The actor of every pair. */
@@ -253,15 +284,18 @@ export class Supervisor implements ControlSurface {
   ): Promise<void> {
     const { snapshot, seq } = folded;
     const index = new FollowerIndex(this.#ports, snapshot, seq);
-    const pairs = Array.from({ length: snapshot.shards }, (_, shard) => {
+    const going = snapshot.state === 'unfollowed';
+    const pairs = Array.from({ length: going ? 0 : snapshot.shards }, (_, shard) => {
       const pair = { follower: snapshot.follower, shard };
       const subject = pairSubject(pair);
+      const folded = known.get(subject);
       return new PairActor({
         ports: this.#ports,
         index,
         pair,
         parameters: snapshot.parameters,
-        folded: known.get(subject),
+        // Of an earlier life of the same name nothing is taken up.
+        folded: folded?.snapshot.followId === snapshot.followId ? folded : undefined,
         lastSeq: this.#lastSeqs.get(subject) ?? 0,
         changed: () => this.#changed(),
       });
@@ -275,7 +309,21 @@ export class Supervisor implements ControlSurface {
         .map(({ pair }) => pair.shard);
     this.#followed.set(indexKey(snapshot.follower), { index, pairs, rates: pairs.map(newRates) });
     index.start();
+    if (going) void this.#releaseLeftOver(indexKey(snapshot.follower));
     await Promise.all(pairs.map((pair) => pair.start(cause)));
+  }
+
+  /** An unfollow that a stop or a failure interrupted; what fails now too is left for a repeated command or the next start. */
+  async #releaseLeftOver(key: string): Promise<void> {
+    try {
+      await this.#inTurn(key, () => this.#release(key));
+    } catch (thrown) {
+      if (this.#stop.signal.aborted) return;
+      this.#ports.narrator.log('warn', 'an unfollowed index was not released yet; unfollow it again', {
+        index: key,
+        failure: failureOf(thrown, 'unfollow'),
+      });
+    }
   }
 
   #find(follower: FollowerIndexRef): Followed {
@@ -375,12 +423,15 @@ function newRates(): PairRates {
 }
 
 /** The state of an index is that of its pairs where they agree, and names each kind where they do not. */
-function summary({ snapshot }: FollowerIndex, pairs: readonly PairStatus[]): Omit<IndexStatus, 'pairs'> {
+function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): Omit<IndexStatus, 'pairs'> {
   const states = new Map<string, number>();
   for (const { state } of pairs) states.set(state, (states.get(state) ?? 0) + 1);
   const [only] = [...states.keys()];
+  const agreed = snapshot.state === 'unfollowed' ? 'unfollowed, to be released' : only;
   const state =
-    states.size === 1 && only !== undefined ? only : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
+    states.size <= 1 && agreed !== undefined
+      ? agreed
+      : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
   return {
     leader: snapshot.leader,
     follower: snapshot.follower,

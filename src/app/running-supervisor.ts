@@ -109,9 +109,10 @@ async function run(
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
-    await server.stop();
+    // Together: commands that wait for something are ended by the supervisor's stop.
+    const ended = Promise.all([server.stop(), supervisor.stop()]);
     const drained = await Promise.race([
-      supervisor.stop().then(() => true),
+      ended.then(() => true),
       systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
     ]);
     if (!drained) supervisor.kill();

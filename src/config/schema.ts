@@ -73,12 +73,9 @@ const cluster = z.strictObject({
   }),
   auth: auth.exactOptional(),
   caFile: caFile.exactOptional(),
-  compression: z
-    .boolean()
-    .default(false)
-    .meta({
-      description: 'gzip for requests and answers: pays on links below some 20 MB/s, costs time on faster ones.',
-    }),
+  compression: z.boolean().default(false).meta({
+    description: 'gzip for requests and answers: pays on links below some 20 MB/s, costs time on faster ones.',
+  }),
   requestTimeoutMs: duration('A request that takes longer is given up.', { min: 1000, max: 600_000 }).prefault(30_000),
   maxConnections: count('Connections to this cluster at a time, at most.', { min: 1, max: 1024 }).prefault(16),
   readRateLimit: size('Bytes read from this cluster in a second, at most; absent: no limit.', {

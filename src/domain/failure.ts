@@ -146,7 +146,10 @@ const rows = {
     kind: 'fatal',
     hint: 'The journal is older than the follower data (restored backup?). Restore a newer journal, or follow into a new index.',
   },
-  journal_unknown: { kind: 'fatal', hint: 'The follower data belongs to another journal. Use that journal, or follow into a new index.' },
+  journal_unknown: {
+    kind: 'fatal',
+    hint: 'The follower data belongs to another journal. Use that journal, or follow into a new index.',
+  },
   no_supervisor: {
     kind: 'refused',
     hint: 'No supervisor answers on NATS. Start one: slipstream start --config slipstream.yml',

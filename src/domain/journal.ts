@@ -58,6 +58,8 @@ export type PairFact =
 /** The state of a pair that resulted, recorded with the event: folding trusts it, so an old journal means the same under a new machine. */
 export interface PairSnapshot {
   readonly state: Lifecycle;
+  /** That of the index it belongs to. */
+  readonly followId: string;
   /** The state that retrying and paused return to. */
   readonly resumeTo: 'bootstrapping' | 'following';
   /** What the operator wants; differs from `state` until a command is effective. */
@@ -85,11 +87,16 @@ export type IndexFact =
   | { readonly type: 'FOLLOWED'; readonly commandId: string }
   /** Fact: the follower index exists and carries our mark. */
   | { readonly type: 'PREPARED' }
-  | { readonly type: 'UNFOLLOWED'; readonly commandId: string };
+  /** Decision: nothing more is copied. */
+  | { readonly type: 'UNFOLLOWED'; readonly commandId: string }
+  /** Fact: guard and mark are taken off the follower, and its positions are gone. */
+  | { readonly type: 'RELEASED' };
 
 /** One replication: what is followed, and how. */
 export interface IndexSnapshot {
-  readonly state: 'followed' | 'prepared' | 'unfollowed';
+  readonly state: 'followed' | 'prepared' | 'unfollowed' | 'released';
+  /** Id of the follow command: the pairs of an earlier life of the same name carry another one. */
+  readonly followId: string;
   readonly leader: IndexRef;
   readonly follower: FollowerIndexRef;
   readonly leaderUuid: string;

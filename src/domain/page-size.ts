@@ -8,7 +8,7 @@ export interface PageSizing {
   readonly bytesEach: number | undefined;
 }
 
-export const FIRST_PAGE_DOCUMENTS = 64;
+export const FIRST_PAGE_DOCUMENTS = 4;
 
 export interface PageLimits {
   /** max_read_request_operation_count, and the leader's max_result_window. */

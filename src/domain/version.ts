@@ -11,6 +11,8 @@ import { assert } from './assert.ts';
  */
 export interface VersionScheme {
   readonly epoch: number;
+  /** By leader shard, where they differ: the history of one shard may end alone. */
+  readonly epochs?: readonly number[];
   /** S: number of primary shards of the leader index. */
   readonly leaderShards: number;
 }
@@ -29,7 +31,7 @@ export function versionOf(scheme: VersionScheme, seqNo: number, shard: number): 
   assert(shard >= 0 && shard < scheme.leaderShards, `shard ${shard} is one of ${scheme.leaderShards}`);
   const offset = seqNo * scheme.leaderShards + shard;
   assert(offset < EPOCH_SPAN, `seq_no ${seqNo} of ${scheme.leaderShards} shards fits one epoch`);
-  return epochBase(scheme.epoch) + offset;
+  return epochBase(epochOf(scheme, shard)) + offset;
 }
 
 /** What a follower document's version says, or `foreign` when it does not lie in the current epoch. */
@@ -38,10 +40,15 @@ export type Identity =
   | { readonly kind: 'foreign' };
 
 export function identityOf(scheme: VersionScheme, version: number): Identity {
-  const offset = version - epochBase(scheme.epoch);
-  if (offset < 0 || offset >= EPOCH_SPAN || !Number.isSafeInteger(version)) return { kind: 'foreign' };
+  if (version < 0 || !Number.isSafeInteger(version)) return { kind: 'foreign' };
+  const offset = version % EPOCH_SPAN;
   const shard = offset % scheme.leaderShards;
+  if ((version - offset) / EPOCH_SPAN !== epochOf(scheme, shard)) return { kind: 'foreign' };
   return { kind: 'leader-op', seqNo: (offset - shard) / scheme.leaderShards, shard };
+}
+
+function epochOf({ epoch, epochs }: VersionScheme, shard: number): number {
+  return epochs?.[shard] ?? epoch;
 }
 
 /** The epoch after a full resync: above everything the follower holds, so that its old documents can be told from new ones. */

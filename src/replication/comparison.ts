@@ -57,8 +57,8 @@ export class Comparison {
   }
 
   /** Lets the next scan pass the brake on mass deletes. */
-  allowMassDelete(): void {
-    this.#massDeleteAllowed = true;
+  allowMassDelete(allowed: boolean): void {
+    this.#massDeleteAllowed = allowed;
   }
 
   /** Whether the next cycle should be one that compares; not before the duty cycle allows it, and never while the count is unknown. */
@@ -85,6 +85,8 @@ export class Comparison {
     const { followerCount, outstandingDeletes: expected } = progress;
     if (followerCount === undefined) return;
     const span = narrator.span('delete-scan', pair, traceId());
+    const startedAtMs = clock.monotonic();
+    let tookMs = 0;
     const limits = { whole: this.#whole, deleteShareMax: this.#massDeleteAllowed ? 1 : deleteShareMax };
     try {
       const report = await scanDeletes({ ...compared, ...limits, followerCount, expected, clock }, signal);
@@ -95,11 +97,14 @@ export class Comparison {
         'slipstream.missing': report.missing,
       });
       span.end();
-      this.#creditMs = this.#credit(clock.monotonic()) - report.comparedMs;
+      tookMs = report.comparedMs;
       this.#conclude(report, expected);
     } catch (thrown) {
+      tookMs = clock.monotonic() - startedAtMs;
       span.end(failureOf(thrown, 'delete scan'));
       throw thrown;
+    } finally {
+      this.#creditMs = this.#credit(clock.monotonic()) - tookMs;
     }
   }
 
@@ -108,7 +113,8 @@ export class Comparison {
     progress.counters.deleteScans += 1;
     progress.counters.deletesFound += report.deleted;
     this.#massDeleteAllowed = false;
-    if (report.extras !== expected || report.missing > 0) {
+    const undeleted = report.extras - report.living - report.deleted;
+    if (report.extras !== expected || report.missing > 0 || undeleted > 0) {
       progress.counters.scanSurprises += 1;
       narrator.log('warn', 'a comparison found something other than the counts said', { pair, expected, ...report });
       progress.followerCount = undefined;

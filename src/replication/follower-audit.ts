@@ -8,6 +8,8 @@ export interface AuditOptions {
   readonly cluster: string;
   readonly index: string;
   readonly shard: number;
+  /** Of the follower index that was prepared. */
+  readonly uuid: string;
   /** Only where the follower shard holds this pair's documents alone do its numbers tell of them. */
   readonly aligned: boolean;
   readonly position: Position | undefined;
@@ -24,7 +26,7 @@ export class FollowerAudit {
   /** Why the position is void; stays. */
   rolledBack: Failed | undefined;
   /**
-   * A follower shard was started anew or failed over since this replicator began; stays. Then only the saved position tells how far the copy
+   * The follower index was deleted or replaced, or one of its shards was started anew or failed over, since this replicator began; stays. Then only the saved position tells how far the copy
    * surely is, since a follower that bootstraps acknowledges without syncing.
    */
   restarted = false;
@@ -36,6 +38,8 @@ export class FollowerAudit {
 
   observed(observation: Observation): 'foreign_write' | undefined {
     const { progress, shard, index, aligned } = this.#options;
+    // Gone, or another one of the same name: looked at before anything more is written.
+    if (observation.versions?.uuid !== this.#options.uuid) this.restarted = true;
     const primaryTerms = observation.versions?.primaryTerms.join();
     this.#primaryTerms ??= primaryTerms;
     if (primaryTerms !== undefined && primaryTerms !== this.#primaryTerms) this.restarted = true;

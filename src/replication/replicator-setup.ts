@@ -28,6 +28,7 @@ export interface ReplicatorSetup {
   readonly pair: string;
   readonly leader: LeaderIdentity;
   readonly followerIndex: string;
+  readonly followerUuid: string;
   readonly epoch: number;
   /** Shard n of both indices holds the same documents. */
   readonly aligned: boolean;
@@ -44,6 +45,10 @@ export interface ReplicatorSetup {
   /** Asks again, in a way that a cluster still starting cannot answer wrongly, whether the leader index is gone. */
   readonly leaderIsGone: (signal: AbortSignal) => Promise<boolean>;
   readonly traceId: () => string | undefined;
+  /** The work is to end at the next safe point. */
+  readonly draining: () => boolean;
+  /** The position moved within a step. */
+  readonly moved: () => void;
   /** Those of the pair, where they outlive its replicators. */
   readonly counters?: PairCounters;
 }

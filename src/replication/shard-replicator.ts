@@ -50,8 +50,9 @@ export class ShardReplicator {
   readonly #comparison: Comparison;
   #leader: LeaderIdentity;
   #primaryTerm: number | undefined;
-  /** A view has to be read to its end before ranges are used again, or deletes would never be seen under constant load. */
   #viewDue = true;
+  /** A view has to be read to its end before ranges are used again, or deletes would never be seen under constant load. */
+  #rangesGone = false;
   #recountAtMs = Number.NEGATIVE_INFINITY;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   /** When the last step ended; infinite while one runs. */
@@ -81,6 +82,7 @@ export class ShardReplicator {
       progress: this.progress,
       cluster: ports.follower.name,
       index: setup.followerIndex,
+      uuid: setup.followerUuid,
       shard: setup.leader.shard,
       aligned: setup.aligned,
       position: setup.position,
@@ -142,8 +144,8 @@ export class ShardReplicator {
   }
 
   /** Lets the next delete scan pass the brake. */
-  allowMassDelete(): void {
-    this.#comparison.allowMassDelete();
+  allowMassDelete(allowed: boolean): void {
+    this.#comparison.allowMassDelete(allowed);
   }
 
   /** Listens to the passive observations of the leader, for the lag and for what is safe. True: there is more to save. */
@@ -213,13 +215,8 @@ export class ShardReplicator {
     this.#refreshedAtMs = this.#ports.clock.monotonic();
     this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
     await this.#setup.syncMetadata(observation, signal);
-    if (
-      this.progress.ranges.length > 0 ||
-      (!this.#viewDue && stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD)
-    )
-      return this.#copyRanges(stats, signal);
-    if (this.progress.checkpoint < 0 && stats.globalCheckpoint > RANGE_THRESHOLD)
-      return this.#copyRanges(stats, signal);
+    const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;
+    if (this.progress.ranges.length > 0 || (far && !this.#rangesGone)) return this.#copyRanges(stats, signal);
     return this.#readView(stats, signal);
   }
 
@@ -260,7 +257,10 @@ export class ShardReplicator {
       await this.#writer.write(page, page.hits, signal);
     });
     // The next view closes the window.
-    if (progress.ranges.length === 0) this.#viewDue = true;
+    if (progress.ranges.length === 0) {
+      this.#viewDue = true;
+      this.#rangesGone = true;
+    }
     return { progress: true, more: true };
   }
 
@@ -295,6 +295,8 @@ export class ShardReplicator {
           applied += page.applied;
           after = page.last;
           if (!page.full) break;
+          this.#setup.moved();
+          if (this.#setup.draining()) return { progress: true, more: true };
         }
         const result = await this.#closeView(stats, total, before, applied, signal);
         if (compare && this.#comparison.due) await this.#compare(stats, view, after, signal);
@@ -342,6 +344,7 @@ export class ShardReplicator {
     const { progress } = this;
     progress.advance(stats.globalCheckpoint);
     this.#viewDue = false;
+    this.#rangesGone = false;
     const known = progress.outstandingDeletes;
     const difference = total === undefined ? undefined : progress.compared(total, this.#ports.clock.monotonic());
     if (difference !== undefined && difference < 0) {
@@ -367,11 +370,7 @@ export class ShardReplicator {
     return safe !== undefined;
   }
 
-  async #deleting(
-    lines: readonly DeleteLine[],
-    stats: FencedStats,
-    signal: AbortSignal,
-  ): Promise<readonly number[]> {
+  async #deleting(lines: readonly DeleteLine[], stats: FencedStats, signal: AbortSignal): Promise<readonly number[]> {
     if (lines.length === 0) return [];
     // The leader's delete, which the view does not show, must not be taken back either.
     if (!(await this.#fence(stats, 'all', signal)))

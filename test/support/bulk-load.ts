@@ -8,7 +8,11 @@ export async function loadDocuments(side: Side, index: string, documents: number
   for (let from = 0; from < documents; from += BATCH) {
     const lines = Array.from({ length: Math.min(BATCH, documents - from) }, (_, at) => {
       const number = from + at;
-      const source = { number, name: `name of ${number}`, text: `${'words and more words '.repeat(1 + (number % 9))}${number}` };
+      const source = {
+        number,
+        name: `name of ${number}`,
+        text: `${'words and more words '.repeat(1 + (number % 9))}${number}`,
+      };
       return `{"index":{"_id":"doc-${number}"}}\n${JSON.stringify(source)}\n`;
     });
     const { errors } = await side.ok('POST', path, lines.join(''));

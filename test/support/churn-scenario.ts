@@ -78,7 +78,10 @@ export function assertExact({ report, pairs, comparison, leaderDifferences }: Ch
   assert.ok(report.routed > 0, 'some documents are routed');
   for (const pair of pairs) {
     const { shard, conflicts, scanSurprises, foreignWrites, deleteScans, deletesFound } = pair;
-    assert.deepEqual({ shard, conflicts, scanSurprises, foreignWrites }, { shard, conflicts: 0, scanSurprises: 0, foreignWrites: 0 });
+    assert.deepEqual(
+      { shard, conflicts, scanSurprises, foreignWrites },
+      { shard, conflicts: 0, scanSurprises: 0, foreignWrites: 0 },
+    );
     assert.ok(deleteScans > 0 && deletesFound > 0, `shard ${shard} found deletes by scanning`);
   }
 }

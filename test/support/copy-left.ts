@@ -4,9 +4,7 @@ import { maxSeqNos, type World } from './replication-world.ts';
 /** By shard: leader operations that the saved positions leave to be copied, where every operation is a document of its own. */
 export async function operationsLeft(world: World, index: string): Promise<readonly number[]> {
   const goals = await maxSeqNos(world.leader, index);
-  return Promise.all(
-    [...goals].map(async ([shard, maxSeqNo]) => leftBy(await world.position(index, shard), maxSeqNo)),
-  );
+  return Promise.all([...goals].map(async ([shard, maxSeqNo]) => leftBy(await world.position(index, shard), maxSeqNo)));
 }
 
 function leftBy(record: PositionRecord | undefined, maxSeqNo: number): number {

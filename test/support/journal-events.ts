@@ -18,6 +18,7 @@ export function startedEvent(id: string, pair: PairRef = { follower, shard: 0 })
     from: 'none',
     result: {
       state: 'bootstrapping',
+      followId: 'c1',
       resumeTo: 'bootstrapping',
       desired: 'running',
       epoch: 1,
@@ -38,6 +39,7 @@ export function followedEvent(id: string, ref: FollowerIndexRef = follower): Jou
     fact: { type: 'FOLLOWED', commandId: 'c1' },
     result: {
       state: 'followed',
+      followId: 'c1',
       leader: { cluster: 'main', index: 'orders' },
       follower: ref,
       leaderUuid: 'uuid-of-leader',

@@ -2,7 +2,12 @@ import { present } from '../../src/domain/assert.ts';
 import { failed } from '../../src/domain/failure.ts';
 import { textOf } from '../../src/domain/index-spec/setting-values.ts';
 import type { AliasDefinition, IndexAdmin, IndexDescription } from '../../src/ports/index-admin.ts';
-import { type MemoryCluster, type MemoryIndex, shardNumberOf, type RoutingFormula } from './memory-search/memory-cluster.ts';
+import {
+  type MemoryCluster,
+  type MemoryIndex,
+  shardNumberOf,
+  type RoutingFormula,
+} from './memory-search/memory-cluster.ts';
 
 interface Metadata {
   settings: Record<string, string | readonly string[]>;

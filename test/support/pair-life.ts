@@ -65,6 +65,7 @@ export function transitionOf(
     from: step.from,
     result: {
       state: step.to,
+      followId: 'c1',
       resumeTo: step.to === 'bootstrapping' ? 'bootstrapping' : 'following',
       desired: step.fact.type === 'PAUSE' || step.to === 'paused' ? 'paused' : 'running',
       epoch: 1,

@@ -254,9 +254,7 @@ export function sideOf({ url, username, password }: SideOptions): Side {
     const raw = typeof body === 'string' || body instanceof Uint8Array;
     const type = raw ? 'application/x-ndjson' : 'application/json';
     const init =
-      body === undefined
-        ? {}
-        : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) };
+      body === undefined ? {} : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) };
     const response = await fetch(`${url}${path}`, { method, headers: { ...headers, 'content-type': type }, ...init });
     const text = await response.text();
     return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) };

@@ -63,11 +63,16 @@ test('an idle pair writes nothing to either cluster and searches neither', async
   toLeader.clear();
   toFollower.clear();
   await delay(IDLE_MS);
-  const asked = [...toLeader.requests, ...toFollower.requests].map(({ method, path }) => `${method} ${path.split('?')[0]}`);
+  const asked = [...toLeader.requests, ...toFollower.requests].map(
+    ({ method, path }) => `${method} ${path.split('?')[0]}`,
+  );
   assert.deepEqual(await Promise.all(sides.map((side) => work(side, index))), before);
   assert.deepEqual(await positionVersions(world, index), positions);
   const allowed = [`GET /_cluster/state/version`, `GET /${index}/_stats/docs`, `GET /_cluster/state/metadata/${index}`];
-  assert.deepEqual([...new Set(asked)].filter((request) => !allowed.includes(request)), []);
+  assert.deepEqual(
+    [...new Set(asked)].filter((request) => !allowed.includes(request)),
+    [],
+  );
   assert.ok(asked.length > 0, 'it goes on looking');
   t.diagnostic(`${asked.length} requests in ${IDLE_MS} ms: ${[...new Set(asked)].join(', ')}`);
 

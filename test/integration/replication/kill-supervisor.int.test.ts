@@ -34,7 +34,12 @@ test('a supervisor killed while it bootstraps goes on from its saved cursors', a
       seen = await operationsLeft(world, index);
       return seen.every((operations, shard) => operations < (saved[shard] ?? 0)) ? true : undefined;
     };
-    await until('cursors of both shards are saved', 60_000, moved, () => `left: ${trail.join(', ')}, now ${seen.join('+')}`);
+    await until(
+      'cursors of both shards are saved',
+      60_000,
+      moved,
+      () => `left: ${trail.join(', ')}, now ${seen.join('+')}`,
+    );
     await delay(random() * 1500);
     await supervisor.kill();
     const after = await operationsLeft(world, index);
@@ -44,10 +49,16 @@ test('a supervisor killed while it bootstraps goes on from its saved cursors', a
     supervisor = await world.start();
   }
   const pairs = await world.awaitSettled(index, SETTLED_WITHIN_MS);
-  t.diagnostic(`left after each kill: ${trail.join(', ')} of ${documents}; written since the last: ${pairs.map((pair) => pair.operationsWritten).join('+')}`);
+  t.diagnostic(
+    `left after each kill: ${trail.join(', ')} of ${documents}; written since the last: ${pairs.map((pair) => pair.operationsWritten).join('+')}`,
+  );
   assert.ok(total(before) > 0, 'the last kill was before the end');
   for (const pair of pairs) {
-    assert.equal(pair.operationsWritten, before[pair.shard], `shard ${pair.shard} wrote what was left, and nothing twice`);
+    assert.equal(
+      pair.operationsWritten,
+      before[pair.shard],
+      `shard ${pair.shard} wrote what was left, and nothing twice`,
+    );
     assert.equal(pair.conflicts, 0);
   }
   const comparison = await world.compare(index);
@@ -78,14 +89,21 @@ test('a supervisor killed while the leader is written to goes on and ends identi
         checkpoints.push(record.position.checkpoint);
       }
       supervisor = await world.start();
-      await world.awaitPairs(index, 'it goes on from there', 30_000, (pair) => pair.checkpoint >= (saved[pair.shard]?.position.checkpoint ?? 0));
+      await world.awaitPairs(
+        index,
+        'it goes on from there',
+        30_000,
+        (pair) => pair.checkpoint >= (saved[pair.shard]?.position.checkpoint ?? 0),
+      );
     }
   } finally {
     churn.stop();
   }
   const report = await churn.done;
   const pairs = await world.awaitSettled(index, SETTLED_WITHIN_MS);
-  t.diagnostic(`${report.operations} operations, checkpoints at the kills ${checkpoints.join(', ')}, ${pairs.map((pair) => pair.deleteScans).join('+')} scans since the last`);
+  t.diagnostic(
+    `${report.operations} operations, checkpoints at the kills ${checkpoints.join(', ')}, ${pairs.map((pair) => pair.deleteScans).join('+')} scans since the last`,
+  );
   assert.deepEqual(await differencesFromExpected(address, churn.expected), []);
   const comparison = await world.compare(index);
   assert.ok(comparison.equal, JSON.stringify(comparison).slice(0, 1000));
@@ -117,7 +135,12 @@ test('a supervisor asked to stop while the leader is written to leaves nothing h
     const entries = events.length;
     await world.start();
     // Without trust in the saved count it would be null until the request timeout of 30 s has passed.
-    await world.awaitPairs(index, 'the count is known at once', 15_000, (pair) => pair.followerDocuments !== null && pair.operationsWritten > 0);
+    await world.awaitPairs(
+      index,
+      'the count is known at once',
+      15_000,
+      (pair) => pair.followerDocuments !== null && pair.operationsWritten > 0,
+    );
     assert.equal((await world.journal()).length, entries, 'going on is no event either');
     const taken = await Promise.all([0, 1].map((shard) => world.position(index, shard)));
     for (const record of taken) assert.equal(record?.position.clean, false, 'the count is trusted once only');

@@ -25,9 +25,18 @@ test('a field gets the type it has on the leader, not the one that its first doc
   await world.awaitSettled(index);
   for (let at = 0; at < 10; at += 1) {
     // As text, all of these would be mapped otherwise: text with a keyword below, and long.
-    const properties = { [`ip_${at}`]: { type: 'ip' }, [`half_${at}`]: { type: 'half_float' }, [`flat_${at}`]: { type: 'flattened' } };
+    const properties = {
+      [`ip_${at}`]: { type: 'ip' },
+      [`half_${at}`]: { type: 'half_float' },
+      [`flat_${at}`]: { type: 'flattened' },
+    };
     await world.leader.ok('PUT', `/${index}/_mapping`, { properties });
-    await world.leader.ok('PUT', `/${index}/_doc/m${at}`, { [`ip_${at}`]: '10.0.0.1', [`half_${at}`]: 3, [`flat_${at}`]: { a: { b: 1 } }, [`dynamic_${at}`]: 'found by the leader' });
+    await world.leader.ok('PUT', `/${index}/_doc/m${at}`, {
+      [`ip_${at}`]: '10.0.0.1',
+      [`half_${at}`]: 3,
+      [`flat_${at}`]: { a: { b: 1 } },
+      [`dynamic_${at}`]: 'found by the leader',
+    });
   }
   await world.awaitSettled(index);
   const [leader, follower] = [await described(world.leader, index), await described(world.follower, index)];

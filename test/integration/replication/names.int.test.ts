@@ -19,7 +19,9 @@ test('an index of any legal name is followed, paused and resumed over plain NATS
     const plain = index.slice(0, index.length - suffix.length);
     const ask = async <T>(command: string, body: object, shard?: number): Promise<T> => {
       const target = shard === undefined ? `index.right.${plain}${token}` : `pair.right.${plain}${token}.${shard}`;
-      const message = await world.nats.request(`${world.prefix}.${target}.${command}`, JSON.stringify(body), { timeout: 30_000 });
+      const message = await world.nats.request(`${world.prefix}.${target}.${command}`, JSON.stringify(body), {
+        timeout: 30_000,
+      });
       const reply = message.json<Reply<T>>();
       assert.ok(reply.ok, `${command} ${index}: ${JSON.stringify(reply)}`);
       return reply.result;
@@ -32,7 +34,10 @@ test('an index of any legal name is followed, paused and resumed over plain NATS
     await world.awaitSettled(index);
 
     const paused = await ask<CommandResult>('pause', { waitMs: 20_000 }, 0);
-    assert.deepEqual(paused.pairs.map(({ shard, effective, state }) => ({ shard, effective, state })), [{ shard: 0, effective: true, state: 'paused' }]);
+    assert.deepEqual(
+      paused.pairs.map(({ shard, effective, state }) => ({ shard, effective, state })),
+      [{ shard: 0, effective: true, state: 'paused' }],
+    );
     await world.leader.ok('PUT', `${path}/_doc/meanwhile`, { second: true });
     const [status] = await ask<readonly IndexStatus[]>('status', {});
     assert.equal(status?.leader.index, index);

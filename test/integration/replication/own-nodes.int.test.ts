@@ -72,7 +72,9 @@ describe('with nodes of our own', () => {
 
   it('refuses wrong credentials, missing privileges, and a reader who sees only a part, before anything is changed', async () => {
     const index = world.name('-readers');
-    await createIndex(world.leader, index, { mappings: { properties: { open: { type: 'keyword' }, closed: { type: 'keyword' } } } });
+    await createIndex(world.leader, index, {
+      mappings: { properties: { open: { type: 'keyword' }, closed: { type: 'keyword' } } },
+    });
     await world.leader.ok('PUT', `/${index}/_doc/1?refresh=true`, { open: 'yes', closed: 'no' });
     // Document- and field-level security need more than a basic licence.
     await world.leader.ok('POST', '/_license/start_trial?acknowledge=true');
@@ -82,8 +84,13 @@ describe('with nodes of our own', () => {
       'sees-nothing': undefined,
     };
     for (const [user, grant] of Object.entries(grants)) {
-      const indices = [{ names: ['*'], privileges: ['read', 'monitor', 'maintenance', 'view_index_metadata'], ...grant }];
-      await world.leader.ok('PUT', `/_security/role/${user}`, { cluster: ['monitor'], indices: grant === undefined ? [] : indices });
+      const indices = [
+        { names: ['*'], privileges: ['read', 'monitor', 'maintenance', 'view_index_metadata'], ...grant },
+      ];
+      await world.leader.ok('PUT', `/_security/role/${user}`, {
+        cluster: ['monitor'],
+        indices: grant === undefined ? [] : indices,
+      });
       await world.leader.ok('PUT', `/_security/user/${user}`, { password: PASSWORD, roles: [user] });
     }
     const expected = {
@@ -125,13 +132,18 @@ describe('with nodes of our own', () => {
       await node.restart();
       const pairs = await world.awaitSettled(index, SETTLED_WITHIN_MS);
       const again = pairs.map((pair) => pair.operationsWritten - (written[pair.shard] ?? 0));
-      t.diagnostic(`left by the saved position ${left.join('+')} of ${documents}, written before the kill ${written.join('+')}, after it ${again.join('+')}`);
+      t.diagnostic(
+        `left by the saved position ${left.join('+')} of ${documents}, written before the kill ${written.join('+')}, after it ${again.join('+')}`,
+      );
       for (const [shard, operations] of again.entries())
         assert.ok(operations <= (left[shard] ?? 0), `shard ${shard} wrote no more than its position left`);
       assert.ok(total(left) > 0 && total(left) < documents, 'the saved position was somewhere in the middle');
       assert.ok(total(written) < documents, 'the kill came before everything was copied');
       for (const { conflicts, foreignWrites, scanSurprises } of pairs)
-        assert.deepEqual({ conflicts, foreignWrites, scanSurprises }, { conflicts: 0, foreignWrites: 0, scanSurprises: 0 });
+        assert.deepEqual(
+          { conflicts, foreignWrites, scanSurprises },
+          { conflicts: 0, foreignWrites: 0, scanSurprises: 0 },
+        );
       const comparison = await world.compare(index);
       assert.ok(comparison.equal, JSON.stringify(comparison).slice(0, 1000));
       assert.equal(comparison.rightDocuments, documents);
@@ -174,17 +186,26 @@ describe('with nodes of our own', () => {
     const names = indices.join(',');
     const location = join(folder, 'leader', 'snapshots');
     await world.leader.ok('PUT', '/_snapshot/tests', { type: 'fs', settings: { location } });
-    await world.leader.ok('PUT', '/_snapshot/tests/before?wait_for_completion=true', { indices: names, include_global_state: false });
+    await world.leader.ok('PUT', '/_snapshot/tests/before?wait_for_completion=true', {
+      indices: names,
+      include_global_state: false,
+    });
     for (const index of indices) {
       for (let at = 0; at < 50; at += 1) await world.leader.ok('PUT', `/${index}/_doc/lost-${at}`, { at });
       await world.leader.ok('DELETE', `/${index}/_doc/doc-7`);
       await world.awaitSettled(index);
     }
-    const followers = await Promise.all(indices.map((index) => world.follower.ok('GET', `/${index}/_settings?flat_settings=true`)));
+    const followers = await Promise.all(
+      indices.map((index) => world.follower.ok('GET', `/${index}/_settings?flat_settings=true`)),
+    );
     await world.leader.ok('POST', `/${names}/_close`);
-    await world.leader.ok('POST', '/_snapshot/tests/before/_restore?wait_for_completion=true', { indices: names, include_global_state: false });
+    await world.leader.ok('POST', '/_snapshot/tests/before/_restore?wait_for_completion=true', {
+      indices: names,
+      include_global_state: false,
+    });
     // Numbers that were given before are given again, to other documents.
-    for (const index of indices) for (let at = 0; at < 80; at += 1) await world.leader.ok('PUT', `/${index}/_doc/new-${at}`, { at });
+    for (const index of indices)
+      for (let at = 0; at < 80; at += 1) await world.leader.ok('PUT', `/${index}/_doc/new-${at}`, { at });
 
     const [failing = '', automatic = ''] = indices;
     const stopped = await world.awaitPairs(failing, 'the pairs stop', 60_000, ({ state }) => state === 'fatal');
@@ -192,7 +213,11 @@ describe('with nodes of our own', () => {
       assert.equal(failure?.code, 'history_changed');
       assert.match(failure?.hint ?? '', /--on-missing-history rebootstrap/);
     }
-    assert.equal((await world.follower.ok('GET', `/${failing}/_doc/lost-1`))['found'], true, 'what was copied stays searchable');
+    assert.equal(
+      (await world.follower.ok('GET', `/${failing}/_doc/lost-1`))['found'],
+      true,
+      'what was copied stays searchable',
+    );
     await world.control.resume({ follower: world.followerOf(failing), rebootstrap: true });
 
     for (const [at, index] of [failing, automatic].entries()) {
@@ -202,7 +227,11 @@ describe('with nodes of our own', () => {
       const comparison = await world.compare(index);
       assert.ok(comparison.equal, JSON.stringify(comparison).slice(0, 1000));
       assert.equal(comparison.rightDocuments, 480);
-      assert.deepEqual(await world.follower.ok('GET', `/${index}/_settings?flat_settings=true`), followers[at], 'it is the same index');
+      assert.deepEqual(
+        await world.follower.ok('GET', `/${index}/_settings?flat_settings=true`),
+        followers[at],
+        'it is the same index',
+      );
       for await (const { version, id } of readIndex({ url: world.follower.url, index }))
         assert.ok(version >= epochBase(2), `${id} was written under the new epoch`);
     }

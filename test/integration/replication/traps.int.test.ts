@@ -54,7 +54,10 @@ test('a late copy of an old bulk does not bring a deleted document back', async 
   await world.leader.ok('PUT', `/${index}/_doc/next?routing=r`, { id: 'next' });
   const after = await world.awaitSettled(index);
   for (const [at, { state, conflicts, transitions }] of after.entries())
-    assert.deepEqual({ state, conflicts, transitions }, { state: 'following', conflicts: 0, transitions: before[at]?.transitions });
+    assert.deepEqual(
+      { state, conflicts, transitions },
+      { state: 'following', conflicts: 0, transitions: before[at]?.transitions },
+    );
   const comparison = await world.compare(index);
   assert.ok(comparison.equal, JSON.stringify(comparison));
   assert.equal(comparison.rightDocuments, 2);
@@ -83,7 +86,12 @@ test('answers to bulks that are cut or never come, while the server runs them to
     }
     return PASS;
   };
-  const churn = await startChurn({ ...address, seed: 21, operations: bySize({ short: 5_000, full: 40_000 }), operationsPerSecond: 1000 });
+  const churn = await startChurn({
+    ...address,
+    seed: 21,
+    operations: bySize({ short: 5_000, full: 40_000 }),
+    operationsPerSecond: 1000,
+  });
   const unknown = until('the count is unknown', 60_000, async () =>
     (await world.status(index))?.pairs.some((pair) => pair.leaderDocuments !== null && pair.followerDocuments === null),
   );
@@ -98,7 +106,10 @@ test('answers to bulks that are cut or never come, while the server runs them to
   assert.ok(comparison.equal, JSON.stringify(comparison).slice(0, 1000));
   for (const { conflicts, scanSurprises, foreignWrites } of pairs)
     assert.deepEqual({ conflicts, scanSurprises, foreignWrites }, { conflicts: 0, scanSurprises: 0, foreignWrites: 0 });
-  assert.equal(pairs.reduce((total, pair) => total + (pair.followerDocuments ?? 0), 0), comparison.rightDocuments);
+  assert.equal(
+    pairs.reduce((total, pair) => total + (pair.followerDocuments ?? 0), 0),
+    comparison.rightDocuments,
+  );
 });
 
 test('answers with status 200 that are timed out or partial are not used', async (t: TestContext) => {
@@ -142,13 +153,24 @@ test('answers with status 200 that are timed out or partial are not used', async
     Array.from({ length: 50 }, (_, at) => `{"index":{"_id":"d${from + at}"}}\n{"n":${from + at}}\n`).join('');
   await world.leader.ok('POST', `/${index}/_bulk`, lines(0));
   await world.awaitSettled(index);
-  const before = await world.follower.ok('GET', `/${index}/_stats/indexing?filter_path=_all.primaries.indexing.index_total`);
+  const before = await world.follower.ok(
+    'GET',
+    `/${index}/_stats/indexing?filter_path=_all.primaries.indexing.index_total`,
+  );
   lying = true;
   await world.leader.ok('POST', `/${index}/_bulk`, lines(50));
   await world.leader.ok('DELETE', `/${index}/_doc/d1`);
-  const failing = await world.awaitPairs(index, 'the pairs say why they wait', 30_000, ({ state, failure }) => state === 'retrying' && failure?.code === 'partial_answer');
+  const failing = await world.awaitPairs(
+    index,
+    'the pairs say why they wait',
+    30_000,
+    ({ state, failure }) => state === 'retrying' && failure?.code === 'partial_answer',
+  );
   await until('every lie was told twice', 60_000, async () => (told >= 2 * lies.length ? true : undefined));
-  const meanwhile = await world.follower.ok('GET', `/${index}/_stats/indexing?filter_path=_all.primaries.indexing.index_total`);
+  const meanwhile = await world.follower.ok(
+    'GET',
+    `/${index}/_stats/indexing?filter_path=_all.primaries.indexing.index_total`,
+  );
   assert.deepEqual(meanwhile, before, 'nothing was written from such answers');
   lying = false;
   const pairs = await world.awaitSettled(index);
@@ -156,5 +178,8 @@ test('answers with status 200 that are timed out or partial are not used', async
   const comparison = await world.compare(index);
   assert.ok(comparison.equal, JSON.stringify(comparison));
   assert.equal(comparison.rightDocuments, 99);
-  assert.equal(pairs.reduce((total, pair) => total + pair.deletesFound, 0), 1);
+  assert.equal(
+    pairs.reduce((total, pair) => total + pair.deletesFound, 0),
+    1,
+  );
 });

@@ -156,19 +156,24 @@ describe('a journal that does not answer', () => {
       const bench = actorBench();
       bench.put('d1');
       await bench.follow();
-      let armed = 0;
-      // Each time something new was stored, the next append fails too.
-      bench.onStep = () => {
-        if (bench.world.journal.size === armed || bench.state() === 'following') return;
-        armed = bench.world.journal.size;
-        bench.world.journal.failNextAppend(fault);
-      };
+      await bench.until(() => savedPosition(bench) !== undefined, 'a first position');
+      bench.world.journal.failNextAppend(fault);
       await bench.until(() => bench.state() === 'following', 'following');
       assert.deepEqual(facts(await bench.events()), ['STARTED', 'BOOTSTRAPPED']);
     });
   }
 
   for (const fault of ['lost-before', 'lost-after'] as const) {
+    test(`a follower that was made while the journal was away is found again (${fault})`, async () => {
+      const bench = actorBench();
+      await bench.follow();
+      // The next one tells that the index is prepared.
+      bench.world.journal.failNextAppend(fault);
+      await bench.until(() => bench.state() === 'following', 'following');
+      assert.deepEqual(facts(await bench.events()), ['STARTED', 'FAILED', 'RECOVERED', 'BOOTSTRAPPED']);
+      assert.equal(bench.world.life?.supervisor.pairs.length, 1);
+    });
+
     test(`a follow whose answer was lost is accepted when it is repeated (${fault})`, async () => {
       const bench = actorBench();
       const life = bench.world.startLife();
@@ -292,8 +297,9 @@ describe('commands that meet each other', () => {
   test('a pause that is taken back before it has effect leaves the pair at work', async () => {
     const bench = actorBench();
     await following(bench);
-    const { supervisor } = bench.world.life ?? assert.fail('nothing lives');
-    await bench.run(Promise.all([supervisor.pause({ follower: FOLLOWER }), supervisor.resume({ follower: FOLLOWER })]));
+    await bench.pause();
+    assert.equal(bench.state(), 'following');
+    await bench.resume();
     bench.put('d2');
     await bench.until(() => bench.world.followerIndex?.shards[0]?.get('d2') !== undefined, 'a copy of d2');
     assert.deepEqual([bench.state(), bench.pair().snapshot?.desired], ['following', 'running']);

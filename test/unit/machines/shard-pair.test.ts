@@ -201,7 +201,7 @@ function bench(start: PairInput): Bench {
 }
 
 function recorded(state: Lifecycle, parts: Partial<PairSnapshot> = {}): PairSnapshot {
-  return { state, resumeTo: 'following', desired: 'running', epoch: 3, run, ...parts };
+  return { state, followId: 'c1', resumeTo: 'following', desired: 'running', epoch: 3, run, ...parts };
 }
 
 describe('the machine of a pair, started from the journal', () => {
