@@ -18,7 +18,7 @@ async function runOne(seed: number): Promise<void> {
   console.log(JSON.stringify(options, null, 2));
   const report = await simulate(options);
   for (const line of report.story) console.log(line);
-  console.log({ ...report, story: undefined });
+  console.log({ ...report, story: undefined, journal: undefined });
   process.exitCode = report.violation === undefined ? 0 : 1;
 }
 

@@ -4,6 +4,7 @@ import type { FollowParameters } from '../domain/parameters.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
+import type { ReplicatorPorts } from '../replication/replicator-setup.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
@@ -154,7 +155,7 @@ export class PairSession {
     signal: AbortSignal,
   ): Promise<ShardReplicator> {
     const { ports, index, pair, parameters, traceId } = this.#options;
-    const { leaderSide, followerSide, snapshot } = index;
+    const { followerSide, snapshot } = index;
     const key = pairKey(pair);
     const [stored, followerNow] = await Promise.all([
       followerSide.positions.load([key], signal).then((found) => found.get(key)),
@@ -185,45 +186,32 @@ export class PairSession {
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
     const historyUuid = named ? before.leader.historyUuid : await this.#leaderHistory(signal);
-    const replicator = new ShardReplicator(
-      {
-        leader: leaderSide.leader,
-        follower: followerSide.follower,
-        leaderWatcher: leaderSide.watcher,
-        followerWatcher: followerSide.watcher,
-        clock: ports.clock,
-        random: ports.random,
-        narrator: ports.narrator,
-        budget: ports.budget,
-        views: leaderSide.views,
+    const replicator = new ShardReplicator(replicatorPorts(ports, index), {
+      pair: key,
+      leader: {
+        cluster: snapshot.leader.cluster,
+        index: snapshot.leader.index,
+        uuid: snapshot.leaderUuid,
+        shards: snapshot.shards,
+        shard: pair.shard,
+        historyUuid,
       },
-      {
-        pair: key,
-        leader: {
-          cluster: snapshot.leader.cluster,
-          index: snapshot.leader.index,
-          uuid: snapshot.leaderUuid,
-          shards: snapshot.shards,
-          shard: pair.shard,
-          historyUuid,
-        },
-        followerIndex: pair.follower.index,
-        followerUuid: prepared.followerUuid,
-        epoch: input.epoch,
-        aligned: prepared.aligned,
-        parameters,
-        resultWindow: prepared.resultWindow,
-        writeLifeMs: followerSide.requestTimeoutMs,
-        position: fit.position,
-        fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
-        syncMetadata: (observation) => index.syncMetadata(observation),
-        leaderIsGone: (gone) => index.leaderIsGone(gone),
-        traceId,
-        draining: () => this.#draining,
-        moved: () => followerSide.keeper.moved(pair),
-        counters: this.#counters,
-      },
-    );
+      followerIndex: pair.follower.index,
+      followerUuid: prepared.followerUuid,
+      epoch: input.epoch,
+      aligned: prepared.aligned,
+      parameters,
+      resultWindow: prepared.resultWindow,
+      writeLifeMs: followerSide.requestTimeoutMs,
+      position: fit.position,
+      fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
+      syncMetadata: (observation) => index.syncMetadata(observation),
+      leaderIsGone: (gone) => index.leaderIsGone(gone),
+      traceId,
+      draining: () => this.#draining,
+      moved: () => followerSide.keeper.moved(pair),
+      counters: this.#counters,
+    });
     // What the position was found to fit is what the audit compares with from now on.
     replicator.followerObserved(followerNow);
     this.#replicator = replicator;
@@ -366,4 +354,19 @@ export class PairSession {
     }
     return { type: 'PAUSED', checkpoint: this.#progress?.checkpoint ?? -1 };
   }
+}
+
+function replicatorPorts(ports: SupervisorPorts, { leaderSide, followerSide }: FollowerIndex): ReplicatorPorts {
+  const { clock, random, narrator, budget } = ports;
+  return {
+    leader: leaderSide.leader,
+    follower: followerSide.follower,
+    leaderWatcher: leaderSide.watcher,
+    followerWatcher: followerSide.watcher,
+    clock,
+    random,
+    narrator,
+    budget,
+    views: leaderSide.views,
+  };
 }

@@ -38,6 +38,8 @@ export interface KeeperOptions {
 
 const DURABLE_WAIT_MS = 15_000;
 const DURABLE_POLL_MS = 50;
+/** A follower that syncs before it acknowledges is done long before. */
+const FLUSH_AFTER_MS = 500;
 const SAVE_TRIES_MAX = 3;
 
 /**
@@ -191,10 +193,20 @@ export class PositionKeeper {
     flushed: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Position['follower']>> {
-    const sides = await Promise.all(
-      indices.map(async (index) => [index, await this.#durableIndex(index, flushed.has(index), signal)] as const),
+    const asked = await Promise.allSettled(
+      indices.map((index) => this.#durableIndex(index, flushed.has(index), signal)),
     );
-    return new Map(sides.flatMap(([index, side]) => (side === undefined ? [] : [[index, side]])));
+    const sides = new Map<string, Position['follower']>();
+    for (const [at, index] of indices.entries()) {
+      const side = asked[at];
+      if (side?.status === 'fulfilled' && side.value !== undefined) sides.set(index, side.value);
+      if (side?.status !== 'rejected') continue;
+      // One index that is red keeps no other's positions from being saved.
+      if (indices.length === 1 || signal.aborted) throw side.reason;
+      const failure = failureOf(side.reason, 'save positions');
+      this.#options.narrator.log('warn', 'positions of an index were not saved', { index, failure });
+    }
+    return sides;
   }
 
   async #durableIndex(index: string, flush: boolean, signal: AbortSignal): Promise<Position['follower'] | undefined> {
@@ -204,12 +216,19 @@ export class PositionKeeper {
     if (side === undefined) return undefined;
     // Only now: what is written after the numbers were read need not be waited for.
     if (flush) await follower.flush(index, signal);
-    const deadline = clock.monotonic() + DURABLE_WAIT_MS;
+    const startedAtMs = clock.monotonic();
+    let flushed = flush;
     for (let now = first; ; now = await watcher.observe(index, { refresh: false }, signal)) {
       if (side.maxSeqNos.every((maxSeqNo, shard) => (now.shards.get(shard)?.globalCheckpoint ?? -2) >= maxSeqNo)) {
         return followerSide(now)?.historyUuids.join() === side.historyUuids.join() ? side : undefined;
       }
-      if (clock.monotonic() > deadline) {
+      const waitedMs = clock.monotonic() - startedAtMs;
+      if (!flushed && waitedMs > FLUSH_AFTER_MS) {
+        // The index acknowledges without syncing, whoever told it to.
+        flushed = true;
+        await follower.flush(index, signal);
+      }
+      if (waitedMs > DURABLE_WAIT_MS) {
         throw failed('request_timeout', {
           op: 'save positions',
           cluster: watcher.name,

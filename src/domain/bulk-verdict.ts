@@ -41,7 +41,8 @@ export function bulkVerdict(item: BulkItem): BulkVerdict {
 /** The server's reason without the id and without the quoted field value that some reasons carry. */
 export function reasonWithoutContent(item: BulkItem): string {
   const reason = (item.errorReason ?? '')
-    .replace(/ in document with id '.*?'(?=[.\s]|$)/s, '')
+    // All that follows: an id may hold quotes and dots itself.
+    .replace(/ in document with id '.*/s, '')
     .replace(/Preview of field's value: .*/s, '')
     .replace(/For input string: .*/s, '')
     .trim();

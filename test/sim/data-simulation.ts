@@ -1,3 +1,4 @@
+import type { StoredEvent } from '../../src/ports/event-log.ts';
 import { SimCheckers, Violation } from './sim-checkers.ts';
 import { SimLeader } from './sim-leader.ts';
 import type { SimOptions } from './sim-options.ts';
@@ -15,6 +16,8 @@ export interface SimReport {
   readonly checks: Readonly<Record<string, number>>;
   /** The same for the same seed. */
   readonly trace: string;
+  /** Everything that was recorded. */
+  readonly journal: () => AsyncIterable<StoredEvent>;
   /** The last things that were told, for whoever looks for the cause. */
   readonly story: readonly string[];
 }
@@ -42,6 +45,7 @@ export async function simulate(options: SimOptions, wrap?: PortWrapper): Promise
     faults: world.network.drawn,
     checks: checkers.made,
     trace: world.trace.toString(16).padStart(8, '0'),
+    journal: () => world.journal.open().read('>', { fromSeq: 1, follow: false }, AbortSignal.any([])),
     story: storyOf(world),
   };
 }
