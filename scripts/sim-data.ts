@@ -7,7 +7,11 @@ import { type SimReport, simulate } from '../test/sim/data-simulation.ts';
 import { drawOptions } from '../test/sim/sim-options.ts';
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '1000' }, from: { type: 'string', default: '1' }, seed: { type: 'string' } },
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+  },
 });
 
 if (values.seed === undefined) await runMany(Number(values.from), Number(values.seeds));
@@ -47,10 +51,15 @@ async function runMany(from: number, count: number): Promise<void> {
   );
   console.log(`faults: ${listed(faults)}`);
   console.log(`checks: ${listed(checks)}`);
-  console.log(`${failures.length} failed${failures.length === 0 ? '' : `: ${failures.map(({ seed }) => seed).join(' ')}`}`);
+  console.log(
+    `${failures.length} failed${failures.length === 0 ? '' : `: ${failures.map(({ seed }) => seed).join(' ')}`}`,
+  );
   process.exitCode = failures.length === 0 ? 0 : 1;
 }
 
 function listed(counts: ReadonlyMap<string, number>): string {
-  return [...counts].toSorted(([, a], [, b]) => b - a).map(([name, times]) => `${name} ${times}`).join(', ');
+  return [...counts]
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([name, times]) => `${name} ${times}`)
+    .join(', ');
 }

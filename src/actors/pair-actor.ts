@@ -156,7 +156,7 @@ export class PairActor {
     this.#shuttingDown = true;
     this.#stopping.abort(new DOMException('the pair actor stops', 'AbortError'));
     this.#machine.stop();
-    this.#session.close();
+    this.#session.end();
   }
 
   // --- the machine and its worker -------------------------------------------------------------------------------------------

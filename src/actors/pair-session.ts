@@ -35,6 +35,7 @@ export class PairSession {
   readonly #counters = newCounters();
   #replicator: ShardReplicator | undefined;
   #progress: PairProgress | undefined;
+  #sampling: (() => void) | undefined;
   #epoch = 0;
   #scratches = 0;
   #seen: Observation | undefined;
@@ -76,6 +77,13 @@ export class PairSession {
     if (this.#replicator !== undefined) this.#options.index.followerSide.keeper.forget(this.#options.pair);
     this.#replicator = undefined;
     this.#seen = undefined;
+  }
+
+  /** For good. */
+  end(): void {
+    this.close();
+    this.#sampling?.();
+    this.#sampling = undefined;
   }
 
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
@@ -216,6 +224,7 @@ export class PairSession {
     replicator.followerObserved(followerNow);
     this.#replicator = replicator;
     this.#progress = replicator.progress;
+    this.#sample();
     this.#attach(replicator);
     this.#keep(replicator, input.epoch, stored?.token);
     // The history is on record before anything of it is copied: another one is then known as such, whenever that is. A void position is
@@ -231,6 +240,18 @@ export class PairSession {
       }
     }
     return replicator;
+  }
+
+  /** Also while the pair is paused: its lag grows then. */
+  #sample(): void {
+    const { index, pair, ports } = this.#options;
+    this.#sampling ??= index.leaderSide.watcher.watch(index.snapshot.leader.index, {
+      observed: ({ shards }) => {
+        const seen = shards.get(pair.shard);
+        if (seen !== undefined) this.#progress?.sampled(seen.globalCheckpoint, ports.clock.monotonic());
+      },
+      failed: () => undefined,
+    });
   }
 
   async #leaderHistory(signal: AbortSignal): Promise<string> {

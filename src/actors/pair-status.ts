@@ -42,7 +42,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     leaderGlobalCheckpoint: seen?.globalCheckpoint ?? null,
     leaderMaxSeqNo: seen?.maxSeqNo ?? null,
     lagOperations: behind,
-    lagSeconds: replicator === undefined || progress === undefined ? null : progress.lagMs(now) / 1000,
+    lagSeconds: progress === undefined ? null : progress.lagMs(now) / 1000,
     followerDocuments: progress?.followerCount ?? null,
     leaderDocuments: progress?.leaderCount ?? null,
     outstandingDeletes: progress?.outstandingDeletes ?? 0,

@@ -105,13 +105,14 @@ export class PositionKeeper {
   }
 
   async #loop(): Promise<void> {
-    const { clock, intervalMs, narrator, follower } = this.#options;
+    const { clock, intervalMs, flushIntervalMs, narrator, follower } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
         await clock.sleep(intervalMs, signal);
         const now = clock.monotonic();
         const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
+        for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + flushIntervalMs;
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
       } catch (thrown) {
         if (signal.aborted) return;
@@ -126,7 +127,7 @@ export class PositionKeeper {
 
   /** Gives those that could not be saved; they stay dirty. */
   async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
-    const { clock, store, journalId, term, flushIntervalMs } = this.#options;
+    const { clock, store, journalId, term } = this.#options;
     // The drafts first: whatever happens afterwards is not vouched for.
     const drafts = entries.flatMap((entry) => {
       const draft = entry.draft();
@@ -141,7 +142,6 @@ export class PositionKeeper {
       const durable = await this.#durable(indices, flushed, signal);
       const writes = drafts.flatMap(({ entry, draft }) => {
         const side = durable.get(entry.ref.follower.index);
-        if (flushed.has(entry.ref.follower.index)) entry.notBeforeMs = clock.monotonic() + flushIntervalMs;
         // What was learnt meanwhile may have made the draft void.
         if (side === undefined || entry.draft() === undefined) return [];
         const record: PositionRecord = {

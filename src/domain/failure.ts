@@ -182,7 +182,7 @@ const rows = {
     kind: 'refused',
     hint: 'The follower index exists and is not ours. Delete it or choose another name.',
   },
-  not_paused: { kind: 'refused', hint: 'Only what is paused, fatal or retrying can be resumed.' },
+  not_paused: { kind: 'refused', hint: 'Pause it first: only what is paused, fatal or retrying is copied again.' },
   bug: { kind: 'fatal', hint: 'This is a defect of Slipstream. Please report it with the reason.' },
 } as const satisfies Record<string, FailureRow>;
 

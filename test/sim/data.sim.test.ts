@@ -8,7 +8,7 @@ import { simulate } from './data-simulation.ts';
 import { PLANTED } from './planted-bugs.ts';
 import { drawOptions } from './sim-options.ts';
 
-const SEEDS = 300;
+const SEEDS = 200;
 /** A planted defect that this many seeds do not find is not found. */
 const HUNT_SEEDS = 120;
 

@@ -40,15 +40,16 @@ export const PLANTED: readonly PlantedBug[] = [
     options: (options) => ({
       ...options,
       zombieMs: 60_000,
-      ids: 5,
-      operations: 250,
-      writerPauseMs: 150,
-      faults: { ...quiet(options), call: 0.12 },
+      ids: 20,
+      operations: 150,
+      writerPauseMs: 100,
+      faults: { ...quiet(options), lateBulk: 0.4 },
     }),
     wrap: (ports, world) => ({
       ...ports,
       follower: over(ports.follower, {
-        bulk: (request, signal) => ports.follower.bulk({ ...request, body: underOwnVersions(request.body, world) }, signal),
+        bulk: (request, signal) =>
+          ports.follower.bulk({ ...request, body: underOwnVersions(request.body, world) }, signal),
       }),
     }),
   },
@@ -70,7 +71,8 @@ export const PLANTED: readonly PlantedBug[] = [
     caughtAs: /vouches for|is missing on the follower|differs on the follower|does not come right/,
     wrap: (ports) => ({
       ...ports,
-      leader: ports.leader.name === LEADER.cluster ? over(ports.leader, { refresh: () => Promise.resolve() }) : ports.leader,
+      leader:
+        ports.leader.name === LEADER.cluster ? over(ports.leader, { refresh: () => Promise.resolve() }) : ports.leader,
     }),
   },
   {
@@ -84,7 +86,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'operations of the leader that are copied before they are safe from a failover',
-    caughtAs: /a failover of the leader took (this|it) back|vouches for/,
+    caughtAs: /a failover of the leader took (this|it) back|vouches for|is settled at|other than the counts said/,
     options: (options) => ({ ...options, writerPauseMs: 30, faults: { ...quiet(options), leaderFailover: 0.05 } }),
     wrap: (ports) => ({
       ...ports,

@@ -52,7 +52,8 @@ export class SimCheckers {
   now(): void {
     for (const pair of this.#pairs()) {
       const { replicator } = pair.session;
-      if (replicator === undefined || this.#misled.has(replicator) || !this.#world.follower.find('orders-copy')) continue;
+      if (replicator === undefined || this.#misled.has(replicator) || !this.#world.follower.find('orders-copy'))
+        continue;
       const { progress } = replicator;
       if (this.#world.options.zombieMs > this.#world.options.requestTimeoutMs) continue;
       if (progress.followerCount !== undefined && !progress.writing && !this.#foreign) {
@@ -92,7 +93,8 @@ export class SimCheckers {
       const shard = shardOf(index, write);
       if (write.source === undefined) {
         const last = this.#leader.lastOperation.get(write.id);
-        if (shard.get(write.id) !== undefined && last !== undefined) this.#deletedUnder.set(write.id, { last, gone: false });
+        if (shard.get(write.id) !== undefined && last !== undefined)
+          this.#deletedUnder.set(write.id, { last, gone: false });
         continue;
       }
       this.#claim(!this.#leader.rolledBack.has(write.source), `${write.id}: a failover of the leader took this back`);
@@ -154,7 +156,9 @@ export class SimCheckers {
   /** Both sides, document by document. */
   identical(): void {
     const leader = this.#documentsOf(this.#world.leaderIndex.shards.map((shard) => [...shard.documents()]));
-    const follower = this.#documentsOf((this.#world.followerIndex?.shards ?? []).map((shard) => [...shard.documents()]));
+    const follower = this.#documentsOf(
+      (this.#world.followerIndex?.shards ?? []).map((shard) => [...shard.documents()]),
+    );
     for (const [id, { source, routing }] of leader) {
       const copy = follower.get(id);
       this.#claim(copy !== undefined, `${id} is missing on the follower`);

@@ -111,10 +111,13 @@ export class SimLeader {
     const { clock, random, leaderIndex: index } = this.#world;
     if (index.shards.some((shard) => shard.inFlight > 0)) return;
     index.state = 'close';
-    clock.setTimeout(() => {
-      index.state = 'open';
-      index.primaryTerms = index.primaryTerms.map((term) => term + 2);
-    }, random.between(50, 2000));
+    clock.setTimeout(
+      () => {
+        index.state = 'open';
+        index.primaryTerms = index.primaryTerms.map((term) => term + 2);
+      },
+      random.between(50, 2000),
+    );
   }
 
   #forgetLastOperations(): void {

@@ -17,6 +17,14 @@ const WRITES = new Set([
 /** A request to change metadata that runs late would only be tried again; those that change data are what matters. */
 const LATE = new Set(['bulk', 'save']);
 
+interface FaultyCall {
+  readonly cluster: string;
+  readonly method: string;
+  readonly there: number;
+  readonly back: number;
+  readonly late: boolean;
+}
+
 /** Draws what becomes of each call, and counts what was drawn. */
 export class SimNetwork {
   readonly #options: SimOptions;
@@ -34,9 +42,10 @@ export class SimNetwork {
     const there = this.#random.between(1, latencyMs);
     const back = there + this.#random.between(1, latencyMs);
     // Closing a view is never told to have failed.
-    if (!this.faulty || method === 'closeView' || !this.#random.chance(faults.call))
+    const late = method === 'bulk' && this.#random.chance(faults.lateBulk);
+    if (!this.faulty || method === 'closeView' || !(late || this.#random.chance(faults.call)))
       return { runsAfterMs: there, answersAfterMs: back };
-    const { kind, fate } = this.#fault(cluster, method, there, back);
+    const { kind, fate } = this.#fault({ cluster, method, there, back, late });
     this.count(kind);
     return fate;
   };
@@ -45,13 +54,24 @@ export class SimNetwork {
     this.drawn.set(kind, (this.drawn.get(kind) ?? 0) + 1);
   }
 
-  #fault(cluster: string, method: string, there: number, back: number): { kind: string; fate: CallFate } {
+  #fault({ cluster, method, there, back, late }: FaultyCall): { kind: string; fate: CallFate } {
     const { requestTimeoutMs, zombieMs } = this.#options;
     const random = this.#random;
     const ambiguous = WRITES.has(method);
     const why = (code: 'cluster_unreachable' | 'answer_cut' | 'request_timeout'): Failed =>
       failed(code, { op: method, cluster, reason: `${method} failed`, ...(ambiguous ? { ambiguous } : {}) });
-    const kind = random.pick('refused', 'busy', 'lost before', 'lost after', 'cut', 'slow', 'timeout', 'late', 'partial');
+    const any = random.pick(
+      'refused',
+      'busy',
+      'lost before',
+      'lost after',
+      'cut',
+      'slow',
+      'timeout',
+      'late',
+      'partial',
+    );
+    const kind = late ? 'late' : any;
     switch (kind) {
       case 'refused':
         return { kind, fate: never(there, failed('cluster_unreachable', { op: method, cluster, reason: 'refused' })) };
@@ -72,7 +92,11 @@ export class SimNetwork {
         if (ambiguous) return { kind: 'slow', fate: { runsAfterMs: there * 20, answersAfterMs: back * 20 } };
         return {
           kind,
-          fate: { runsAfterMs: there, answersAfterMs: back, failure: failed('partial_answer', { op: method, cluster, reason: 'timed out' }) },
+          fate: {
+            runsAfterMs: there,
+            answersAfterMs: back,
+            failure: failed('partial_answer', { op: method, cluster, reason: 'timed out' }),
+          },
         };
       case 'timeout':
         return {

@@ -6,6 +6,8 @@ import type { RoutingFormula } from '../support/memory-search/memory-cluster.ts'
 export interface FaultRates {
   /** Of calls to either cluster: refused, lost before or after they ran, slow, timed out, or run after their caller gave up. */
   readonly call: number;
+  /** Of bulk requests: run only after their caller gave up. */
+  readonly lateBulk: number;
   /** Of operations in a bulk: rejected, or failed with or without having run. */
   readonly item: number;
   readonly leaderFailover: number;
@@ -71,6 +73,7 @@ export function drawOptions(seed: number): SimOptions {
     },
     faults: {
       call: sometimes(0.8, 0.12),
+      lateBulk: sometimes(0.2, 0.3),
       item: sometimes(0.4, 0.1),
       leaderFailover: sometimes(0.5, 0.05),
       leaderRestore: sometimes(0.15, 0.015),

@@ -16,7 +16,7 @@ export class SimTroubles {
   #over = false;
   #foreign = 0;
   /** What a command or a start threw, other than `Failed`. */
-  defect: unknown;
+  defect: Error | undefined;
 
   constructor(world: SimWorld, leader: SimLeader, checkers: SimCheckers) {
     this.#world = world;
@@ -183,7 +183,7 @@ export class SimTroubles {
   #later(work: () => Promise<void>, afterMs: number): void {
     this.#world.clock.setTimeout(() => {
       work().catch((thrown: unknown) => {
-        this.defect ??= thrown;
+        this.defect ??= thrown instanceof Error ? thrown : new Error(String(thrown));
       });
     }, afterMs);
   }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, request as send, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ProxiedRequest {
   readonly method: string;
@@ -17,12 +18,16 @@ export interface ProxiedRequest {
  * - rewrite  another body (the answer must not be compressed)
  * - cut      the client gets so many bytes of the answer's body, then a reset; the server has finished by then
  * - leave    the client gets a reset as soon as the server has the whole request; the server goes on
+ * - delay    the server gets the request so much later
+ * - answer   the client gets this answer; the server gets nothing
  */
 export type Treatment =
   | { readonly kind: 'pass' }
   | { readonly kind: 'rewrite'; readonly body: (text: string) => string }
   | { readonly kind: 'cut'; readonly afterBytes: number }
-  | { readonly kind: 'leave' };
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'answer'; readonly status: number; readonly body: object };
 
 export interface HttpProxy extends AsyncDisposable {
   readonly url: string;
@@ -46,6 +51,15 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
       const asked = { method, path, headers, body, atMs: performance.now() };
       requests.push(asked);
       const treatment = proxy.treat(asked);
+      if (treatment.kind === 'answer') {
+        outgoing.writeHead(treatment.status, {
+          'content-type': 'application/json',
+          'x-elastic-product': 'Elasticsearch',
+        });
+        outgoing.end(JSON.stringify(treatment.body));
+        return;
+      }
+      if (treatment.kind === 'delay') await delay(treatment.ms);
       // Not compressed on the way from the server when it is to be read here.
       const given = treatment.kind === 'rewrite' ? { ...headers, 'accept-encoding': 'identity' } : headers;
       const forwarded = send({ host: hostname, port, method, path, headers: given, agent });

@@ -28,6 +28,8 @@ export interface SideOptions {
   readonly seenAt?: string;
   readonly username?: string;
   readonly password?: string;
+  /** Slows reading down, not compressed, so that a copy takes as long on every machine. */
+  readonly readRateLimitBytes?: number;
 }
 
 export interface WorldOptions {
@@ -64,7 +66,10 @@ export interface World extends AsyncDisposable {
   readonly follower: Side;
   readonly nats: NatsConnection;
   readonly prefix: string;
+  /** The JetStream stream of the journal. */
+  readonly stream: string;
   readonly control: ControlSurface;
+  readonly configFile: string;
   readonly logFile: string;
   /** A fresh name for an index, deleted on both sides at the end. */
   name(suffix?: string): string;
@@ -104,10 +109,11 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const natsUrl = options.natsUrl ?? addressOf('SLIPSTREAM_NATS_URL');
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-world-'));
   const [configFile, logFile] = [join(folder, 'slipstream.yml'), join(folder, 'supervisor.log')];
-  const cluster = ({ url, seenAt = url, username, password }: SideOptions): object => ({
+  const cluster = ({ url, seenAt = url, username, password, readRateLimitBytes }: SideOptions): object => ({
     url: seenAt,
     requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     ...(username === undefined ? {} : { auth: { username, password } }),
+    ...(readRateLimitBytes === undefined ? {} : { readRateLimit: readRateLimitBytes, compression: false }),
   });
   const sides = { [LEADER]: leaderSide, [FOLLOWER]: followerSide, ...options.clusters };
   const config = {
@@ -138,7 +144,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     follower,
     nats,
     prefix,
+    stream,
     control,
+    configFile,
     logFile,
     get supervisor() {
       return supervisor;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
+import { createIndex, loadDocuments, SLOW_READING_BYTES } from '../../support/bulk-load.ts';
 import { operationsLeft, total } from '../../support/copy-left.ts';
 import { createChurnIndex, differencesFromExpected, startChurn } from '../../support/churn/churn.ts';
-import { openWorld } from '../../support/replication-world.ts';
+import { addressOf, openWorld } from '../../support/replication-world.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
@@ -17,13 +17,15 @@ test('a supervisor killed while it bootstraps goes on from its saved cursors', a
   const kills = bySize({ short: 2, full: 10 });
   const documents = bySize({ short: 60_000, full: 400_000 });
   const random = seededRandom(11);
-  await using world = await openWorld({ requestTimeoutMs: REQUEST_TIMEOUT_MS });
+  await using world = await openWorld({
+    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES },
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  });
   const index = world.name('-bootstrap');
   await createIndex(world.leader, index);
   await loadDocuments(world.leader, index, documents);
   let supervisor = await world.start();
-  // Small pages, so that there is something to interrupt.
-  await world.follow(index, { max_read_request_operation_count: 25 });
+  await world.follow(index, { max_read_request_operation_count: 200 });
   let before = await operationsLeft(world, index);
   assert.equal(total(before), documents);
   const trail: string[] = [];

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { epochBase } from '../../../src/domain/version.ts';
 import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-stack.ts';
 import { ELASTIC_USER } from '../../../stack/elasticsearch.ts';
-import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
+import { createIndex, loadDocuments, SLOW_READING_BYTES } from '../../support/bulk-load.ts';
 import { operationsLeft, total } from '../../support/copy-left.ts';
 import { readIndex } from '../../support/read-index.ts';
 import { refusalOf } from '../../support/refusals.ts';
@@ -51,7 +51,7 @@ describe('with nodes of our own', () => {
       password,
     });
     world = await openWorld({
-      leader: leaderAs(ELASTIC_USER),
+      leader: { ...leaderAs(ELASTIC_USER), readRateLimitBytes: SLOW_READING_BYTES },
       follower: { url: stack.server('follower').url },
       clusters: {
         mistaken: leaderAs(ELASTIC_USER, 'not-the-password'),
@@ -117,8 +117,7 @@ describe('with nodes of our own', () => {
       const index = world.name(`-kill-${kill}`);
       await createIndex(world.leader, index);
       await loadDocuments(world.leader, index, documents);
-      // Small pages, so that there is something to interrupt.
-      await world.follow(index, { max_read_request_operation_count: 25 });
+      await world.follow(index, { max_read_request_operation_count: 200 });
       const nothingSaved = await operationsLeft(world, index);
       const left = await until('a cursor is saved', 60_000, async () => {
         const now = await operationsLeft(world, index);

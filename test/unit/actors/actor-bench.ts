@@ -32,8 +32,17 @@ const STEPS_MAX = 20_000;
 
 export function actorBench(parts: Partial<SimOptions> = {}, wrap?: PortWrapper): ActorBench {
   const drawn = drawOptions(1);
-  const none = Object.fromEntries(Object.keys(drawn.faults).map((name) => [name, 0])) as unknown as SimOptions['faults'];
-  const options = { ...drawn, leaderShards: 1, followerShards: 1, leaderFormula: 'mod' as const, latencyMs: 5, parameters: {} };
+  const none = Object.fromEntries(
+    Object.keys(drawn.faults).map((name) => [name, 0]),
+  ) as unknown as SimOptions['faults'];
+  const options = {
+    ...drawn,
+    leaderShards: 1,
+    followerShards: 1,
+    leaderFormula: 'mod' as const,
+    latencyMs: 5,
+    parameters: {},
+  };
   const world = new SimWorld({ ...options, faults: none, ...parts }, wrap);
   let documents = 0;
 

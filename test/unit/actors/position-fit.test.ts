@@ -16,8 +16,19 @@ const position: Position = {
   clean: true,
 };
 
-function now(maxSeqNos: readonly number[], historyUuids: readonly string[] = ['h0', 'h1'], uuid = 'follower-1'): Observation {
-  const versions = { uuid, state: 'open' as const, primaryTerms: [1, 1], mappingVersion: 1, settingsVersion: 1, aliasesVersion: 1 };
+function now(
+  maxSeqNos: readonly number[],
+  historyUuids: readonly string[] = ['h0', 'h1'],
+  uuid = 'follower-1',
+): Observation {
+  const versions = {
+    uuid,
+    state: 'open' as const,
+    primaryTerms: [1, 1],
+    mappingVersion: 1,
+    settingsVersion: 1,
+    aliasesVersion: 1,
+  };
   const shards = maxSeqNos.map((maxSeqNo, shard) => {
     const stats = { globalCheckpoint: maxSeqNo, maxSeqNo, historyUuid: historyUuids[shard] ?? '?', nodeId: 'n' };
     return [shard, stats] as const;
@@ -26,7 +37,14 @@ function now(maxSeqNos: readonly number[], historyUuids: readonly string[] = ['h
 }
 
 function fit(parts: Partial<Position>, followerNow = now([10, 20]), record: Partial<PositionRecord> = {}) {
-  const stored = { pair: 'replica/copy/0', journalId: 'j', term: 1, savedAtMs: 0, position: { ...position, ...parts }, ...record };
+  const stored = {
+    pair: 'replica/copy/0',
+    journalId: 'j',
+    term: 1,
+    savedAtMs: 0,
+    position: { ...position, ...parts },
+    ...record,
+  };
   const follower = { cluster: 'replica', index: 'copy' };
   return fittingPosition(stored, { follower, journalId: 'j', epoch: 2, leaderUuid: 'leader-1', followerNow });
 }
@@ -37,7 +55,13 @@ test('a position that fits is taken as it is, also when the follower has gone on
 });
 
 test('no position is none, and no reason', () => {
-  const expected = { follower: { cluster: 'r', index: 'i' }, journalId: 'j', epoch: 1, leaderUuid: 'l', followerNow: now([]) };
+  const expected = {
+    follower: { cluster: 'r', index: 'i' },
+    journalId: 'j',
+    epoch: 1,
+    leaderUuid: 'l',
+    followerNow: now([]),
+  };
   assert.deepEqual(fittingPosition(undefined, expected), { position: undefined, void: undefined });
 });
 

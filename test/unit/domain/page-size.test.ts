@@ -28,7 +28,10 @@ test('an empty page says nothing', () => {
 });
 
 test('whatever documents weigh, a page holds at least one and never more than is allowed', () => {
-  const seen = fc.record({ documents: fc.integer({ min: 1, max: 10_000 }), bytes: fc.integer({ min: 1, max: 2 ** 31 }) });
+  const seen = fc.record({
+    documents: fc.integer({ min: 1, max: 10_000 }),
+    bytes: fc.integer({ min: 1, max: 2 ** 31 }),
+  });
   const bounds = fc.record({
     documentsMax: fc.integer({ min: 1, max: 10_000 }),
     bytesTarget: fc.integer({ min: 1, max: 2 ** 25 }),

@@ -134,7 +134,11 @@ test('ranges hold every bucket that differs and none that does not, apart from e
 });
 
 test('a cut range covers what the range covered', () => {
-  const range = fc.record({ from: fc.nat(1e6), width: fc.integer({ min: 1, max: 1e6 }), documents: fc.integer({ min: 1, max: 1e5 }) });
+  const range = fc.record({
+    from: fc.nat(1e6),
+    width: fc.integer({ min: 1, max: 1e6 }),
+    documents: fc.integer({ min: 1, max: 1e5 }),
+  });
   fc.assert(
     fc.property(range, fc.integer({ min: 1, max: 100 }), ({ from, width, documents }, each) => {
       const to = from + width - 1;

@@ -88,7 +88,10 @@ test('a lease is corrected when the true size is known, and given back once', as
 });
 
 test('whatever is asked for, corrected, given back or given up, nothing is left and nothing is negative', async () => {
-  const step = fc.record({ bytes: fc.integer({ min: 1, max: 200 }), action: fc.constantFrom('ask', 'release', 'adjust', 'abort') });
+  const step = fc.record({
+    bytes: fc.integer({ min: 1, max: 200 }),
+    action: fc.constantFrom('ask', 'release', 'adjust', 'abort'),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const shared = budget();

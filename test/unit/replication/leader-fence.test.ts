@@ -95,7 +95,10 @@ describe('waiting until nothing in a view can be taken back', () => {
   });
 
   test('goes on until the checkpoint has reached the last operation shown', async () => {
-    const { outcome, count } = await fence([{ globalCheckpoint: 7 }, { globalCheckpoint: 8 }, { globalCheckpoint: 9 }], 9);
+    const { outcome, count } = await fence(
+      [{ globalCheckpoint: 7 }, { globalCheckpoint: 8 }, { globalCheckpoint: 9 }],
+      9,
+    );
     assert.deepEqual([outcome?.tick, count], [3, 3]);
   });
 
