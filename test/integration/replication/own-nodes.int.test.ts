@@ -13,6 +13,7 @@ import { operationsLeft, total } from '../../support/copy-left.ts';
 import { readIndex } from '../../support/read-index.ts';
 import { refusalOf } from '../../support/refusals.ts';
 import { openWorld, type SideOptions, type World } from '../../support/replication-world.ts';
+import { endOfLog } from '../../support/supervisor-process.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
@@ -135,7 +136,10 @@ describe('with nodes of our own', () => {
         `left by the saved position ${left.join('+')} of ${documents}, written before the kill ${written.join('+')}, after it ${again.join('+')}`,
       );
       for (const [shard, operations] of again.entries())
-        assert.ok(operations <= (left[shard] ?? 0), `shard ${shard} wrote no more than its position left`);
+        assert.ok(
+          operations <= (left[shard] ?? 0),
+          `shard ${shard} wrote no more than its position left\n${await endOfLog(world.logFile, 40)}`,
+        );
       assert.ok(total(left) > 0 && total(left) < documents, 'the saved position was somewhere in the middle');
       assert.ok(total(written) < documents, 'the kill came before everything was copied');
       for (const { conflicts, foreignWrites, scanSurprises } of pairs)
