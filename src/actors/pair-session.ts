@@ -28,6 +28,9 @@ export interface SessionOptions {
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
 
+const LOOK_BACK_MS = 2000;
+const LOOKS_BACK_MAX = 2;
+
 /** The data side of one pair: its replicator, its place in the watchers, and its saved position. Lives through retries and pauses. */
 export class PairSession {
   readonly #options: SessionOptions;
@@ -91,10 +94,7 @@ export class PairSession {
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
     let replicator = await this.#open(input, signal);
-    if (input.mode === 'attempt') {
-      const { followerSide, snapshot } = this.#options.index;
-      await followerSide.watcher.observe(snapshot.follower.index, { refresh: false }, signal);
-    }
+    if (input.mode === 'attempt') await this.#requireFollower(signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
       if (replicator.audit.restarted) replicator = await this.#reopen(input, signal);
@@ -144,6 +144,20 @@ export class PairSession {
     if (this.#allowMassDelete) replicator.allowMassDelete(true);
     this.#allowMassDelete = false;
     return replicator;
+  }
+
+  /** Every shard of the follower serves: only then its primary terms tell whether it was started anew meanwhile. */
+  async #requireFollower(signal: AbortSignal): Promise<void> {
+    const { followerSide, snapshot } = this.#options.index;
+    const { index } = snapshot.follower;
+    const { versions, shards } = await followerSide.watcher.observe(index, { refresh: false }, signal);
+    const missing = versions?.primaryTerms.findIndex((_, shard) => !shards.has(shard)) ?? -1;
+    if (missing < 0) return;
+    throw failed('shard_unavailable', {
+      op: 'watch follower',
+      cluster: followerSide.name,
+      reason: `no primary of shard ${missing} of ${index} answers`,
+    });
   }
 
   /** Goes back to the saved position: the follower may have lost what it acknowledged after it. */
@@ -227,19 +241,24 @@ export class PairSession {
     this.#sample();
     this.#attach(replicator);
     this.#keep(replicator, input.epoch, stored?.token);
-    // The history is on record before anything of it is copied: another one is then known as such, whenever that is. A void position is
-    // replaced by it, which could come to look valid again once new writes raise the follower's numbers. And a count that was saved as
-    // trustworthy is so only until the first write.
-    if (fit.position === undefined || fit.position.clean) {
-      try {
-        await followerSide.keeper.saveNow(pair, false, signal);
-      } catch (thrown) {
-        // Or the next attempt would go on without.
-        this.close();
-        throw thrown;
-      }
-    }
+    if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
     return replicator;
+  }
+
+  /**
+   * Before anything is copied: the history is on record then, and another one is known as such, whenever that is; a void position is replaced,
+   * which could come to look valid again once new writes raise the follower's numbers; and a count that was saved as trustworthy is so
+   * only until the first write.
+   */
+  async #saveFirst(signal: AbortSignal): Promise<void> {
+    const { index, pair } = this.#options;
+    try {
+      await index.followerSide.keeper.saveNow(pair, false, signal);
+    } catch (thrown) {
+      // Or the next attempt would go on without.
+      this.close();
+      throw thrown;
+    }
   }
 
   /** Also while the pair is paused: its lag grows then. */
@@ -363,6 +382,7 @@ export class PairSession {
     const { index, pair, ports } = this.#options;
     if (this.#replicator !== undefined) {
       try {
+        await this.#lookBack(this.#replicator.progress, signal);
         await index.followerSide.keeper.saveNow(pair, true, signal);
       } catch (thrown) {
         signal.throwIfAborted();
@@ -374,6 +394,24 @@ export class PairSession {
       this.close();
     }
     return { type: 'PAUSED', checkpoint: this.#progress?.checkpoint ?? -1 };
+  }
+
+  /** What was copied last is saved only if the leader was seen after it. One that does not answer soon leaves it to be copied again. */
+  async #lookBack(progress: PairProgress, signal: AbortSignal): Promise<void> {
+    const { index, ports } = this.#options;
+    const { leaderSide, snapshot } = index;
+    const patience = new AbortController();
+    const timer = ports.clock.setTimeout(() => patience.abort(), LOOK_BACK_MS);
+    const soon = AbortSignal.any([signal, patience.signal]);
+    try {
+      // While it is written to, the numbers of one look are reached by the next.
+      for (let looks = 0; looks < LOOKS_BACK_MAX && !progress.allSafe; looks += 1)
+        await leaderSide.watcher.observe(snapshot.leader.index, { refresh: false }, soon);
+    } catch {
+      signal.throwIfAborted();
+    } finally {
+      ports.clock.clearTimeout(timer);
+    }
   }
 }
 

@@ -142,14 +142,17 @@ export class PositionKeeper {
       const durable = await this.#durable(indices, flushed, signal);
       const writes = drafts.flatMap(({ entry, draft }) => {
         const side = durable.get(entry.ref.follower.index);
-        // What was learnt meanwhile may have made the draft void.
-        if (side === undefined || entry.draft() === undefined) return [];
+        // What was learnt meanwhile may have made the draft void; whoever was forgotten meanwhile learns nothing any more.
+        const forgotten = this.#entries.get(pairKey(entry.ref)) !== entry;
+        const now = entry.draft();
+        if (side === undefined || forgotten || now === undefined) return [];
+        const followerCount = now.followerCount === null ? null : draft.followerCount;
         const record: PositionRecord = {
           pair: pairKey(entry.ref),
           journalId,
           term,
           savedAtMs: clock.now(),
-          position: { ...draft, follower: side, clean },
+          position: { ...draft, followerCount, follower: side, clean },
         };
         return [{ entry, write: { record, token: entry.token } }];
       });

@@ -59,7 +59,7 @@ export class SimLeader {
       const { seqNo } = shard.write({ ...key, source });
       if (seqNo !== undefined) this.lastOperation.set(key.id, seqNo);
     }
-    if (random.chance(options.skips)) shard.skip(random.between(1, 30_000));
+    if (random.chance(options.leaps)) shard.leap(random.between(1, 30_000));
     if (random.chance(0.05)) shard.refresh();
     if (random.chance(0.05) && shard.heldCheckpoint === undefined) {
       shard.heldCheckpoint = shard.globalCheckpoint;
@@ -109,7 +109,7 @@ export class SimLeader {
 
   close(): void {
     const { clock, random, leaderIndex: index } = this.#world;
-    if (index.shards.some((shard) => shard.inFlight > 0)) return;
+    if (index.shards.some((shard) => shard.inFlight.size > 0)) return;
     index.state = 'close';
     clock.setTimeout(
       () => {
@@ -122,8 +122,10 @@ export class SimLeader {
 
   #forgetLastOperations(): void {
     this.lastOperation.clear();
-    for (const shard of this.#world.leaderIndex.shards)
+    for (const shard of this.#world.leaderIndex.shards) {
       for (const { id, seqNo } of shard.documents()) this.lastOperation.set(id, seqNo);
+      for (const [seqNo, { id }] of shard.inFlight) this.lastOperation.set(id, seqNo);
+    }
     this.onRollBack();
   }
 

@@ -34,7 +34,7 @@ export interface SimOptions {
   /** Between two operations of the writers, at most. */
   readonly writerPauseMs: number;
   /** Share of the operations after which numbers are skipped, so that ways get long and are gone in ranges. */
-  readonly skips: number;
+  readonly leaps: number;
   readonly latencyMs: number;
   /** How long a request may still run after its caller gave up; above the request timeout only in some seeds. */
   readonly zombieMs: number;
@@ -58,7 +58,7 @@ export function drawOptions(seed: number): SimOptions {
     ids: random.between(3, 60),
     operations: random.between(20, 250),
     writerPauseMs: random.pick(5, 30, 150),
-    skips: random.chance(0.4) ? random.next() * 0.05 : 0,
+    leaps: random.chance(0.4) ? random.next() * 0.05 : 0,
     latencyMs: random.pick(2, 10, 60),
     zombieMs: random.chance(0.15) ? 60_000 : requestTimeoutMs,
     requestTimeoutMs,

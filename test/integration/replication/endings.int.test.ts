@@ -17,13 +17,13 @@ test('a stop does not wait for a command that waits for its effect', async () =>
   await using world = await worldThrough('leader', proxy);
   const index = world.name('-stop');
   await createIndex(world.leader, index);
-  await loadDocuments(world.leader, index, 4000);
+  await loadDocuments(world.leader, index, 2000);
   proxy.treat = ({ path }) => (path.includes('/_search') ? { kind: 'delay', ms: 300 } : { kind: 'pass' });
   const supervisor = await world.start();
   const followed = world.control.follow({
     leader: { cluster: 'left', index },
     follower: world.followerOf(index),
-    parameters: { max_read_request_operation_count: 10 },
+    parameters: { max_read_request_operation_count: 20 },
     waitMs: 60_000,
   });
   await world.awaitPairs(

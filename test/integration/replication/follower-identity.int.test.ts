@@ -20,7 +20,7 @@ async function followed(world: World, index: string): Promise<{ timePasses: () =
   let changes = 0;
   return {
     async timePasses() {
-      for (let times = 0; times < 3; times += 1) {
+      for (let times = 0; times < 2; times += 1) {
         changes += 1;
         await world.leader.ok('PUT', `/${witness}/_doc/later-${changes}`, { changes });
         await world.awaitSettled(witness);

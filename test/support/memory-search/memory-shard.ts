@@ -98,8 +98,8 @@ export class MemoryShard {
     this.#syncedSeqNo = this.#maxSeqNo;
   }
 
-  get inFlight(): number {
-    return this.#inFlight.size;
+  get inFlight(): ReadonlyMap<number, DocumentWrite> {
+    return this.#inFlight;
   }
 
   isInFlight(id: string): boolean {
@@ -167,7 +167,7 @@ export class MemoryShard {
   }
 
   /** Numbers without documents, as a failover or a conflict leaves them. */
-  skip(count: number): void {
+  leap(count: number): void {
     this.#maxSeqNo += count;
   }
 
