@@ -1,4 +1,4 @@
-import { failed } from '../domain/failure.ts';
+import { type Failed, failed } from '../domain/failure.ts';
 import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
@@ -373,12 +373,7 @@ export class ShardReplicator {
   async #deleting(lines: readonly DeleteLine[], stats: FencedStats, signal: AbortSignal): Promise<readonly number[]> {
     if (lines.length === 0) return [];
     // The leader's delete, which the view does not show, must not be taken back either.
-    if (!(await this.#fence(stats, 'all', signal)))
-      throw failed('leader_moved_primary', {
-        op: 'delete scan',
-        cluster: this.#leader.cluster,
-        reason: `deletes on shard ${this.#leader.shard} are not safe from a failover yet`,
-      });
+    if (!(await this.#fence(stats, 'all', signal))) throw this.#moved('delete scan');
     return this.#writer.remove(lines, signal);
   }
 
@@ -419,12 +414,22 @@ export class ShardReplicator {
     );
   }
 
-  /** Reads these leader operations again and writes them; those that are gone by now are the next cycle's. */
+  /**
+   * Reads these leader operations again and writes them; those that are gone by now are the next cycle's. What the same comparison deleted was
+   * gone before: a refresh hides it, so that nothing is written against its tombstone.
+   */
   async #resend(seqNos: readonly number[], stats: FencedStats, signal: AbortSignal): Promise<void> {
+    if (seqNos.length > 0) await this.#observe({ refresh: true }, signal);
     for (const seqNo of seqNos) {
       const wish = { ...this.#wish(stats), after: seqNo - 1, upTo: seqNo, size: 1, countTotal: false };
       const page = await this.#ports.leader.readPage(wish, signal);
+      if (page.hits.length > 0 && !(await this.#fence(stats, seqNo, signal))) throw this.#moved('send again');
       await this.#writer.write(page, page.hits, signal);
     }
+  }
+
+  #moved(op: string): Failed {
+    const { cluster, shard } = this.#leader;
+    return failed('leader_moved_primary', { op, cluster, reason: `shard ${shard} is not safe from a failover yet` });
   }
 }

@@ -97,6 +97,7 @@ for (const { operations, waitMs } of [
     const index = world.name('-catch-up');
     const follower = world.followerOf(index);
     await createIndex(world.leader, index, { settings: { number_of_shards: 1 } });
+    await loadDocuments(world.leader, index, 10);
     await world.start();
     await world.follow(index, { max_read_request_operation_count: 500 });
     await world.awaitSettled(index);
