@@ -41,7 +41,7 @@ export function checkSteps(): readonly Step[] {
     testStep({
       name: 'unit tests',
       flags: ['--test-isolation=none', '--test-timeout=60000'],
-      tests: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
+      tests: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts', 'test/replay/**/*.test.ts'],
     }),
   ];
 }

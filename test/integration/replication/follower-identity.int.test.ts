@@ -15,8 +15,8 @@ async function followed(world: World, index: string): Promise<{ timePasses: () =
     await createIndex(world.leader, name);
     await loadDocuments(world.leader, name, DOCUMENTS);
     await world.follow(name);
-    await world.awaitSettled(name);
   }
+  for (const name of [index, witness]) await world.awaitSettled(name);
   let changes = 0;
   return {
     async timePasses() {
