@@ -112,8 +112,8 @@ export class PositionKeeper {
         await clock.sleep(intervalMs, signal);
         const now = clock.monotonic();
         const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
-        for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + flushIntervalMs;
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
+        for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + flushIntervalMs;
       } catch (thrown) {
         if (signal.aborted) return;
         // Nothing is lost: the old positions stay, and the pairs stay dirty.

@@ -2,8 +2,8 @@ import type { Side } from './replication-world.ts';
 
 const BATCH = 2_000;
 
-/** Bytes in a second at which some 5,000 of these documents are read. */
-export const SLOW_READING_BYTES = 1_500_000;
+/** Bytes in a second at which some 3,500 of these documents are read. */
+export const SLOW_READING_BYTES = 1_000_000;
 
 /** Adds documents `doc-0`, `doc-1`, ... of a few hundred bytes; each takes one sequence number. */
 export async function loadDocuments(side: Side, index: string, documents: number): Promise<void> {

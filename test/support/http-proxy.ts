@@ -18,7 +18,7 @@ export interface ProxiedRequest {
  * - rewrite  another body (the answer must not be compressed)
  * - cut      the client gets so many bytes of the answer's body, then a reset; the server has finished by then
  * - leave    the client gets a reset as soon as the server has the whole request; the server goes on
- * - delay    the server gets the request so much later
+ * - delay    the server gets the request so much later, unless the client has gone by then
  * - answer   the client gets this answer; the server gets nothing
  */
 export type Treatment =
@@ -59,7 +59,10 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
         outgoing.end(JSON.stringify(treatment.body));
         return;
       }
-      if (treatment.kind === 'delay') await delay(treatment.ms);
+      if (treatment.kind === 'delay') {
+        await delay(treatment.ms);
+        if (incoming.socket.destroyed) return;
+      }
       // Not compressed on the way from the server when it is to be read here.
       const given = treatment.kind === 'rewrite' ? { ...headers, 'accept-encoding': 'identity' } : headers;
       const forwarded = send({ host: hostname, port, method, path, headers: given, agent });

@@ -25,7 +25,7 @@ async function readAtFullSpeed(configFile: string): Promise<void> {
 
 test('a supervisor killed while it bootstraps goes on from its saved cursors', async (t: TestContext) => {
   const kills = bySize({ short: 2, full: 10 });
-  const documents = bySize({ short: 60_000, full: 400_000 });
+  const documents = bySize({ short: 50_000, full: 300_000 });
   const random = seededRandom(11);
   await using world = await openWorld({
     leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES / 4 },
