@@ -334,7 +334,12 @@ export class Supervisor implements ControlSurface {
   }
 
   #targets(command: TargetCommand): readonly PairActor[] {
-    const { pairs } = this.#find(command.follower);
+    const { index, pairs } = this.#find(command.follower);
+    if (index.snapshot.state === 'unfollowed')
+      throw failed('unknown_pair', {
+        op: 'find',
+        reason: `${indexKey(command.follower)} is unfollowed, and only to be released`,
+      });
     if (command.shard === undefined) return pairs;
     const pair = pairs[command.shard];
     if (pair === undefined)
