@@ -2,6 +2,7 @@ import { backoffMs } from '../domain/backoff.ts';
 import { bulkVerdict, reasonWithoutContent } from '../domain/bulk-verdict.ts';
 import { Failed, failed } from '../domain/failure.ts';
 import { bulkIndexSizeBytes, BulkBody } from '../domain/wire/bulk-body.ts';
+import type { BufferPool } from '../domain/wire/buffer-pool.ts';
 import type { BulkItem } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -69,6 +70,7 @@ export class BulkWriter {
   readonly #limits: WriterLimits;
   readonly #events: WriterEvents;
   readonly #outstanding: Semaphore;
+  readonly #buffers: BufferPool;
   #operationsTarget: number;
 
   constructor(options: {
@@ -78,7 +80,9 @@ export class BulkWriter {
     random: Random;
     limits: WriterLimits;
     events: WriterEvents;
+    buffers: BufferPool;
   }) {
+    this.#buffers = options.buffers;
     this.#follower = options.follower;
     this.#index = options.index;
     this.#clock = options.clock;
@@ -101,7 +105,7 @@ export class BulkWriter {
   ): Promise<readonly Conflict[]> {
     const conflicts: Conflict[] = [];
     const batches = this.#split(hits).map((part) => async (): Promise<void> => {
-      const positions = await this.#send(hitBatch(page, part, versionOfHit), signal);
+      const positions = await this.#send(hitBatch({ page, hits: part, versionOfHit, buffers: this.#buffers }), signal);
       for (const position of positions) {
         const hit = part[position];
         if (hit !== undefined) conflicts.push({ hit, page });
@@ -152,7 +156,11 @@ export class BulkWriter {
       }
       const again: number[] = [];
       if (answer === 'busy') again.push(...positions.keys());
-      else this.#account(answer, batch, positions, conflicts, again);
+      else {
+        // Whoever answered for every operation has read all of them; after any other end the bytes may still be on their way.
+        this.#buffers.give(batch.body);
+        this.#account(answer, batch, positions, conflicts, again);
+      }
       if (again.length === 0) {
         this.#operationsTarget = Math.min(this.#limits.operationsMax, Math.ceil(this.#operationsTarget * 1.1));
         return conflicts;
@@ -244,13 +252,21 @@ export class BulkWriter {
   }
 }
 
-function hitBatch(page: SearchPage, hits: readonly WireHit[], versionOfHit: (hit: WireHit) => number): Batch {
-  const body = new BulkBody(hits.reduce((sum, hit) => sum + bulkIndexSizeBytes(hit), 0));
+interface HitBatch {
+  readonly page: SearchPage;
+  readonly hits: readonly WireHit[];
+  readonly versionOfHit: (hit: WireHit) => number;
+  readonly buffers: BufferPool;
+}
+
+function hitBatch({ page, hits, versionOfHit, buffers }: HitBatch): Batch {
+  const sizeBytes = hits.reduce((sum, hit) => sum + bulkIndexSizeBytes(hit), 0);
+  const body = new BulkBody(sizeBytes, buffers.take(sizeBytes));
   for (const hit of hits) body.addIndex(page, hit, versionOfHit(hit));
   return {
     operations: hits.length,
     body: body.bytes(),
-    pick: (positions) => hitBatch(page, chosen(hits, positions), versionOfHit),
+    pick: (positions) => hitBatch({ page, hits: chosen(hits, positions), versionOfHit, buffers }),
     describe: (position) => `the document at leader seq_no ${hits[position]?.seqNo ?? '?'}`,
   };
 }

@@ -25,6 +25,7 @@ export class PairWriter {
       index: setup.followerIndex,
       clock,
       random,
+      buffers: ports.budget.buffers,
       limits: {
         operationsMax: parameters.max_write_request_operation_count,
         bytesMax: parameters.max_write_request_size_bytes,

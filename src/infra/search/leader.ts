@@ -43,13 +43,13 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
     ...createClusterState(client),
     async readPage(request, signal) {
       const { excludeVectorsOption } = await engine.capabilities(signal);
-      const { index, shard, nodeId, view, countTotal } = request;
+      const { index, shard, nodeId, view, countTotal, buffers } = request;
       const op = `${name} search`;
       const target: SearchTarget =
         view === undefined ? { kind: 'now', index, preference: copyPreference(shard, nodeId) } : { kind: 'view', view };
       const page = await askPage(
         client,
-        searchTarget(op, target, pageSearch(request, excludeVectorsOption)),
+        { ...searchTarget(op, target, pageSearch(request, excludeVectorsOption)), buffers },
         countTotal,
         signal,
       );
