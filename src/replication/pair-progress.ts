@@ -41,7 +41,7 @@ export function newCounters(): PairCounters {
 }
 
 /** How far the leader was read. */
-interface Reach {
+export interface Reach {
   readonly checkpoint: number;
   readonly ranges: readonly RangeCursor[];
 }
@@ -129,8 +129,15 @@ export class PairProgress {
     this.rewind();
   }
 
-  /** Of the leader under the same term as when all of this was read, by requests that started afterwards. True: more is safe than before. */
-  proven({ globalCheckpoint, maxSeqNo }: { globalCheckpoint: number; maxSeqNo: number }): boolean {
+  get reach(): Reach {
+    return { checkpoint: this.checkpoint, ranges: this.ranges };
+  }
+
+  /** Of the leader under the same term as when all of `reach` was read, by requests that started afterwards. True: more is safe than before. */
+  proven(
+    { globalCheckpoint, maxSeqNo }: { globalCheckpoint: number; maxSeqNo: number },
+    reach: Reach = this.reach,
+  ): boolean {
     const before = this.safe;
     if (this.#unproven !== undefined && globalCheckpoint >= this.#unproven.maxSeqNo) {
       this.safe = this.#unproven.reach;
@@ -138,7 +145,6 @@ export class PairProgress {
     }
     if (this.allSafe) this.#unproven = undefined;
     else {
-      const reach = { checkpoint: this.checkpoint, ranges: this.ranges };
       if (globalCheckpoint >= maxSeqNo) this.safe = reach;
       else this.#unproven ??= { reach, maxSeqNo };
     }

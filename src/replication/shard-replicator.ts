@@ -34,8 +34,8 @@ const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
 const RANGES = 3;
-/** A step ends after about this long, so that it can be drained and its position saved. */
-const STEP_MS = 2000;
+/** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
+const STEP_MS = 15_000;
 const RECOUNT_RETRY_MS = 1000;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
@@ -249,10 +249,26 @@ export class ShardReplicator {
     const { progress } = this;
     const ranges = Math.min(RANGES, this.#setup.parameters.max_outstanding_read_requests);
     if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, ranges);
-    const deadlineMs = this.#ports.clock.monotonic() + STEP_MS;
-    const target = { reader: this.#reader, clock: this.#ports.clock, progress, wish: this.#wish(stats) };
-    await copyRanges(target, deadlineMs, signal, async (page) => {
+    const { clock } = this.#ports;
+    const deadlineMs = clock.monotonic() + STEP_MS;
+    let failedOver = false;
+    let [looks, provenLook] = [0, 0];
+    const target = {
+      reader: this.#reader,
+      progress,
+      wish: this.#wish(stats),
+      ended: () => failedOver || this.#setup.draining() || clock.monotonic() >= deadlineMs,
+    };
+    await copyRanges(target, signal, async (page) => {
+      const { reach } = progress;
+      const look = ++looks;
       const fence = await this.#observe({ refresh: false }, signal);
+      failedOver ||= fence.stats.primaryTerm !== stats.primaryTerm;
+      // Ranges look side by side: an answer that was overtaken proves less than is known.
+      if (!failedOver && look > provenLook) {
+        provenLook = look;
+        if (progress.proven(fence.stats, reach)) this.#setup.moved();
+      }
       await this.#setup.syncMetadata(fence.observation, signal);
       await this.#writer.write(page, page.hits, signal);
     });
