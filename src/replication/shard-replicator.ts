@@ -260,8 +260,7 @@ export class ShardReplicator {
       ended: () => failedOver || this.#setup.draining() || clock.monotonic() >= deadlineMs,
     };
     await copyRanges(target, signal, async (page) => {
-      const { reach } = progress;
-      const look = ++looks;
+      const [{ reach }, look] = [progress, ++looks];
       const fence = await this.#observe({ refresh: false }, signal);
       failedOver ||= fence.stats.primaryTerm !== stats.primaryTerm;
       // Ranges look side by side: an answer that was overtaken proves less than is known.
