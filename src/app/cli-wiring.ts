@@ -30,7 +30,7 @@ export async function connectControl(config: Config): Promise<ControlConnection>
 
 export const startSupervisor: Program['startSupervisor'] = async (config, signal) => {
   signal.throwIfAborted();
-  const running = await start(config, packageVersion());
+  const running = await start(config, packageVersion(), signal);
   if (signal.aborted) running.stop('the start was given up');
   return running;
 };

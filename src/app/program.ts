@@ -14,6 +14,8 @@ export interface ControlConnection {
 }
 
 export interface RunningSupervisor {
+  /** The NATS server that it runs itself, where it does. */
+  readonly ownServer?: { readonly url: string; readonly dataFolder: string };
   /** The exit code, once it has stopped: 0 after an orderly drain. Never rejects. */
   readonly stopped: Promise<number>;
   /** Begins to drain; safe to call again. */
