@@ -36,7 +36,9 @@ export async function obtainServer(
   search: ServerSearch,
   options: { readonly tell: (line: string) => void; readonly signal: AbortSignal },
 ): Promise<ServerBinary> {
-  return (await findServer(search)) ?? checked(await fetchServer(serverCache(search.env), options));
+  return (
+    (await findServer(search)) ?? checked(await fetchServer(serverCache(search.env), { ...options, env: search.env }))
+  );
 }
 
 /** Where a fetched program is kept. */

