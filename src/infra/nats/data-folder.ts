@@ -24,6 +24,7 @@ export interface DataFolder {
   readonly lastPort: number | undefined;
   /** Makes the server known to programs on this machine. */
   announce(url: string): Promise<void>;
+  /** Safe to call again. */
   release(): void;
 }
 
@@ -58,7 +59,9 @@ export async function openDataFolder(folder: string, supervisor: string): Promis
       serverName,
       lastPort: last === undefined ? undefined : Number(URL.parse(last.url)?.port) || undefined,
       announce: (url) => writeSecret(join(path, CONNECTION_FILE), JSON.stringify({ url, serverName })),
-      release: () => lock.close(),
+      release: () => {
+        if (lock.isOpen) lock.close();
+      },
     };
   } catch (error) {
     lock.close();
