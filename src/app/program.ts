@@ -10,6 +10,8 @@ import type { VerifyProgress } from '../replication/verify/request.ts';
 export interface ControlConnection {
   readonly control: ControlSurface;
   readonly journal: Pick<EventLog, 'read'>;
+  /** What an operator should know about where the journal is kept, one sentence each; never fails. */
+  journalWarnings(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -43,6 +45,21 @@ export interface ReachResult {
   readonly failure?: Failure;
 }
 
+/** What `doctor` found about one thing. */
+export interface Finding {
+  /** `configuration`, `cluster <name>`, or `nats`. */
+  readonly subject: string;
+  /** What was looked at, in one or two words; unique under its subject. */
+  readonly check: string;
+  /** `warn`: it works, and may not go on to. */
+  readonly outcome: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+  /** What to do; where the outcome is not `ok`. */
+  readonly hint?: string;
+  /** Where the outcome is `fail`. */
+  readonly failure?: Failure;
+}
+
 /** The program behind the commands, as `app` provides it. All of it throws `Failed`. */
 export interface Program {
   connectControl(config: Config): Promise<ControlConnection>;
@@ -51,4 +68,6 @@ export interface Program {
   verify(config: Config, request: VerifyRequest, signal: AbortSignal): Promise<VerifyAnswer>;
   /** One result for each cluster and NATS, in order; never throws for one that does not answer. */
   checkReach(config: Config, signal: AbortSignal): Promise<readonly ReachResult[]>;
+  /** Looks at everything a supervisor needs, and changes nothing; never throws for what it finds. */
+  diagnose(config: Config, signal: AbortSignal): Promise<readonly Finding[]>;
 }
