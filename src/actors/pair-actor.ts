@@ -395,7 +395,7 @@ export class PairActor {
         return await ask();
       } catch (thrown) {
         const failure = failureOf(thrown, 'journal');
-        if (failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted) throw thrown;
+        if (failure.kind !== 'transient' || this.#stopping.signal.aborted) throw thrown;
         if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
         await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
       }

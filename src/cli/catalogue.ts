@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { doctor } from './doctor.ts';
 import { events } from './events.ts';
 import { follow } from './follow.ts';
 import { list } from './list.ts';
@@ -13,6 +14,7 @@ import { version } from './version.ts';
 /** Every command, in the order of help and documentation. `help` itself is answered by run.ts. */
 export const COMMANDS: readonly Command[] = [
   start,
+  doctor,
   follow,
   unfollow,
   status,

@@ -27,6 +27,7 @@ const dependencies: CliDependencies = {
   startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
   verify: async (config, request, signal) => (await program()).verify(config, request, signal),
   checkReach: async (config, signal) => (await program()).checkReach(config, signal),
+  diagnose: async (config, signal) => (await program()).diagnose(config, signal),
   user: userName(),
   version: packageVersion(),
 };

@@ -134,6 +134,30 @@ const rows = {
   },
   // --- the journal and commands -------------------------------------------------------------------------------------------
   journal_unreachable: { kind: 'transient', hint: 'NATS does not answer; check its address. Slipstream keeps trying.' },
+  journal_full: {
+    kind: 'transient',
+    hint: 'Make room for the journal (disk, account limit, or max_bytes of the stream). A NATS server of our own is restarted then; restart a foreign one if it does not go on. Slipstream keeps trying.',
+  },
+  nats_server_missing: {
+    kind: 'refused',
+    hint: 'Install nats-server (its package, brew, or go install) so that PATH has it, name it in nats.serverBinary, or give nats.servers of a running one.',
+  },
+  nats_server_unfit: {
+    kind: 'refused',
+    hint: 'Take a newer nats-server: upgrade it, name another in nats.serverBinary, or take it out of PATH so that one is fetched.',
+  },
+  nats_server_failed: {
+    kind: 'transient',
+    hint: 'The NATS server of our own does not run; the reason has the end of its log, nats-server.log in the data folder has more.',
+  },
+  data_folder_in_use: {
+    kind: 'refused',
+    hint: 'One supervisor at a time works with a data folder: stop the other one, or give this one its own nats.dataFolder.',
+  },
+  data_folder_unusable: {
+    kind: 'refused',
+    hint: 'Make the folder one that the user of the supervisor owns and that nobody else may write to, or name another in nats.dataFolder.',
+  },
   journal_conflict: {
     kind: 'conflict',
     hint: 'Another supervisor appended to the same subject; the state is read again.',

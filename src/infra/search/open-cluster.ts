@@ -1,7 +1,9 @@
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { IndexAdmin } from '../../ports/index-admin.ts';
 import type { LeaderCluster } from '../../ports/leader-cluster.ts';
+import type { ClusterInspection } from '../../ports/cluster-inspection.ts';
 import type { PositionStore } from '../../ports/position-store.ts';
+import { createClusterInspection } from './cluster-inspection.ts';
 import { createSearchClient, type SearchClientOptions } from './client.ts';
 import { createEngineProbe } from './engine.ts';
 import { createFollowerCluster } from './follower.ts';
@@ -14,6 +16,7 @@ export interface OpenCluster {
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  readonly inspection: ClusterInspection;
   /** Waits for requests under way. */
   close(): Promise<void>;
 }
@@ -27,6 +30,7 @@ export function openCluster(options: SearchClientOptions): OpenCluster {
     follower: createFollowerCluster(client, engine),
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
+    inspection: createClusterInspection(client),
     close: () => client.close(),
   };
 }
