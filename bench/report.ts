@@ -5,7 +5,6 @@ import type { GroupResult } from './first-copy.ts';
 import type { LiveResult } from './live.ts';
 import type { Group } from './options.ts';
 import type { PriceResult } from './price.ts';
-import type { Sampled } from './sampler.ts';
 import { median, NOISE_LIMIT, type NoiseVerdict } from './statistics.ts';
 import { cpuPerMillion, type Figures, ratioTo, type Target, targetsOf } from './targets.ts';
 import type { CpuSeconds } from './world.ts';
@@ -57,15 +56,14 @@ function copyLines(groups: readonly GroupResult[], documents: number, rounds: nu
 
 function liveLines(live: LiveResult): readonly string[] {
   const { cpuSeconds } = live.cost;
-  const line = (what: string, { samples, unseen }: Sampled): string =>
-    `  ${what.padEnd(28)}${percentileText(samples)}${unseen > 0 ? `, ${unseen} not seen` : ''}`;
+  const line = (what: string, times: Percentiles): string => `  ${what.padEnd(34)}${percentileText(times)}`;
   return [
     `Live: ${integer(live.operationsPerSecond)} operations a second, ${integer(live.operations)} in all; from the leader's acknowledgement until`,
     line('a write is read by GET', live.writesReadable),
     line('a delete is not found by GET', live.deletesGone),
     line('a write is found by search', live.writesSearchable),
     line('a delete is not found by search', live.deletesUnsearchable),
-    `  ${"the leader's acknowledgement".padEnd(28)}${percentileText(live.acknowledgedMs)}`,
+    line("the leader's acknowledgement", live.acknowledgedMs),
     `  both sides counted the same ${live.settledSeconds.toFixed(1)} s after the last operation; ${live.deleteScans} searches for deletes`,
     `  CPU seconds: ${OWNERS.map((owner) => `${owner} ${cpuSeconds[owner].toFixed(1)}`).join(', ')}`,
   ];

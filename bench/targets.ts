@@ -64,10 +64,10 @@ export function targetsOf(figures: Figures): readonly Target[] {
   most('leader CPU per million', 15, 's', own && cpuPerMillion(own, 'leader', documents));
   const peaks = [...(own?.runs ?? []).map(({ peakMib = 0 }) => peakMib), ...(big ?? []).map(({ peakMib }) => peakMib)];
   most('peak memory of the supervisor', 200, 'MB', peaks.length > 0 ? megabytes(Math.max(...peaks)) : undefined);
-  most('live, readable, p50', 0.5, 's', live && live.writesReadable.samples.p50Ms / 1000);
-  most('live, readable, p99', 2, 's', live && live.writesReadable.samples.p99Ms / 1000);
-  most('live, deletes gone, p50', 0.5, 's', live && live.deletesGone.samples.p50Ms / 1000);
-  most('live, deletes gone, p99', 2, 's', live && live.deletesGone.samples.p99Ms / 1000);
+  most('live, readable, p50', 0.5, 's', live && live.writesReadable.p50Ms / 1000);
+  most('live, readable, p99', 2, 's', live && live.writesReadable.p99Ms / 1000);
+  most('live, deletes gone, p50', 0.5, 's', live && live.deletesGone.p50Ms / 1000);
+  most('live, deletes gone, p99', 2, 's', live && live.deletesGone.p99Ms / 1000);
   least("leader's indexing rate, followed against alone", 0.8, 'x', price?.ratio);
   return targets;
 }
