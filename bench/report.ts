@@ -26,7 +26,7 @@ export function reportText(figures: Figures): string {
     price ? priceLines(price) : [],
     big ? bigLines(big) : [],
     targetLines(targetsOf(figures)),
-    noiseLines(noise),
+    groups.length > 0 ? noiseLines(noise) : [],
   ];
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -106,7 +106,8 @@ function targetLines(targets: readonly Target[]): readonly string[] {
 }
 
 function noiseLines({ noisy, spread }: NoiseVerdict): readonly string[] {
-  if (noisy === null || spread === null) return [];
+  if (noisy === null || spread === null)
+    return ['How noisy the machine was is not known: that takes two rounds of the floor.'];
   const seen = `the floor varied by ${percent(spread)} (limit ${percent(NOISE_LIMIT)})`;
   return noisy
     ? [`!!! NOISY: ${seen}. The machine did something else as well: do not use these figures.`]

@@ -105,6 +105,12 @@ test('a noisy run says so loudly, in the text and in the object', () => {
   assert.deepEqual(pick(reportJson(noisy), 'noisy', 'floorSpread'), { noisy: true, floorSpread: 0.31 });
 });
 
+test('a run that cannot tell whether it was noisy says that', () => {
+  const unknown: Figures = { ...FIGURES, noise: { noisy: null, spread: null } };
+  assert.match(reportText(unknown), /not known/);
+  assert.deepEqual(pick(reportJson(unknown), 'noisy'), { noisy: null });
+});
+
 test('the object holds medians and ratios by name, and null for what was not measured', () => {
   const json = reportJson({ ...FIGURES, groups: FIGURES.groups.slice(0, 2) });
   assert.deepEqual(pick(json, 'ratios'), {
