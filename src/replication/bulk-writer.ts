@@ -1,6 +1,7 @@
 import { backoffMs } from '../domain/backoff.ts';
 import { bulkVerdict, reasonWithoutContent } from '../domain/bulk-verdict.ts';
 import { Failed, failed } from '../domain/failure.ts';
+import type { RefusalCode } from '../domain/quarantine.ts';
 import { bulkIndexSizeBytes, BulkBody } from '../domain/wire/bulk-body.ts';
 import type { BulkItem } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
@@ -47,12 +48,39 @@ export interface Conflict {
   readonly page: SearchPage;
 }
 
+/** Why one operation was refused for what it is: sending it again cannot help. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly status: number;
+  /** In the server's words, without content. */
+  readonly reason: string;
+}
+
+export interface RefusedHit extends Refusal {
+  readonly hit: WireHit;
+}
+
+export interface WrittenHits {
+  readonly conflicts: readonly Conflict[];
+  readonly refused: readonly RefusedHit[];
+}
+
 interface Batch {
   readonly operations: number;
   readonly body: Uint8Array;
   /** Rebuilds the body with only these operations. */
   readonly pick: (positions: readonly number[]) => Batch;
   readonly describe: (position: number) => string;
+  /** Told as it becomes known, whatever becomes of the rest. */
+  readonly written: (position: number) => void;
+  /** Whether the refusal of one operation is the caller's to judge; else it is thrown. */
+  readonly mayBeRefused: boolean;
+}
+
+/** Positions in the first batch. */
+interface Sent {
+  readonly conflicts: number[];
+  readonly refused: { readonly position: number; readonly refusal: Refusal }[];
 }
 
 const ATTEMPTS_MAX = 7;
@@ -90,31 +118,35 @@ export class BulkWriter {
   }
 
   /**
-   * Writes the hits; resolves when the follower has acknowledged every one of them. Conflicts are given back for the caller to judge.
-   * Throws `Failed` when one cannot be written; all requests have ended then.
+   * Writes the hits; resolves when the follower has acknowledged every one of them. Conflicts, and documents that the follower refuses for what
+   * they are, are given back for the caller to judge. Throws `Failed` when one cannot be written; all requests have ended then.
    */
   async writeHits(
     page: SearchPage,
     hits: readonly WireHit[],
-    versionOfHit: (hit: WireHit) => number,
+    on: { readonly versionOfHit: (hit: WireHit) => number; readonly written: (hit: WireHit) => void },
     signal: AbortSignal,
-  ): Promise<readonly Conflict[]> {
+  ): Promise<WrittenHits> {
     const conflicts: Conflict[] = [];
+    const refused: RefusedHit[] = [];
     const batches = this.#split(hits).map((part) => async (): Promise<void> => {
-      const positions = await this.#send(hitBatch(page, part, versionOfHit), signal);
-      for (const position of positions) {
-        const hit = part[position];
-        if (hit !== undefined) conflicts.push({ hit, page });
-      }
+      const sent = await this.#send(hitBatch(page, part, on), signal);
+      for (const hit of chosen(part, sent.conflicts)) conflicts.push({ hit, page });
+      for (const { position, refusal } of sent.refused)
+        for (const hit of chosen(part, [position])) refused.push({ ...refusal, hit });
     });
     await allEnded(batches.map((send) => this.#outstanding.use(signal, send)));
-    return conflicts;
+    return { conflicts, refused };
   }
 
-  /** Positions of deletes that met a newer document. */
-  async writeDeletes(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
+  /** Positions of deletes that met a newer document. `written` hears of those that found their document or nothing. */
+  async writeDeletes(
+    lines: readonly DeleteLine[],
+    written: (line: DeleteLine) => void,
+    signal: AbortSignal,
+  ): Promise<readonly number[]> {
     if (lines.length === 0) return [];
-    return this.#outstanding.use(signal, () => this.#send(deleteBatch(lines), signal));
+    return (await this.#outstanding.use(signal, () => this.#send(deleteBatch(lines, written), signal))).conflicts;
   }
 
   #split(hits: readonly WireHit[]): readonly (readonly WireHit[])[] {
@@ -136,9 +168,9 @@ export class BulkWriter {
     return parts;
   }
 
-  /** Sends until nothing is rejected any more; gives the positions (in the first batch) that conflict. */
-  async #send(first: Batch, signal: AbortSignal): Promise<readonly number[]> {
-    const conflicts: number[] = [];
+  /** Sends until nothing is rejected any more for the follower's being busy. */
+  async #send(first: Batch, signal: AbortSignal): Promise<Sent> {
+    const sent: Sent = { conflicts: [], refused: [] };
     let batch = first;
     let positions = Array.from({ length: first.operations }, (_, position) => position);
     for (let attempt = 1; ; attempt += 1) {
@@ -146,16 +178,20 @@ export class BulkWriter {
       if (answer === 'split') {
         const half = Math.ceil(positions.length / 2);
         for (const part of [positions.slice(0, half), positions.slice(half)]) {
-          for (const at of await this.#send(first.pick(part), signal)) conflicts.push(part[at] ?? at);
+          const { conflicts, refused } = await this.#send(first.pick(part), signal);
+          for (const at of conflicts) sent.conflicts.push(part[at] ?? at);
+          for (const { position, refusal } of refused)
+            sent.refused.push({ position: part[position] ?? position, refusal });
         }
-        return conflicts;
+        return sent;
       }
       const again: number[] = [];
       if (answer === 'busy') again.push(...positions.keys());
-      else this.#account(answer, batch, positions, conflicts, again);
+      else if ('code' in answer) sent.refused.push({ position: positions[0] ?? 0, refusal: answer });
+      else this.#account(answer, batch, positions, sent, again);
       if (again.length === 0) {
         this.#operationsTarget = Math.min(this.#limits.operationsMax, Math.ceil(this.#operationsTarget * 1.1));
-        return conflicts;
+        return sent;
       }
       if (attempt >= ATTEMPTS_MAX) {
         throw failed('cluster_busy', {
@@ -172,7 +208,8 @@ export class BulkWriter {
     }
   }
 
-  async #attempt(batch: Batch, signal: AbortSignal): Promise<readonly BulkItem[] | 'busy' | 'split'> {
+  /** A refusal of the whole is that of its only operation. */
+  async #attempt(batch: Batch, signal: AbortSignal): Promise<readonly BulkItem[] | Refusal | 'busy' | 'split'> {
     try {
       return await this.#follower.bulk({ index: this.#index, body: batch.body, operations: batch.operations }, signal);
     } catch (thrown) {
@@ -181,12 +218,13 @@ export class BulkWriter {
       if (failure === undefined || failure.ambiguous === true) this.#events.unsure();
       if (failure?.status === 413) {
         if (batch.operations > 1) return 'split';
-        throw failed('too_large_for_follower', {
-          op: 'bulk',
-          cluster: this.#follower.name,
+        const refusal: Refusal = {
+          code: 'too_large_for_follower',
           status: 413,
-          reason: `${batch.describe(0)} of ${batch.body.length} bytes: ${failure.reason}`,
-        });
+          reason: `${batch.body.length} bytes: ${failure.reason}`,
+        };
+        if (batch.mayBeRefused) return refusal;
+        throw this.refusal(refusal, batch.describe(0));
       }
       if (failure?.code === 'cluster_busy' && failure.ambiguous !== true) return 'busy';
       throw thrown;
@@ -197,11 +235,11 @@ export class BulkWriter {
     items: readonly BulkItem[],
     batch: Batch,
     positions: readonly number[],
-    conflicts: number[],
+    sent: Sent,
     again: number[],
   ): void {
     let [created, deleted, sequenced, absent] = [0, 0, 0, 0];
-    let refusal: Failed | undefined;
+    let failure: Failed | undefined;
     let unsure = false;
     for (const [at, item] of items.entries()) {
       const verdict = bulkVerdict(item);
@@ -210,19 +248,30 @@ export class BulkWriter {
         if (item.result === 'created') created += 1;
         else if (item.result === 'deleted') deleted += 1;
         if (verdict === 'absent') absent += 1;
-      } else if (verdict === 'conflict') conflicts.push(positions[at] ?? at);
+        batch.written(at);
+      } else if (verdict === 'conflict') sent.conflicts.push(positions[at] ?? at);
       else if (verdict === 'busy') again.push(at);
-      else {
+      else if (verdict === 'rejected' || verdict === 'too-large') {
+        const code = verdict === 'rejected' ? 'document_rejected' : 'too_large_for_follower';
+        const refusal: Refusal = { code, status: item.status, reason: reasonWithoutContent(item) };
+        if (batch.mayBeRefused) sent.refused.push({ position: positions[at] ?? at, refusal });
+        else failure ??= this.refusal(refusal, batch.describe(at));
+      } else {
         unsure ||= verdict === 'unsure';
-        refusal ??= this.#refusal(verdict, item, batch.describe(at));
+        failure ??= this.#failure(verdict, item, batch.describe(at));
       }
     }
     this.#events.answered({ created, deleted, sequenced, absent, bytes: batch.body.length });
     if (unsure) this.#events.unsure();
-    if (refusal !== undefined) throw refusal;
+    if (failure !== undefined) throw failure;
   }
 
-  #refusal(verdict: 'unsure' | 'rejected' | 'blocked' | 'gone' | 'too-large', item: BulkItem, what: string): Failed {
+  /** A refusal as what ends the pair. */
+  refusal({ code, status, reason }: Refusal, what: string): Failed {
+    return failed(code, { op: 'bulk', cluster: this.#follower.name, status, reason: `${what}: ${reason}` });
+  }
+
+  #failure(verdict: 'unsure' | 'blocked' | 'gone' | 'forbidden', item: BulkItem, what: string): Failed {
     const details = {
       op: 'bulk',
       cluster: this.#follower.name,
@@ -236,33 +285,41 @@ export class BulkWriter {
         return failed('blocked', details);
       case 'gone':
         return failed('index_deleted', details);
-      case 'too-large':
-        return failed('too_large_for_follower', details);
-      case 'rejected':
-        return failed('document_rejected', details);
+      case 'forbidden':
+        return failed('forbidden', details);
     }
   }
 }
 
-function hitBatch(page: SearchPage, hits: readonly WireHit[], versionOfHit: (hit: WireHit) => number): Batch {
+function hitBatch(page: SearchPage, hits: readonly WireHit[], on: Parameters<BulkWriter['writeHits']>[2]): Batch {
   const body = new BulkBody(hits.reduce((sum, hit) => sum + bulkIndexSizeBytes(hit), 0));
-  for (const hit of hits) body.addIndex(page, hit, versionOfHit(hit));
+  for (const hit of hits) body.addIndex(page, hit, on.versionOfHit(hit));
   return {
     operations: hits.length,
     body: body.bytes(),
-    pick: (positions) => hitBatch(page, chosen(hits, positions), versionOfHit),
+    pick: (positions) => hitBatch(page, chosen(hits, positions), on),
     describe: (position) => `the document at leader seq_no ${hits[position]?.seqNo ?? '?'}`,
+    written: (position) => {
+      const hit = hits[position];
+      if (hit !== undefined) on.written(hit);
+    },
+    mayBeRefused: true,
   };
 }
 
-function deleteBatch(lines: readonly DeleteLine[]): Batch {
+function deleteBatch(lines: readonly DeleteLine[], written: (line: DeleteLine) => void): Batch {
   const body = new BulkBody(lines.length * 128);
   for (const line of lines) body.addDelete(line.id, line.routing, line.version);
   return {
     operations: lines.length,
     body: body.bytes(),
-    pick: (positions) => deleteBatch(chosen(lines, positions)),
+    pick: (positions) => deleteBatch(chosen(lines, positions), written),
     describe: () => 'a delete',
+    written: (position) => {
+      const line = lines[position];
+      if (line !== undefined) written(line);
+    },
+    mayBeRefused: false,
   };
 }
 

@@ -1,4 +1,5 @@
 import { present } from '../../src/domain/assert.ts';
+import { pairKey } from '../../src/domain/names.ts';
 import type { PositionRecord } from '../../src/domain/position.ts';
 import { identityOf, versionOf, type VersionScheme } from '../../src/domain/version.ts';
 import type { PairActor } from '../../src/actors/pair-actor.ts';
@@ -25,7 +26,7 @@ export class SimCheckers {
   #foreign = false;
   violation: Violation | undefined;
   /** How often each check was made and had something to look at. */
-  readonly made = { counts: 0, settled: 0, positions: 0, writes: 0 };
+  readonly made = { counts: 0, settled: 0, positions: 0, writes: 0, quarantined: 0 };
 
   constructor(world: SimWorld, leader: SimLeader) {
     this.#world = world;
@@ -68,7 +69,8 @@ export class SimCheckers {
       // Between two steps: a step that has counted again and not yet looked at the leader has equal counts only by chance.
       const sameHistory = this.#world.leaderIndex.shards[pair.pair.shard]?.historyUuid === replicator.historyUuid;
       const idle = this.#world.pendingCalls === 0 && seen <= progress.checkpoint && sameHistory;
-      if (idle && replicator.settled && progress.followerCount === progress.leaderCount)
+      const balanced = (progress.followerCount ?? -1) + progress.quarantine.withoutCopy === progress.leaderCount;
+      if (idle && replicator.settled && balanced)
         this.#noDeletedDocument(pair, progress.checkpoint);
     }
   }
@@ -139,6 +141,7 @@ export class SimCheckers {
       const followerShard = shardOf(index, document);
       const copy = followerShard.get(document.id);
       const wanted = versionOf(scheme, document.seqNo, shard);
+      if (this.#isQuarantined(pair, document)) continue;
       const there = copy !== undefined && copy.version >= wanted;
       const where = `position ${position.checkpoint} of ${pair} vouches for ${document.id} at ${document.seqNo}`;
       this.#claim(there, `${where}, which is not on the follower`);
@@ -146,6 +149,17 @@ export class SimCheckers {
       const durable = there && (followerShard.syncedVersionOf(document.id) ?? -1) >= wanted;
       this.#claim(durable, `${where}, which is not durable`);
     }
+  }
+
+  /** Refused, and durably known to be so. What somebody deleted from the index is still known to the process. */
+  #isQuarantined(pair: string, { id, seqNo, source }: StoredDocument): boolean {
+    if (!this.#world.refusals.everRefused({ source })) return false;
+    const lost = this.#world.network.drawn.has('quarantineLost');
+    const actor = this.#pairs().find((each) => pairKey(each.pair) === pair);
+    const known = lost ? actor?.session.quarantine?.get(id) : undefined;
+    const entry = this.#world.quarantine.of(pair).get(id)?.document ?? known;
+    this.made.quarantined += 1;
+    return entry !== undefined && entry.seqNo >= seqNo;
   }
 
   #nothingRolledBackIsCopied(): void {
@@ -159,12 +173,44 @@ export class SimCheckers {
     const follower = this.#documentsOf(
       (this.#world.followerIndex?.shards ?? []).map((shard) => [...shard.documents()]),
     );
-    for (const [id, { source, routing }] of leader) {
+    for (const [id, { source, routing, seqNo }] of leader) {
       const copy = follower.get(id);
+      if (this.#world.refusals.refuses({ source })) {
+        this.#passedOver({ id, routing, seqNo }, copy);
+        continue;
+      }
       this.#claim(copy !== undefined, `${id} is missing on the follower`);
       this.#claim(copy?.source === source && copy.routing === routing, `${id} differs on the follower`);
     }
+    this.#quarantines();
     for (const id of follower.keys()) this.#claim(leader.has(id), `${id} is on the follower only`);
+  }
+
+  /** A refused document is in quarantine as what it is, in the process and in the index, and no newer copy of it is anywhere. */
+  #passedOver(key: { id: string; routing: string | undefined; seqNo: number }, copy: StoredDocument | undefined): void {
+    const pair = this.#pairs().find((each) => each.pair.shard === this.#leader.shardNumberOf(key));
+    const entry = pair?.session.quarantine?.get(key.id);
+    this.#claim(entry?.seqNo === key.seqNo, `${key.id} at ${key.seqNo} is refused, and the quarantine has ${entry?.seqNo}`);
+    this.#claim(
+      entry?.copyVersion === copy?.version,
+      `the quarantine tells of copy ${entry?.copyVersion} of ${key.id}, the follower has ${copy?.version}`,
+    );
+  }
+
+  /** Nothing is in quarantine that the leader does not have, or that was taken; the index holds the same. */
+  #quarantines(): void {
+    for (const { pair, session } of this.#pairs()) {
+      const documents = session.quarantine?.documents ?? [];
+      for (const { id, routing, seqNo } of documents) {
+        const document = this.#world.leaderShardOf({ id, routing }).get(id);
+        this.#claim(document?.seqNo === seqNo, `${id} at ${seqNo} is in quarantine, the leader has ${document?.seqNo}`);
+        this.#claim(this.#world.refusals.refuses(document ?? { source: undefined }), `${id} is in quarantine in vain`);
+      }
+      if (this.#world.network.drawn.has('quarantineLost')) continue;
+      const stored = [...this.#world.quarantine.of(pairKey(pair)).values()].map(({ document: { id, seqNo } }) => `${id}@${seqNo}`);
+      const held = documents.map(({ id, seqNo }) => `${id}@${seqNo}`);
+      this.#claim(stored.toSorted().join() === held.toSorted().join(), `the index holds ${stored.join()}, the pair ${held.join()}`);
+    }
   }
 
   /** Once everything is quiet: what the pairs believe of the follower is so. */

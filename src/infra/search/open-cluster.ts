@@ -2,18 +2,21 @@ import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { IndexAdmin } from '../../ports/index-admin.ts';
 import type { LeaderCluster } from '../../ports/leader-cluster.ts';
 import type { PositionStore } from '../../ports/position-store.ts';
+import type { QuarantineStore } from '../../ports/quarantine-store.ts';
 import { createSearchClient, type SearchClientOptions } from './client.ts';
 import { createEngineProbe } from './engine.ts';
 import { createFollowerCluster } from './follower.ts';
 import { createIndexAdmin } from './index-admin.ts';
 import { createLeaderCluster } from './leader.ts';
 import { createPositionStore } from './position-store.ts';
+import { createQuarantineStore } from './quarantine-store.ts';
 
 export interface OpenCluster {
   readonly leader: LeaderCluster;
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  readonly quarantine: QuarantineStore;
   /** Waits for requests under way. */
   close(): Promise<void>;
 }
@@ -27,6 +30,7 @@ export function openCluster(options: SearchClientOptions): OpenCluster {
     follower: createFollowerCluster(client, engine),
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
+    quarantine: createQuarantineStore(client),
     close: () => client.close(),
   };
 }
