@@ -311,13 +311,13 @@ export class PairSession {
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
-      const { size, digest } = quarantine;
       const { restarted, rolledBack } = replicator.audit;
       if (historyUuid === undefined || restarted || rolledBack !== undefined) return undefined;
       const { followerCount = null } = progress;
       const { checkpoint, ranges } = progress.safe;
       const leader = { uuid: leaderUuid, historyUuid, shards };
-      return { epoch, checkpoint, ranges, leader, followerCount, ...(size === 0 ? {} : { quarantine: digest }) };
+      const digest = quarantine.digestToSave({ compared: replicator.comparedOnce });
+      return { epoch, checkpoint, ranges, leader, followerCount, ...(digest === undefined ? {} : { quarantine: digest }) };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }

@@ -63,7 +63,7 @@ export class SimTroubles {
     if (happens('followerCrash')) this.#crashFollower();
     if (happens('followerRestore')) this.#restoreFollower();
     if (happens('foreignWrite')) this.#writeToFollower();
-    if (happens('quarantineLost')) this.#world.quarantine.drop();
+    if (happens('quarantineLost')) this.#loseQuarantine();
     if (happens('journal')) journal.failNextAppend(random.pick('lost-ack', 'lost-before', 'lost-after'));
     if (this.#changing || this.#world.life === undefined) return;
     if (happens('crash')) {
@@ -96,6 +96,11 @@ export class SimTroubles {
       shard.historyUuid = `${shard.historyUuid}-restored-${number}`;
     }
     index.primaryTerms = index.primaryTerms.map((term) => term + 2);
+  }
+
+  #loseQuarantine(): void {
+    this.#checkers.quarantineLost();
+    this.#world.quarantine.drop();
   }
 
   #writeToFollower(): void {

@@ -57,6 +57,7 @@ export class PairQuarantine {
   /** Not in quarantine any more, and perhaps still in the index: version by id. */
   readonly #left = new Map<string, number>();
   #arriving = 0;
+  #unproven: { readonly expected: QuarantineDigest | undefined } | undefined;
   /** Requests to the index follow each other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Ids that are to be read again and sent. */
@@ -80,8 +81,14 @@ export class PairQuarantine {
     return count;
   }
 
-  get digest(): QuarantineDigest {
-    return digestOf(this.#documents.values());
+  /**
+   * What a position says of it. Where the index was found to hold something else, the old word stays until both sides were compared: whoever
+   * starts in between has to compare too.
+   */
+  digestToSave({ compared }: { compared: boolean }): QuarantineDigest | undefined {
+    if (this.#unproven !== undefined && !compared) return this.#unproven.expected;
+    this.#unproven = undefined;
+    return this.size === 0 ? undefined : digestOf(this.#documents.values());
   }
 
   get documents(): readonly QuarantinedDocument[] {
@@ -108,7 +115,8 @@ export class PairQuarantine {
       if (epoch === scheme.epoch) this.#documents.set(document.id, document);
       else this.#left.set(document.id, version);
     }
-    const complete = sameDigest(expected, this.digest);
+    const complete = sameDigest(expected, digestOf(this.#documents.values()));
+    if (!complete) this.#unproven = { expected };
     await this.lookAtCopies(signal);
     if (this.size > 0) this.askRetry();
     return complete;
