@@ -306,7 +306,12 @@ export class PairSession {
     });
   }
 
-  #keep(replicator: ShardReplicator, quarantine: PairQuarantine, epoch: number, token: PositionToken | undefined): void {
+  #keep(
+    replicator: ShardReplicator,
+    quarantine: PairQuarantine,
+    epoch: number,
+    token: PositionToken | undefined,
+  ): void {
     const { index, pair } = this.#options;
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
@@ -317,7 +322,14 @@ export class PairSession {
       const { checkpoint, ranges } = progress.safe;
       const leader = { uuid: leaderUuid, historyUuid, shards };
       const digest = quarantine.digestToSave({ compared: replicator.comparedOnce });
-      return { epoch, checkpoint, ranges, leader, followerCount, ...(digest === undefined ? {} : { quarantine: digest }) };
+      return {
+        epoch,
+        checkpoint,
+        ranges,
+        leader,
+        followerCount,
+        ...(digest === undefined ? {} : { quarantine: digest }),
+      };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }

@@ -6,13 +6,17 @@ import type { PairActor } from './pair-actor.ts';
 
 /** What the index of the quarantine holds of a pair. One whose journal and data know of nothing is not asked for. */
 export async function quarantineEntries(
-  { pair, quarantined }: PairActor,
+  { pair, quarantined, session }: PairActor,
   { followerSide }: FollowerIndex,
   signal: AbortSignal,
 ): Promise<readonly QuarantineEntry[]> {
   if (quarantined === 0) return [];
   const stored = await followerSide.quarantine.load(pairKey(pair), signal);
-  return stored.map(({ document: { copyVersion, ...document } }) => ({
+  // A late write may have left something in the index that the pair knows better.
+  const held = stored.filter(
+    ({ document: { id, seqNo } }) => session.replicator === undefined || session.quarantine?.get(id)?.seqNo === seqNo,
+  );
+  return held.map(({ document: { copyVersion, ...document } }) => ({
     ...pair,
     ...document,
     olderCopy: copyVersion !== undefined,

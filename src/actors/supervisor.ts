@@ -248,7 +248,9 @@ export class Supervisor implements ControlSurface {
   async quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
     const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
     const pairs = followed.flatMap(({ index, pairs: all }) =>
-      all.filter(({ pair }) => query.shard === undefined || pair.shard === query.shard).map((actor) => ({ index, actor })),
+      all
+        .filter(({ pair }) => query.shard === undefined || pair.shard === query.shard)
+        .map((actor) => ({ index, actor })),
     );
     const entries: QuarantineEntry[] = [];
     for (const { index, actor } of pairs) entries.push(...(await quarantineEntries(actor, index, this.#stop.signal)));
@@ -260,7 +262,12 @@ export class Supervisor implements ControlSurface {
     const pairs = this.#targets(command);
     const waiting = pairs.filter((pair) => pair.quarantined > 0);
     await Promise.all(waiting.map((pair) => pair.retryQuarantine(cause.commandId, cause)));
-    return this.#result(command, cause.commandId, pairs, (_, pair) => pair.quarantined === 0 || pair.session.quarantineTried);
+    return this.#result(
+      command,
+      cause.commandId,
+      pairs,
+      (_, pair) => pair.quarantined === 0 || pair.session.quarantineTried,
+    );
   }
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {

@@ -1,4 +1,10 @@
-import type { CommandOptions, CommandResult, ControlSurface, IndexStatus, QuarantineEntry } from '../domain/commands.ts';
+import type {
+  CommandOptions,
+  CommandResult,
+  ControlSurface,
+  IndexStatus,
+  QuarantineEntry,
+} from '../domain/commands.ts';
 import { Failed } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandName, CommandTransport, TraceHeaders } from '../ports/command-transport.ts';

@@ -1,13 +1,22 @@
 import { backoffMs } from '../domain/backoff.ts';
 import { bulkVerdict, reasonWithoutContent } from '../domain/bulk-verdict.ts';
 import { Failed, failed } from '../domain/failure.ts';
-import type { RefusalCode } from '../domain/quarantine.ts';
-import { bulkIndexSizeBytes, BulkBody } from '../domain/wire/bulk-body.ts';
+import { tooLargeAlone, tooLargeText } from '../domain/too-large.ts';
+import { bulkIndexSizeBytes } from '../domain/wire/bulk-body.ts';
 import type { BulkItem } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { Random } from '../ports/random.ts';
+import {
+  type Batch,
+  chosen,
+  deleteBatch,
+  type DeleteLine,
+  hitBatch,
+  type HitEvents,
+  type Refusal,
+} from './bulk-batch.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface WriterLimits {
@@ -35,25 +44,10 @@ export interface WriterEvents {
   retried(): void;
 }
 
-/** A delete, with the version that no late copy of an older write can pass. */
-export interface DeleteLine {
-  readonly id: string;
-  readonly routing: string | undefined;
-  readonly version: number;
-}
-
 /** A conflict is told with what is needed to look the document up. */
 export interface Conflict {
   readonly hit: WireHit;
   readonly page: SearchPage;
-}
-
-/** Why one operation was refused for what it is: sending it again cannot help. */
-export interface Refusal {
-  readonly code: RefusalCode;
-  readonly status: number;
-  /** In the server's words, without content. */
-  readonly reason: string;
 }
 
 export interface RefusedHit extends Refusal {
@@ -63,18 +57,6 @@ export interface RefusedHit extends Refusal {
 export interface WrittenHits {
   readonly conflicts: readonly Conflict[];
   readonly refused: readonly RefusedHit[];
-}
-
-interface Batch {
-  readonly operations: number;
-  readonly body: Uint8Array;
-  /** Rebuilds the body with only these operations. */
-  readonly pick: (positions: readonly number[]) => Batch;
-  readonly describe: (position: number) => string;
-  /** Told as it becomes known, whatever becomes of the rest. */
-  readonly written: (position: number) => void;
-  /** Whether the refusal of one operation is the caller's to judge; else it is thrown. */
-  readonly mayBeRefused: boolean;
 }
 
 /** Positions in the first batch. */
@@ -124,7 +106,7 @@ export class BulkWriter {
   async writeHits(
     page: SearchPage,
     hits: readonly WireHit[],
-    on: { readonly versionOfHit: (hit: WireHit) => number; readonly written: (hit: WireHit) => void },
+    on: HitEvents,
     signal: AbortSignal,
   ): Promise<WrittenHits> {
     const conflicts: Conflict[] = [];
@@ -204,8 +186,26 @@ export class BulkWriter {
       this.#events.retried();
       await this.#clock.sleep(backoffMs(attempt + 2, this.#limits.retryDelayMaxMs, this.#random.next()), signal);
       positions = again.map((at) => positions[at] ?? at);
+      if (attempt > 1 && positions.length > 1) {
+        const largest = first.largestOf(positions);
+        if (await this.#probe(first, largest, sent, signal)) positions = positions.filter((at) => at !== largest);
+      }
       batch = first.pick(positions);
     }
+  }
+
+  /**
+   * Whether it is overload or one document that never fits shows only when that travels alone. Where the largest fits, so do all. True: it is
+   * settled, and need not be sent again.
+   */
+  async #probe(first: Batch, position: number, sent: Sent, signal: AbortSignal): Promise<boolean> {
+    const alone = first.pick([position]);
+    const answer = await this.#attempt(alone, signal);
+    const again: number[] = [];
+    if (answer === 'busy' || answer === 'split') return false;
+    if ('code' in answer) sent.refused.push({ position, refusal: answer });
+    else this.#account(answer, alone, [position], sent, again);
+    return again.length === 0;
   }
 
   /** A refusal of the whole is that of its only operation. */
@@ -216,28 +216,16 @@ export class BulkWriter {
       const failure = thrown instanceof Failed ? thrown.failure : undefined;
       // Elasticsearch 9 runs large bodies in parts while they arrive: a refusal of the whole does not prove that nothing ran.
       if (failure === undefined || failure.ambiguous === true) this.#events.unsure();
-      if (failure?.status === 413) {
-        if (batch.operations > 1) return 'split';
-        const refusal: Refusal = {
-          code: 'too_large_for_follower',
-          status: 413,
-          reason: `${batch.body.length} bytes: ${failure.reason}`,
-        };
-        if (batch.mayBeRefused) return refusal;
-        throw this.refusal(refusal, batch.describe(0));
-      }
+      if (failure?.status === 413 && batch.operations > 1) return 'split';
+      const refusal = failure?.status === undefined ? undefined : tooLarge(batch, failure.status, failure.reason);
+      if (refusal !== undefined && batch.mayBeRefused) return refusal;
+      if (refusal !== undefined) throw this.refusal(refusal, batch.describe(0));
       if (failure?.code === 'cluster_busy' && failure.ambiguous !== true) return 'busy';
       throw thrown;
     }
   }
 
-  #account(
-    items: readonly BulkItem[],
-    batch: Batch,
-    positions: readonly number[],
-    sent: Sent,
-    again: number[],
-  ): void {
+  #account(items: readonly BulkItem[], batch: Batch, positions: readonly number[], sent: Sent, again: number[]): void {
     let [created, deleted, sequenced, absent] = [0, 0, 0, 0];
     let failure: Failed | undefined;
     let unsure = false;
@@ -250,11 +238,10 @@ export class BulkWriter {
         if (verdict === 'absent') absent += 1;
         batch.written(at);
       } else if (verdict === 'conflict') sent.conflicts.push(positions[at] ?? at);
-      else if (verdict === 'busy') again.push(at);
-      else if (verdict === 'rejected' || verdict === 'too-large') {
-        const code = verdict === 'rejected' ? 'document_rejected' : 'too_large_for_follower';
-        const refusal: Refusal = { code, status: item.status, reason: reasonWithoutContent(item) };
-        if (batch.mayBeRefused) sent.refused.push({ position: positions[at] ?? at, refusal });
+      else if (verdict === 'busy' || verdict === 'rejected' || verdict === 'too-large') {
+        const refusal = refusalOf(item, verdict, batch);
+        if (refusal === undefined) again.push(at);
+        else if (batch.mayBeRefused) sent.refused.push({ position: positions[at] ?? at, refusal });
         else failure ??= this.refusal(refusal, batch.describe(at));
       } else {
         unsure ||= verdict === 'unsure';
@@ -291,43 +278,23 @@ export class BulkWriter {
   }
 }
 
-function hitBatch(page: SearchPage, hits: readonly WireHit[], on: Parameters<BulkWriter['writeHits']>[2]): Batch {
-  const body = new BulkBody(hits.reduce((sum, hit) => sum + bulkIndexSizeBytes(hit), 0));
-  for (const hit of hits) body.addIndex(page, hit, on.versionOfHit(hit));
-  return {
-    operations: hits.length,
-    body: body.bytes(),
-    pick: (positions) => hitBatch(page, chosen(hits, positions), on),
-    describe: (position) => `the document at leader seq_no ${hits[position]?.seqNo ?? '?'}`,
-    written: (position) => {
-      const hit = hits[position];
-      if (hit !== undefined) on.written(hit);
-    },
-    mayBeRefused: true,
-  };
-}
-
-function deleteBatch(lines: readonly DeleteLine[], written: (line: DeleteLine) => void): Batch {
-  const body = new BulkBody(lines.length * 128);
-  for (const line of lines) body.addDelete(line.id, line.routing, line.version);
-  return {
-    operations: lines.length,
-    body: body.bytes(),
-    pick: (positions) => deleteBatch(chosen(lines, positions), written),
-    describe: () => 'a delete',
-    written: (position) => {
-      const line = lines[position];
-      if (line !== undefined) written(line);
-    },
-    mayBeRefused: false,
-  };
-}
-
-function chosen<T>(all: readonly T[], positions: readonly number[]): readonly T[] {
-  return positions.flatMap((position) => all[position] ?? []);
-}
-
 /** Waits for every one, then throws the first failure: nothing is in flight when this returns. */
 async function allEnded(work: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(work)) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** Undefined: the follower was only busy. */
+function refusalOf(item: BulkItem, verdict: 'busy' | 'rejected' | 'too-large', batch: Batch): Refusal | undefined {
+  const { status } = item;
+  if (verdict === 'rejected') return { code: 'document_rejected', status, reason: reasonWithoutContent(item) };
+  const refusal = tooLarge(batch, status, item.errorReason ?? '');
+  if (refusal !== undefined || verdict === 'busy') return refusal;
+  return { code: 'too_large_for_follower', status, reason: reasonWithoutContent(item) };
+}
+
+/** What was said of a request with one operation, if it says that this one never fits. */
+function tooLarge(batch: Batch, status: number, reason: string): Refusal | undefined {
+  if (batch.operations > 1) return undefined;
+  const found = tooLargeAlone({ status, reason, bodyBytes: batch.body.length });
+  return found === undefined ? undefined : { code: 'too_large_for_follower', status, reason: tooLargeText(found) };
 }

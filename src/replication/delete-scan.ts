@@ -1,6 +1,6 @@
 import { failed } from '../domain/failure.ts';
 import { versionOf } from '../domain/version.ts';
-import type { DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { View } from '../ports/search-cluster.ts';

@@ -1,7 +1,8 @@
 import { versionOf, type VersionScheme } from '../domain/version.ts';
 import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
-import { BulkWriter, type DeleteLine, type RefusedHit } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
+import { BulkWriter, type RefusedHit } from './bulk-writer.ts';
 import { conflictVerdict } from './conflict-verdict.ts';
 import type { PairProgress } from './pair-progress.ts';
 import type { PairQuarantine, RefusedDocument } from './quarantine/pair-quarantine.ts';

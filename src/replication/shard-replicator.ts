@@ -3,7 +3,7 @@ import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
-import type { DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
 import type { Observation } from './cluster-watcher.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';

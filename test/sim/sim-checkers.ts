@@ -76,8 +76,7 @@ export class SimCheckers {
       const sameHistory = this.#world.leaderIndex.shards[pair.pair.shard]?.historyUuid === replicator.historyUuid;
       const idle = this.#world.pendingCalls === 0 && seen <= progress.checkpoint && sameHistory;
       const balanced = (progress.followerCount ?? -1) + progress.quarantine.withoutCopy === progress.leaderCount;
-      if (idle && replicator.settled && balanced)
-        this.#noDeletedDocument(pair, progress.checkpoint);
+      if (idle && replicator.settled && balanced) this.#noDeletedDocument(pair, progress.checkpoint);
     }
   }
 
@@ -196,7 +195,10 @@ export class SimCheckers {
   #passedOver(key: { id: string; routing: string | undefined; seqNo: number }, copy: StoredDocument | undefined): void {
     const pair = this.#pairs().find((each) => each.pair.shard === this.#leader.shardNumberOf(key));
     const entry = pair?.session.quarantine?.get(key.id);
-    this.#claim(entry?.seqNo === key.seqNo, `${key.id} at ${key.seqNo} is refused, and the quarantine has ${entry?.seqNo}`);
+    this.#claim(
+      entry?.seqNo === key.seqNo,
+      `${key.id} at ${key.seqNo} is refused, and the quarantine has ${entry?.seqNo}`,
+    );
     this.#claim(
       entry?.copyVersion === copy?.version,
       `the quarantine tells of copy ${entry?.copyVersion} of ${key.id}, the follower has ${copy?.version}`,
@@ -216,7 +218,10 @@ export class SimCheckers {
       // A late write may have left more in it, which the next start finds out.
       const stored = this.#world.quarantine.of(pairKey(pair));
       for (const { id, seqNo } of documents)
-        this.#claim(stored.get(id)?.document.seqNo === seqNo, `${id} at ${seqNo} is in quarantine and not in its index`);
+        this.#claim(
+          stored.get(id)?.document.seqNo === seqNo,
+          `${id} at ${seqNo} is in quarantine and not in its index`,
+        );
     }
   }
 

@@ -1,4 +1,10 @@
-import type { CommandResult, ControlSurface, IndexStatus, PairStatus, QuarantineEntry } from '../../src/domain/commands.ts';
+import type {
+  CommandResult,
+  ControlSurface,
+  IndexStatus,
+  PairStatus,
+  QuarantineEntry,
+} from '../../src/domain/commands.ts';
 import type { CommandHandler, CommandTransport } from '../../src/ports/command-transport.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Random } from '../../src/ports/random.ts';

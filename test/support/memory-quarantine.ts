@@ -18,9 +18,11 @@ export function memoryQuarantine(): MemoryQuarantine {
       exists = false;
     },
     load: (pair) => {
-      const found = [...(pairs.get(pair)?.values() ?? [])].map(
-        ({ epoch, version, document }): StoredQuarantine => ({ epoch, version, document: structuredClone(document) }),
-      );
+      const found = [...(pairs.get(pair)?.values() ?? [])].map(({ epoch, version, document }): StoredQuarantine => ({
+        epoch,
+        version,
+        document: structuredClone(document),
+      }));
       return Promise.resolve(found.toSorted((a, b) => a.document.seqNo - b.document.seqNo));
     },
     put: (writes) => {

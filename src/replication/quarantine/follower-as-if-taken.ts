@@ -60,17 +60,7 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
   };
 
   return {
-    name: follower.name,
-    versionAggregates: follower.versionAggregates,
-    stateVersion: (signal) => follower.stateVersion(signal),
-    indexVersions: (indices, signal) => follower.indexVersions(indices, signal),
-    shardStats: (indices, signal) => follower.shardStats(indices, signal),
-    refresh: (index, signal) => follower.refresh(index, signal),
-    bulk: (request, signal) => follower.bulk(request, signal),
-    count: (index, at, signal) => follower.count(index, at, signal),
-    multiGet: (index, keys, signal) => follower.multiGet(index, keys, signal),
-    maxVersion: (index, signal) => follower.maxVersion(index, signal),
-    flush: (index, signal) => follower.flush(index, signal),
+    ...follower,
 
     async histogram(request, signal): Promise<Histogram> {
       const buckets = new Map(await follower.histogram(request, signal));

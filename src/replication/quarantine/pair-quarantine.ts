@@ -320,7 +320,10 @@ export class PairQuarantine {
     // Somebody deleted the index.
     const put = new Set(writes.map(({ document }) => document.id));
     const others = [...this.#documents.values()].filter(({ id }) => !put.has(id));
-    await store.put(others.map((document) => this.#writeOf(document)), signal);
+    await store.put(
+      others.map((document) => this.#writeOf(document)),
+      signal,
+    );
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
