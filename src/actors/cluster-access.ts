@@ -2,6 +2,7 @@ import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { IndexAdmin } from '../ports/index-admin.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
 import type { PositionStore } from '../ports/position-store.ts';
+import type { QuarantineStore } from '../ports/quarantine-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
@@ -18,6 +19,7 @@ export interface ClusterAccess {
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  readonly quarantine: QuarantineStore;
   readonly watcher: ClusterWatcher;
   readonly keeper: PositionKeeper;
   /** The pool of points in time. */

@@ -85,6 +85,10 @@ export class PairActor {
           'for ever',
         );
       },
+      quarantineRecorded: () => this.#recorded?.quarantined ?? 0,
+      quarantined: async (documents) =>
+        this.#send({ type: 'QUARANTINED' }, { type: 'QUARANTINED', documents }, { cause: 'cycle' }, 'for ever'),
+      changed: options.changed,
     });
     this.#machine = this.#createMachine();
   }
@@ -140,6 +144,17 @@ export class PairActor {
       if (allowMassDelete) this.#session.allowMassDelete(false);
       throw thrown;
     }
+  }
+
+  /** Documents in quarantine now, or when it last ran. */
+  get quarantined(): number {
+    return this.#session.quarantine?.size ?? this.#recorded?.quarantined ?? 0;
+  }
+
+  /** Accepted when it returns. A pair that does not run tries again when it is resumed. */
+  async retryQuarantine(commandId: string, cause: EventCause): Promise<void> {
+    await this.#send({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause, 'once');
+    this.#session.retryQuarantine();
   }
 
   /** Ends without an event: the journal still says what is wanted. Work ends at the next safe point, positions are saved. */
@@ -291,6 +306,8 @@ export class PairActor {
       event.type === 'PAUSE' ||
       event.type === 'RESUME' ||
       event.type === 'EPOCH_RAISED' ||
+      event.type === 'QUARANTINED' ||
+      event.type === 'QUARANTINE_RETRY' ||
       event.type === 'ROLLED_BACK';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
     if (state !== from || (decision && !repeated)) {
@@ -330,6 +347,7 @@ export class PairActor {
     const { context } = after;
     const checkpoint = 'checkpoint' in fact && fact.checkpoint >= 0 ? fact.checkpoint : this.#recorded?.checkpoint;
     const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
+    const { quarantined } = this;
     return {
       state,
       followId: this.#options.index.snapshot.followId,
@@ -339,6 +357,7 @@ export class PairActor {
       ...(context.raiseEpoch ? { raiseEpoch: true } : {}),
       ...(checkpoint === undefined ? {} : { checkpoint }),
       ...(failure === undefined ? {} : { failure }),
+      ...(quarantined === 0 ? {} : { quarantined }),
       run: this.#run(fact),
     };
   }

@@ -1,16 +1,16 @@
 import { failed, type Failure } from '../domain/failure.ts';
-import { pairKey, type PairRef } from '../domain/names.ts';
-import type { FollowParameters } from '../domain/parameters.ts';
+import { pairKey } from '../domain/names.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
-import type { ReplicatorPorts } from '../replication/replicator-setup.ts';
+import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
-import type { SupervisorPorts } from './cluster-access.ts';
-import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
+import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { PositionDraft } from './position-keeper.ts';
 import { fittingPosition } from './position-fit.ts';
+import { replicatorPorts } from './replicator-ports.ts';
+import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
 
 /** How a worker ended, or what it has to say on its way. */
 export type WorkOutcome =
@@ -18,11 +18,7 @@ export type WorkOutcome =
   | { readonly type: 'RECOVERED' }
   | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
 
-export interface SessionOptions {
-  readonly ports: SupervisorPorts;
-  readonly index: FollowerIndex;
-  readonly pair: PairRef;
-  readonly parameters: FollowParameters;
+export interface SessionOptions extends SessionQuarantineOptions {
   readonly traceId: () => string | undefined;
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
@@ -36,6 +32,7 @@ export class PairSession {
   readonly #options: SessionOptions;
   readonly #detach: (() => void)[] = [];
   readonly #counters = newCounters();
+  readonly #quarantine: SessionQuarantine;
   #replicator: ShardReplicator | undefined;
   #progress: PairProgress | undefined;
   #sampling: (() => void) | undefined;
@@ -49,6 +46,7 @@ export class PairSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#quarantine = new SessionQuarantine(options);
   }
 
   get replicator(): ShardReplicator | undefined {
@@ -58,6 +56,22 @@ export class PairSession {
   /** That of the last replicator, also while the pair is paused. */
   get progress(): PairProgress | undefined {
     return this.#progress;
+  }
+
+  get quarantine(): PairQuarantine | undefined {
+    return this.#quarantine.current;
+  }
+
+  /** Nothing that was asked to be tried again is left; never so for a pair that does not run. */
+  get quarantineTried(): boolean {
+    return this.#replicator !== undefined && this.quarantine?.retrying === false;
+  }
+
+  /** Reads what is in quarantine again; a pair that does not run does so when it is resumed. */
+  retryQuarantine(): void {
+    this.#quarantine.current?.askRetry();
+    this.#quarantine.tell();
+    this.#wake?.();
   }
 
   get lastSeen(): Observation | undefined {
@@ -111,6 +125,7 @@ export class PairSession {
         throw thrown;
       });
       if (progress) this.#options.index.followerSide.keeper.moved(this.#options.pair);
+      this.#quarantine.tell();
       // The end of a bootstrap is tried as well, or what fails only there would be entered and left for ever.
       if (input.mode === 'attempt' && (input.goal === 'following' || !replicator.settled)) return { type: 'RECOVERED' };
       if (input.mode === 'attempt')
@@ -204,6 +219,9 @@ export class PairSession {
         reason: fit.void ?? `there is no saved position of ${key}`,
       });
     }
+    const { position } = fit;
+    const { aligned } = prepared;
+    const { quarantine, complete } = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -221,11 +239,12 @@ export class PairSession {
       followerIndex: pair.follower.index,
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
-      aligned: prepared.aligned,
+      aligned,
       parameters,
       resultWindow: prepared.resultWindow,
       writeLifeMs: followerSide.requestTimeoutMs,
-      position: fit.position,
+      position,
+      quarantine,
       fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
       syncMetadata: (observation) => index.syncMetadata(observation),
       leaderIsGone: (gone) => index.leaderIsGone(gone),
@@ -236,11 +255,12 @@ export class PairSession {
     });
     // What the position was found to fit is what the audit compares with from now on.
     replicator.followerObserved(followerNow);
+    if (!complete) replicator.compareNext();
     this.#replicator = replicator;
     this.#progress = replicator.progress;
     this.#sample();
     this.#attach(replicator);
-    this.#keep(replicator, input.epoch, stored?.token);
+    this.#keep(replicator, quarantine, input.epoch, stored?.token);
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
     return replicator;
   }
@@ -286,7 +306,12 @@ export class PairSession {
     });
   }
 
-  #keep(replicator: ShardReplicator, epoch: number, token: PositionToken | undefined): void {
+  #keep(
+    replicator: ShardReplicator,
+    quarantine: PairQuarantine,
+    epoch: number,
+    token: PositionToken | undefined,
+  ): void {
     const { index, pair } = this.#options;
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
@@ -295,7 +320,16 @@ export class PairSession {
       if (historyUuid === undefined || restarted || rolledBack !== undefined) return undefined;
       const { followerCount = null } = progress;
       const { checkpoint, ranges } = progress.safe;
-      return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };
+      const leader = { uuid: leaderUuid, historyUuid, shards };
+      const digest = quarantine.digestToSave({ compared: replicator.comparedOnce });
+      return {
+        epoch,
+        checkpoint,
+        ranges,
+        leader,
+        followerCount,
+        ...(digest === undefined ? {} : { quarantine: digest }),
+      };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }
@@ -337,7 +371,10 @@ export class PairSession {
     const { index } = this.#options;
     const othersReady = (): boolean => goal === 'bootstrapping' && replicator.settled && index.allCopied;
     const stop = (): boolean => this.#draining || replicator.audit.restarted;
-    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) await this.#nextTick(signal);
+    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) {
+      await this.#nextTick(signal);
+      this.#quarantine.tell();
+    }
   }
 
   /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */
@@ -413,19 +450,4 @@ export class PairSession {
       ports.clock.clearTimeout(timer);
     }
   }
-}
-
-function replicatorPorts(ports: SupervisorPorts, { leaderSide, followerSide }: FollowerIndex): ReplicatorPorts {
-  const { clock, random, narrator, budget } = ports;
-  return {
-    leader: leaderSide.leader,
-    follower: followerSide.follower,
-    leaderWatcher: leaderSide.watcher,
-    followerWatcher: followerSide.watcher,
-    clock,
-    random,
-    narrator,
-    budget,
-    views: leaderSide.views,
-  };
 }

@@ -224,7 +224,7 @@ class Clusters {
     const cluster = openConfigured(settings);
     const { log, term, narrator } = this.#shared;
     const { pollIntervalMs, pollIntervalMaxMs, positionIntervalMs } = this.#config.supervisor;
-    const { leader, follower, admin, positions } = cluster;
+    const { leader, follower, admin, positions, quarantine } = cluster;
     const watcher = new ClusterWatcher({ cluster: leader, clock: systemClock, pollIntervalMs, pollIntervalMaxMs });
     const keeper = new PositionKeeper({
       follower,
@@ -245,6 +245,7 @@ class Clusters {
       follower,
       admin,
       positions,
+      quarantine,
       watcher,
       keeper,
       views: new Semaphore(VIEWS_MAX),

@@ -52,6 +52,12 @@ export async function verify(
         contents: request.content
           ? { followerReader: follower.leader, digest: (bytes) => createHash('sha256').update(bytes).digest('base64') }
           : undefined,
+        quarantined: async (asked) => {
+          const stored = await Promise.all(shards.map((pair) => follower.quarantine.load(pair, asked)));
+          return stored.flatMap((entries, shard) =>
+            entries.map(({ document: { id, seqNo } }) => ({ id, seqNo, shard })),
+          );
+        },
         clock: systemClock,
         onProgress: request.onProgress,
       },

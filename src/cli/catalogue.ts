@@ -4,6 +4,7 @@ import { events } from './events.ts';
 import { follow } from './follow.ts';
 import { list } from './list.ts';
 import { pause } from './pause.ts';
+import { quarantine } from './quarantine.ts';
 import { resume } from './resume.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   list,
   pause,
   resume,
+  quarantine,
   verify,
   events,
   version,

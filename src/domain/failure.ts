@@ -90,11 +90,15 @@ const rows = {
   },
   document_rejected: {
     kind: 'fatal',
-    hint: 'The follower refuses a document for ever; the reason tells why. Correct the mapping, then resume.',
+    hint: 'The follower refuses a document for ever; the reason tells why. Correct the mapping, then resume; or follow anew with on_document_rejected: quarantine, to go on without it.',
   },
   too_large_for_follower: {
     kind: 'fatal',
     hint: "A document exceeds what the follower accepts; raise the follower's http.max_content_length or heap, then resume.",
+  },
+  too_many_quarantined: {
+    kind: 'fatal',
+    hint: 'So many refused documents mean that something is wrong with more than single ones, such as a mapping, an analyser or a limit of the follower. Correct it, then resume; or follow anew with a higher quarantine_max_documents.',
   },
   follower_newer: {
     kind: 'fatal',

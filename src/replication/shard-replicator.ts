@@ -3,7 +3,7 @@ import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
-import type { DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
 import type { Observation } from './cluster-watcher.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
@@ -19,6 +19,7 @@ import { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
+import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
 import { countPair } from './recount.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
@@ -62,6 +63,7 @@ export class ShardReplicator {
     this.#ports = ports;
     this.#setup = setup;
     this.progress = new PairProgress(setup.counters);
+    this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards };
     const { parameters } = setup;
@@ -160,6 +162,7 @@ export class ShardReplicator {
   /** Listens to the passive observations of the follower: a foreign write or a rollback shows in its numbers. */
   followerObserved(observation: Observation): void {
     if (this.audit.observed(observation) !== undefined) this.#foreignWrite();
+    this.#setup.quarantine.metadataSeen(observation.versions);
   }
 
   /** The same as seen by the audit of an index whose shards do not align. */
@@ -192,6 +195,7 @@ export class ShardReplicator {
       this.#viewDue ||
       (!progress.allSafe && observation.versions.primaryTerms[this.#leader.shard] !== this.#primaryTerm) ||
       this.audit.rolledBack !== undefined ||
+      this.#setup.quarantine.pending ||
       (progress.followerCount === undefined && this.#recountPossible(now)) ||
       this.#comparison.due
     );
@@ -215,6 +219,9 @@ export class ShardReplicator {
     this.#refreshedAtMs = this.#ports.clock.monotonic();
     this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
     await this.#setup.syncMetadata(observation, signal);
+    const { quarantine } = this.#setup;
+    await quarantine.flush(signal);
+    if (quarantine.retrying) await quarantine.retry((seqNos) => this.#resend(seqNos, stats, signal));
     const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;
     if (this.progress.ranges.length > 0 || (far && !this.#rangesGone)) return this.#copyRanges(stats, signal);
     return this.#readView(stats, signal);
@@ -387,9 +394,13 @@ export class ShardReplicator {
 
   async #deleting(lines: readonly DeleteLine[], stats: FencedStats, signal: AbortSignal): Promise<readonly number[]> {
     if (lines.length === 0) return [];
-    // The leader's delete, which the view does not show, must not be taken back either.
-    if (!(await this.#fence(stats, 'all', signal))) throw this.#moved('delete scan');
+    await this.#fenceAll(stats, signal);
     return this.#writer.remove(lines, signal);
+  }
+
+  /** The leader's delete, which the view does not show, must not be taken back either. */
+  async #fenceAll(stats: FencedStats, signal: AbortSignal): Promise<void> {
+    if (!(await this.#fence(stats, 'all', signal))) throw this.#moved('delete scan');
   }
 
   #recountPossible(now: number): boolean {
@@ -407,18 +418,22 @@ export class ShardReplicator {
       { follower, watcher: followerWatcher, index, shard, scheme: this.#scheme, aligned },
       signal,
     );
-    if (counted !== undefined) this.progress.recounted(counted.count, counted.maxSeqNo);
+    if (counted !== undefined) {
+      await this.#setup.quarantine.lookAtCopies(signal);
+      this.progress.recounted(counted.count, counted.maxSeqNo);
+    }
     span.set({ 'slipstream.count': counted?.count ?? -1 });
     span.end();
   }
 
   async #compare(stats: FencedStats, view: View, upTo: number, signal: AbortSignal): Promise<void> {
     const { leader, follower } = this.#ports;
-    const { aligned, followerIndex } = this.#setup;
+    const { aligned, followerIndex, quarantine } = this.#setup;
     const { index: leaderIndex, shard } = this.#leader;
+    const sides = { leader, leaderIndex, follower, followerIndex, shard, scheme: this.#scheme, aligned };
     await this.#comparison.run(
       {
-        sides: { leader, leaderIndex, follower, followerIndex, shard, scheme: this.#scheme, aligned },
+        ...comparedWithQuarantine({ quarantine, sides }, () => this.#fenceAll(stats, signal), signal),
         view,
         globalCheckpoint: stats.globalCheckpoint,
         upTo,

@@ -10,6 +10,7 @@ import type { IndexAdmin } from '../../src/ports/index-admin.ts';
 import type { LeaderCluster } from '../../src/ports/leader-cluster.ts';
 import type { Narrator } from '../../src/ports/narrator.ts';
 import type { PositionStore } from '../../src/ports/position-store.ts';
+import type { QuarantineStore } from '../../src/ports/quarantine-store.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { ByteBudget } from '../../src/replication/byte-budget.ts';
 import { ClusterWatcher } from '../../src/replication/cluster-watcher.ts';
@@ -80,6 +81,7 @@ export interface ClusterPorts {
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  readonly quarantine: QuarantineStore;
 }
 
 export interface LifePorts {
@@ -104,7 +106,7 @@ export class SimLife {
   constructor(ports: LifePorts) {
     const { clock, log, random, narrator, term, requestTimeoutMs } = ports;
     this.clock = clock;
-    for (const [name, { leader, follower, admin, positions }] of ports.clusters) {
+    for (const [name, { leader, follower, admin, positions, quarantine }] of ports.clusters) {
       const watcher = new ClusterWatcher({ cluster: leader, clock, pollIntervalMs: 250, pollIntervalMaxMs: 500 });
       const keeper = new PositionKeeper({
         follower,
@@ -120,7 +122,8 @@ export class SimLife {
       watcher.start();
       keeper.start();
       const views = new Semaphore(2);
-      this.#clusters.set(name, { name, leader, follower, admin, positions, watcher, keeper, views, requestTimeoutMs });
+      const roles = { leader, follower, admin, positions, quarantine };
+      this.#clusters.set(name, { name, ...roles, watcher, keeper, views, requestTimeoutMs });
     }
     const shared: SupervisorPorts = {
       log,

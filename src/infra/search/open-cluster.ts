@@ -4,12 +4,14 @@ import type { LeaderCluster } from '../../ports/leader-cluster.ts';
 import type { ClusterInspection } from '../../ports/cluster-inspection.ts';
 import type { PositionStore } from '../../ports/position-store.ts';
 import { createClusterInspection } from './cluster-inspection.ts';
+import type { QuarantineStore } from '../../ports/quarantine-store.ts';
 import { createSearchClient, type SearchClientOptions } from './client.ts';
 import { createEngineProbe } from './engine.ts';
 import { createFollowerCluster } from './follower.ts';
 import { createIndexAdmin } from './index-admin.ts';
 import { createLeaderCluster } from './leader.ts';
 import { createPositionStore } from './position-store.ts';
+import { createQuarantineStore } from './quarantine-store.ts';
 
 export interface OpenCluster {
   readonly leader: LeaderCluster;
@@ -17,6 +19,7 @@ export interface OpenCluster {
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
   readonly inspection: ClusterInspection;
+  readonly quarantine: QuarantineStore;
   /** Waits for requests under way. */
   close(): Promise<void>;
 }
@@ -31,6 +34,7 @@ export function openCluster(options: SearchClientOptions): OpenCluster {
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
     inspection: createClusterInspection(client),
+    quarantine: createQuarantineStore(client),
     close: () => client.close(),
   };
 }

@@ -146,6 +146,8 @@ export function pair(over: Partial<PairStatus> = {}): PairStatus {
     followerDocuments: 67_616,
     leaderDocuments: 67_616,
     outstandingDeletes: 0,
+    quarantined: 0,
+    quarantinedWithoutCopy: 0,
     progress: 1,
     operationsWritten: 70_000,
     bytesRead: 12_000_000,
