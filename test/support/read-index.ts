@@ -6,6 +6,8 @@ export interface IndexAddress {
   readonly url: string;
   readonly index: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Says that vectors are wanted, which Elasticsearch leaves out from 9.2 on; other engines refuse the option. */
+  readonly vectors?: boolean;
 }
 
 export interface ReadDocument {
@@ -34,7 +36,8 @@ export async function* readIndex(address: IndexAddress): AsyncGenerator<ReadDocu
 }
 
 async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<ReadDocument> {
-  const search = { size: PAGE_DOCUMENTS, sort: ['_doc'], version: true, seq_no_primary_term: true };
+  const vectors = address.vectors === true ? { _source: { exclude_vectors: false } } : {};
+  const search = { size: PAGE_DOCUMENTS, sort: ['_doc'], version: true, seq_no_primary_term: true, ...vectors };
   const path = `/${encodeURIComponent(address.index)}/_search?scroll=2m&preference=_shards:${shard}&allow_partial_search_results=false`;
   let answer = await call(address, 'POST', path, JSON.stringify(search));
   const scrollId = (JSON.parse(memberText(answer, '_scroll_id') ?? 'null') ?? '') as string;
@@ -51,12 +54,11 @@ async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<
 }
 
 function documentOf(hit: string, shard: number): ReadDocument {
-  const {
-    _id: id,
-    _routing: routing,
-    _seq_no: seqNo,
-    _version: version,
-  } = JSON.parse(hit) as { _id: string; _routing?: string; _seq_no: number; _version: number };
+  // Never the hit as a whole: a document may have comments.
+  const of = (name: string): unknown => JSON.parse(memberText(hit, name) ?? 'null');
+  const id = of('_id') as string;
+  const routing = (of('_routing') ?? undefined) as string | undefined;
+  const [seqNo, version] = [of('_seq_no') as number, of('_version') as number];
   const source = memberText(hit, '_source');
   if (source === undefined) throw new Error(`document ${id} has no _source`);
   return { shard, id, routing, seqNo, version, source };
@@ -126,6 +128,10 @@ function valueEnd(text: string, start: number): number {
       at = stringEnd(text, at);
       continue;
     }
+    if (character === '/') {
+      at = commentEnd(text, at);
+      continue;
+    }
     if (character === '{' || character === '[') depth += 1;
     else if (character === '}' || character === ']') depth -= 1;
     else if (depth === 0) {
@@ -135,4 +141,11 @@ function valueEnd(text: string, start: number): number {
     at += 1;
   } while (depth > 0);
   return at;
+}
+
+/** Elasticsearch keeps and returns the comments of a document. */
+function commentEnd(text: string, start: number): number {
+  const end = text[start + 1] === '*' ? text.indexOf('*/', start + 2) + 2 : text.indexOf('\n', start) + 1;
+  if (end <= start + 1) throw new Error('the answer ends within a comment');
+  return end;
 }
