@@ -6,8 +6,8 @@ export interface IndexAddress {
   readonly url: string;
   readonly index: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Says that vectors are wanted, which Elasticsearch leaves out from 9.2 on; other engines refuse the option. */
-  readonly vectors?: boolean;
+  /** `_source` of the search; `false` reads ids alone. */
+  readonly filter?: object | false;
 }
 
 export interface ReadDocument {
@@ -36,8 +36,8 @@ export async function* readIndex(address: IndexAddress): AsyncGenerator<ReadDocu
 }
 
 async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<ReadDocument> {
-  const vectors = address.vectors === true ? { _source: { exclude_vectors: false } } : {};
-  const search = { size: PAGE_DOCUMENTS, sort: ['_doc'], version: true, seq_no_primary_term: true, ...vectors };
+  const filter = address.filter === undefined ? {} : { _source: address.filter };
+  const search = { size: PAGE_DOCUMENTS, sort: ['_doc'], version: true, seq_no_primary_term: true, ...filter };
   const path = `/${encodeURIComponent(address.index)}/_search?scroll=2m&preference=_shards:${shard}&allow_partial_search_results=false`;
   let answer = await call(address, 'POST', path, JSON.stringify(search));
   const scrollId = (JSON.parse(memberText(answer, '_scroll_id') ?? 'null') ?? '') as string;
@@ -45,7 +45,7 @@ async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<
     for (;;) {
       const hits = elementTexts(memberText(memberText(answer, 'hits') ?? '{}', 'hits') ?? '[]');
       if (hits.length === 0) return;
-      for (const hit of hits) yield documentOf(hit, shard);
+      for (const hit of hits) yield documentOf(hit, shard, address.filter !== false);
       answer = await call(address, 'POST', '/_search/scroll', JSON.stringify({ scroll: '2m', scroll_id: scrollId }));
     }
   } finally {
@@ -53,13 +53,13 @@ async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<
   }
 }
 
-function documentOf(hit: string, shard: number): ReadDocument {
+function documentOf(hit: string, shard: number, withSource: boolean): ReadDocument {
   // Never the hit as a whole: a document may have comments.
   const of = (name: string): unknown => JSON.parse(memberText(hit, name) ?? 'null');
   const id = of('_id') as string;
   const routing = (of('_routing') ?? undefined) as string | undefined;
   const [seqNo, version] = [of('_seq_no') as number, of('_version') as number];
-  const source = memberText(hit, '_source');
+  const source = withSource ? memberText(hit, '_source') : '';
   if (source === undefined) throw new Error(`document ${id} has no _source`);
   return { shard, id, routing, seqNo, version, source };
 }

@@ -50,6 +50,8 @@ const forms: readonly Document[] = [
 const comments: readonly Document[] = [
   { id: 'block', source: '{"a":/**/1 /* " } */ ,"b":2}' },
   { id: 'after', source: '{"a":1} /* } " */ ', copied: '{"a":1}' },
+  { id: 'at the end', source: '{"a":1} // "sort":[1], } "', copied: '{"a":1}' },
+  { id: 'at the end of a line', source: '{"a":1}// ,\"sort\":[1]}]}}\n', copied: '{"a":1}' },
   { id: 'line', source: '{"a":1, // it is " }\n"b":2}', copied: `{"a":1, ${' '.repeat('// it is " }'.length)} "b":2}` },
 ];
 
