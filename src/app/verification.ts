@@ -6,6 +6,7 @@ import { indexKey, pairKey, type FollowerIndexRef, type IndexRef } from '../doma
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { askAlignment } from '../replication/index/alignment.ts';
+import { computesEmbeddings, withoutEmbeddings } from '../replication/verify/embeddings.ts';
 import type { VerifyReport } from '../replication/verify/report.ts';
 import type { VerifyProgress } from '../replication/verify/request.ts';
 import { verifyIndex } from '../replication/verify/verify-index.ts';
@@ -61,7 +62,12 @@ export async function verify(
           signal,
         ),
         contents: request.content
-          ? { followerReader: follower.leader, digest: (bytes) => createHash('sha256').update(bytes).digest('base64') }
+          ? {
+              followerReader: follower.leader,
+              digest: computesEmbeddings(leaderDescription.mappings)
+                ? (bytes) => digest(withoutEmbeddings(bytes))
+                : digest,
+            }
           : undefined,
         clock: systemClock,
         onProgress: request.onProgress,
@@ -73,4 +79,8 @@ export async function verify(
     await follower.close();
     await leader?.close();
   }
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64');
 }

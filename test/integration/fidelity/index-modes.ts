@@ -119,8 +119,6 @@ export const modeKinds: readonly Kind[] = [
     name: 'one id under several routings',
     index: { settings: { number_of_shards: 4 } },
     documents: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((routing) => json('same', { routing }, routing)),
-    // Those that share a shard are one document for Elasticsearch: which do depends on its formula.
-    long: true,
   },
   { name: 'an empty index', documents: [] },
   {
