@@ -49,6 +49,10 @@ const rows = {
     kind: 'transient',
     hint: 'An answer is larger than Slipstream keeps in memory; it asks again for fewer documents at once.',
   },
+  document_unreadable: {
+    kind: 'transient',
+    hint: 'A document on the leader is stored in a form that no search can return, such as JSON in UTF-16. Index it again in UTF-8 or delete it; Slipstream goes on by itself.',
+  },
   unexpected_answer: {
     kind: 'transient',
     hint: 'The cluster gave an answer Slipstream does not know; the reason quotes its type. Slipstream keeps trying.',

@@ -78,6 +78,7 @@ const cases: Readonly<Record<string, Case>> = {
     refusedAs: 'settings_rejected',
   },
   'search-copy-not-on-node': { code: 'leader_moved_primary', reason: /no data nodes with criteria/ },
+  'search-document-utf16': { code: 'document_unreadable', reason: /^not_x_content_exception: / },
   'search-index-blocked': { code: 'blocked', reason: /FORBIDDEN\/7\/index read/ },
   'search-index-closed': { code: 'index_closed', reason: /^index_closed_exception: closed/ },
   'search-index-missing': {
