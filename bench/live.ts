@@ -60,6 +60,7 @@ export async function measureLive({ world, leaderIndex, corpus }: LiveOptions): 
   const load = await runLoad({ leader, leaderIndex, plan, samplers, signal: world.signal });
   const cost = stop();
   const endedMs = performance.now();
+  world.log(`live: ${Math.round(load.operationsPerSecond)} operations a second were acknowledged`);
   await untilSame({ world, leaderIndex, followerIndex });
   const settledSeconds = (performance.now() - endedMs) / 1000;
   const all = Object.values(samplers);

@@ -22,18 +22,20 @@ export interface SamplerOptions {
   readonly look: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
-/** Of the oldest so many at once. */
-const LOOKED_AT_MAX = 500;
+/** Of the oldest so many at once: a follower that lags is not to be kept busy with being looked at. */
+const LOOKED_AT_MAX = 100;
+/** For the same reason looking takes at most this share of the time. */
+const LOOKING_SHARE = 0.2;
 
 export function startSampler({ pollMs, look }: SamplerOptions): Sampler {
   const waiting = new Map<string, number>();
-  const tookMs: number[] = [];
+  const seenAfterMs: number[] = [];
   let stopped = false;
   const lookOnce = async (): Promise<void> => {
     const seen = await look([...waiting.keys()].slice(0, LOOKED_AT_MAX));
     const nowMs = performance.now();
     for (const id of seen) {
-      tookMs.push(nowMs - (waiting.get(id) ?? nowMs));
+      seenAfterMs.push(nowMs - (waiting.get(id) ?? nowMs));
       waiting.delete(id);
     }
   };
@@ -41,7 +43,8 @@ export function startSampler({ pollMs, look }: SamplerOptions): Sampler {
     while (!stopped) {
       const startedMs = performance.now();
       if (waiting.size > 0) await lookOnce();
-      await delay(Math.max(1, pollMs - (performance.now() - startedMs)));
+      const tookMs = performance.now() - startedMs;
+      await delay(Math.max(1, pollMs - tookMs, tookMs * (1 / LOOKING_SHARE - 1)));
     }
   })();
   // Told when it is stopped.
@@ -52,7 +55,7 @@ export function startSampler({ pollMs, look }: SamplerOptions): Sampler {
     async stop() {
       stopped = true;
       await polling;
-      return { samples: percentiles(tookMs), unseen: waiting.size };
+      return { samples: percentiles(seenAfterMs), unseen: waiting.size };
     },
   };
 }
