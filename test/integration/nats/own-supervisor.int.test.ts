@@ -8,8 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connectConfigured } from '../../../src/app/nats.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { commandClient } from '../../../src/control/client.ts';
+import { natsCommandTransport } from '../../../src/infra/nats/command-client.ts';
 import { openJournalReader } from '../../../src/infra/nats/event-log.ts';
 import { serversWith } from '../../../src/infra/nats/leftover-servers.ts';
+import { systemClock } from '../../../src/infra/system/clock.ts';
+import { systemRandom } from '../../../src/infra/system/random.ts';
 import { natsProgram } from '../../support/own-server.ts';
 import { endOfLog, startSupervisorProcess, type SupervisorProcess } from '../../support/supervisor-process.ts';
 import { until } from '../../support/until.ts';
@@ -36,7 +40,20 @@ async function machine(): Promise<Machine> {
     `clusters: { paris: { url: "http://127.0.0.1:1" } }\nnats: { dataFolder: data, serverBinary: "${natsProgram()}" }\ntelemetry: { traces: { exporter: none } }\n`,
   );
   const started: SupervisorProcess[] = [];
-  const list = () => promisify(execFile)(process.execPath, [PROGRAM, 'list', '--json', '--config', config]);
+  const connect = async () => connectConfigured((await loadConfig(config, {})).nats, 'test');
+  const list = async (): Promise<true> => {
+    const nc = await connect();
+    try {
+      await commandClient({
+        transport: natsCommandTransport(nc),
+        clock: systemClock,
+        random: systemRandom,
+      }).list();
+      return true;
+    } finally {
+      await nc.close();
+    }
+  };
   return {
     config,
     log,
@@ -51,7 +68,7 @@ async function machine(): Promise<Machine> {
     },
     servers: () => serversWith(serverConfig),
     async journalId() {
-      const nc = await connectConfigured((await loadConfig(config, {})).nats, 'test');
+      const nc = await connect();
       try {
         return (await openJournalReader(nc)).journalId;
       } finally {
@@ -70,6 +87,8 @@ it('a supervisor without a NATS address serves commands over a server of its own
   await using here = await machine();
   const supervisor = await here.start();
   assert.equal((await here.servers()).length, 1);
+  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, 'list', '--json', '--config', here.config]);
+  assert.deepEqual(JSON.parse(stdout), { ok: true, result: { indices: [] } });
   assert.equal(await supervisor.stop(), 0);
   assert.deepEqual(await here.servers(), []);
   const told = await readFile(here.log, 'utf8');
