@@ -8,7 +8,7 @@ export interface StoredEvent {
 }
 
 /**
- * The journal. Subjects are relative (domain/subjects.ts), the adapter adds its prefix. Errors: `Failed` with `journal_unreachable`,
+ * The journal. Subjects are relative (domain/subjects.ts), the adapter adds its prefix. Errors: `Failed` with `journal_unreachable` or `journal_full`,
  * `journal_conflict` (the last sequence of the subject is not the expected one, and the last event is not this one) or `journal_corrupt`.
  */
 export interface EventLog {

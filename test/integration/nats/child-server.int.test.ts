@@ -64,6 +64,11 @@ it('keeps its secret out of command lines, environments, logs and files that oth
     );
   }
   assert.doesNotMatch(JSON.stringify(place.told), new RegExp(seed));
+  const configuration = JSON.parse(await readFile(join(place.folder, 'nats-server.conf'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  assert.doesNotMatch(JSON.stringify(configuration), new RegExp(seed));
   assert.equal((await stat(place.folder)).mode & 0o777, 0o700);
   for (const name of await readdir(place.folder)) {
     const text = await readFile(join(place.folder, name), 'latin1').catch(() => '');

@@ -114,7 +114,7 @@ it('keeps every old event and refuses new ones, in the words of the server, when
   const first = await log.append(subject, startedEvent('e1'), 0, idle);
   await nats.jsm.streams.update(nats.stream, { max_bytes: 600 });
   const failure = await failureOf(log.append(subject, startedEvent('e2'), first, idle));
-  assert.equal(failure.code, 'journal_unreachable');
+  assert.equal(failure.code, 'journal_full');
   assert.match(failure.reason, /maximum bytes exceeded/);
   assert.match(failure.hint, /Make room/);
   assert.equal((await log.latestOf(subject, idle))?.event.id, 'e1');

@@ -8,9 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connectConfigured } from '../../../src/app/nats.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { commandClient } from '../../../src/control/client.ts';
+import { natsCommandTransport } from '../../../src/infra/nats/command-client.ts';
 import { openJournalReader } from '../../../src/infra/nats/event-log.ts';
 import { serversWith } from '../../../src/infra/nats/leftover-servers.ts';
+import { systemClock } from '../../../src/infra/system/clock.ts';
+import { systemRandom } from '../../../src/infra/system/random.ts';
 import { natsProgram } from '../../support/own-server.ts';
+import { call } from '../../support/read-index.ts';
 import { endOfLog, startSupervisorProcess, type SupervisorProcess } from '../../support/supervisor-process.ts';
 import { until } from '../../support/until.ts';
 
@@ -22,21 +27,38 @@ interface Machine extends AsyncDisposable {
   readonly log: string;
   start(): Promise<SupervisorProcess>;
   servers(): Promise<readonly number[]>;
+  /** Runs one command line, with `--json`, and gives its result. */
+  command(...args: readonly string[]): Promise<unknown>;
   /** Proves that commands arrive, and gives the journal's id. */
   journalId(): Promise<string>;
 }
 
-/** A configuration without a NATS address; its cluster does not answer, which a start does not mind. */
-async function machine(): Promise<Machine> {
+const NO_CLUSTER = { paris: { url: 'http://127.0.0.1:1' } };
+
+/** A configuration without a NATS address; a cluster that does not answer is nothing that a start minds. */
+async function machine(clusters: object = NO_CLUSTER): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-machine-'));
   const [config, log] = [join(folder, 'slipstream.yml'), join(folder, 'supervisor.log')];
   const serverConfig = join(folder, 'data', 'nats-server.conf');
   await writeFile(
     config,
-    `clusters: { paris: { url: "http://127.0.0.1:1" } }\nnats: { dataFolder: data, serverBinary: "${natsProgram()}" }\ntelemetry: { traces: { exporter: none } }\n`,
+    `clusters: ${JSON.stringify(clusters)}\nnats: { dataFolder: data, serverBinary: "${natsProgram()}" }\ntelemetry: { traces: { exporter: none } }\n`,
   );
   const started: SupervisorProcess[] = [];
-  const list = () => promisify(execFile)(process.execPath, [PROGRAM, 'list', '--json', '--config', config]);
+  const connect = async () => connectConfigured((await loadConfig(config, {})).nats, 'test');
+  const list = async (): Promise<true> => {
+    const nc = await connect();
+    try {
+      await commandClient({
+        transport: natsCommandTransport(nc),
+        clock: systemClock,
+        random: systemRandom,
+      }).list();
+      return true;
+    } finally {
+      await nc.close();
+    }
+  };
   return {
     config,
     log,
@@ -50,8 +72,13 @@ async function machine(): Promise<Machine> {
       return supervisor;
     },
     servers: () => serversWith(serverConfig),
+    async command(...args) {
+      const line = [PROGRAM, ...args, '--json', '--config', config];
+      const { stdout } = await promisify(execFile)(process.execPath, line);
+      return (JSON.parse(stdout) as { result: unknown }).result;
+    },
     async journalId() {
-      const nc = await connectConfigured((await loadConfig(config, {})).nats, 'test');
+      const nc = await connect();
       try {
         return (await openJournalReader(nc)).journalId;
       } finally {
@@ -70,6 +97,7 @@ it('a supervisor without a NATS address serves commands over a server of its own
   await using here = await machine();
   const supervisor = await here.start();
   assert.equal((await here.servers()).length, 1);
+  assert.deepEqual(await here.command('list'), { indices: [] });
   assert.equal(await supervisor.stop(), 0);
   assert.deepEqual(await here.servers(), []);
   const told = await readFile(here.log, 'utf8');
@@ -144,4 +172,39 @@ it('a command says which data folder has no server, when none has run', async ()
   assert.ok(failure instanceof Error && 'code' in failure && 'stdout' in failure);
   assert.equal(failure.code, 69);
   assert.match(String(failure.stdout), /data folder .*data".*"code":"no_supervisor"/);
+});
+
+it('an index is followed over it, and what was written is copied, through kills of server and supervisor', async () => {
+  const [leader, follower] = ['SLIPSTREAM_LEADER_URL', 'SLIPSTREAM_FOLLOWER_URL'].map((name) => {
+    const url = process.env[name];
+    if (url === undefined) throw new Error(`${name} is not set: this test needs both clusters`);
+    return { url };
+  }) as [{ url: string }, { url: string }];
+  const index = `own-nats-${process.pid}`;
+  await using here = await machine({ paris: leader, tokyo: follower });
+  const put = (id: number) => call(leader, 'PUT', `/${index}/_doc/${id}?refresh=true`, JSON.stringify({ id }));
+  const arrives = (id: number) =>
+    until(`document ${id} arrives`, WITHIN_MS, async () =>
+      call(follower, 'GET', `/${index}/_doc/${id}`).then(
+        () => true,
+        () => undefined,
+      ),
+    );
+  try {
+    await put(1);
+    const first = await here.start();
+    await here.command('follow', `paris:${index}`, `tokyo:${index}`, '--wait');
+    await arrives(1);
+    for (const pid of await here.servers()) process.kill(pid, 'SIGKILL');
+    await put(2);
+    await arrives(2);
+    await first.kill();
+    await put(3);
+    await here.start();
+    await arrives(3);
+    assert.deepEqual(((await here.command('status')) as { warnings: unknown }).warnings, []);
+    await here.command('unfollow', `tokyo:${index}`);
+  } finally {
+    for (const side of [leader, follower]) await call(side, 'DELETE', `/${index}`).catch(() => undefined);
+  }
 });

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { diagnose } from '../../../src/app/diagnosis.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { epochBase } from '../../../src/domain/version.ts';
 import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-stack.ts';
 import { ELASTIC_USER } from '../../../stack/elasticsearch.ts';
@@ -107,6 +109,28 @@ describe('with nodes of our own', () => {
     }
     await world.follow(index);
     await world.awaitSettled(index);
+  });
+
+  it('is told by doctor which credentials are wrong and which privileges are missing, each by its name', async () => {
+    const config = await loadConfig(world.configFile);
+    const index = world.name('-privileges');
+    await world.leader.ok('PUT', '/_security/role/sees-little', {
+      cluster: ['monitor'],
+      indices: [{ names: ['*'], privileges: ['monitor', 'maintenance', 'view_index_metadata'] }],
+    });
+    await world.leader.ok('PUT', '/_security/user/sees-nothing', { password: PASSWORD, roles: ['sees-little'] });
+    const entry = { parameters: {}, settings: {}, follower: world.followerOf(index) };
+    const follow = ['left', 'sees-nothing'].map((cluster) => ({ ...entry, leader: { cluster, index } }));
+    const found = await diagnose({ ...config, follow }, new AbortController().signal);
+    const failures = Object.fromEntries(
+      found.flatMap(({ subject, check, failure }) =>
+        failure === undefined ? [] : [[`${subject}: ${check}`, `${failure.code}: ${failure.reason}`]],
+      ),
+    );
+    assert.match(failures['cluster mistaken: reachable'] ?? '', /^unauthorized: /);
+    assert.equal(failures['cluster sees-nothing: privileges'], `forbidden: the key lacks read on ${index}`);
+    const leader = found.find(({ subject, check }) => subject === 'cluster left' && check === 'privileges');
+    assert.deepEqual([leader?.outcome, leader?.detail], ['ok', 'all that a leader needs']);
   });
 
   it('goes on from its position when the follower is killed while it bootstraps, whatever it had only acknowledged', async (t: TestContext) => {

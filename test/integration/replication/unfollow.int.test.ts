@@ -79,7 +79,7 @@ test('an unfollow that the journal does not take fails, and the copy goes on', a
   await follow(world, index);
   await fullAfter(world, 0);
   const failure = await refusedUnfollow(world, index);
-  assert.equal(failure.code, 'journal_unreachable');
+  assert.equal(failure.code, 'journal_full');
   assert.match(failure.reason, /maximum messages exceeded/);
   await world.leader.ok('PUT', `/${index}/_doc/meanwhile`, { arrives: true });
   await world.awaitSettled(index);
