@@ -11,7 +11,7 @@ import { vectorKinds } from './vectors.ts';
 
 const KINDS: readonly Kind[] = [...documentKinds, ...fieldKinds, ...modeKinds, ...encodedKinds, ...vectorKinds];
 /** Following is waiting, for the most part. */
-const AT_ONCE = 8;
+const AT_ONCE = 5;
 
 describe('a follower holds to the byte', { concurrency: AT_ONCE }, () => {
   let world: World;

@@ -155,6 +155,7 @@ export const fieldKinds: readonly Kind[] = [
       { id: '1', source: '{"n":1,"s":"x","d":"2024-01-01","a":{"b.c":1,"b":2}}' },
       { id: '2', source: '{"n":2.0,"a.b.c":3,"t":true}' },
     ],
+    long: true,
   },
   {
     name: 'nested documents',

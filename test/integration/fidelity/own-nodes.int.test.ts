@@ -1,6 +1,6 @@
 /** What takes nodes of its own: a follower with little memory, and fields whose embeddings another server computes. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { text as textOf } from 'node:stream/consumers';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -101,16 +101,17 @@ describe('a follower with nodes of its own', () => {
   if (bySize({ short: false, full: true }))
     it('is given embeddings and computes none; the texts are the same to the byte', async () => {
       let computed = 0;
-      const model = createServer(async (request, response) => {
+      const embed = async (request: IncomingMessage): Promise<string> => {
         const { input } = JSON.parse(await textOf(request)) as { input: string | readonly string[] };
         const data = [input].flat().map((words, at) => {
           computed += 1;
           return { object: 'embedding', index: at, embedding: [0.1 + computed / 100, 0.2, words.length / 10] };
         });
+        return JSON.stringify({ object: 'list', data, model: 'm', usage: { prompt_tokens: 1, total_tokens: 1 } });
+      };
+      const model = createServer((request, response) => {
         response.setHeader('content-type', 'application/json');
-        response.end(
-          JSON.stringify({ object: 'list', data, model: 'm', usage: { prompt_tokens: 1, total_tokens: 1 } }),
-        );
+        void embed(request).then((body) => response.end(body));
       }).listen(0, '127.0.0.1');
       try {
         await new Promise((listening) => model.once('listening', listening));

@@ -48,5 +48,6 @@ export const vectorKinds: readonly Kind[] = [
     name: 'vectors that the leader keeps in its source',
     index: { settings: { 'index.mapping.exclude_source_vectors': false }, mappings: fields },
     documents,
+    long: true,
   },
 ];
