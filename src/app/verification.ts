@@ -47,7 +47,7 @@ export async function verify(
         follower: follower.follower,
         leaderIndex,
         followerIndex: ref.index,
-        scheme: { epoch: mark.epoch, epochs, leaderShards: mark.shards },
+        scheme: { epoch: mark.epoch, epochs, leaderShards: mark.shards, layout: mark.versions },
         aligned: await aligned(leader, leaderIndex, follower, ref.index, signal),
         contents: request.content
           ? { followerReader: follower.leader, digest: (bytes) => createHash('sha256').update(bytes).digest('base64') }

@@ -37,6 +37,8 @@ const RANGES = 3;
 /** A step ends after about this long, so that it can be drained and its position saved. */
 const STEP_MS = 2000;
 const RECOUNT_RETRY_MS = 1000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
 export class ShardReplicator {
@@ -54,6 +56,8 @@ export class ShardReplicator {
   /** A view has to be read to its end before ranges are used again, or deletes would never be seen under constant load. */
   #rangesGone = false;
   #recountAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last recount began. */
+  #countedAtMs = Number.NEGATIVE_INFINITY;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   /** When the last step ended; infinite while one runs. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
@@ -63,7 +67,7 @@ export class ShardReplicator {
     this.#setup = setup;
     this.progress = new PairProgress(setup.counters);
     this.#leader = setup.leader;
-    this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards };
+    this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards, layout: setup.layout };
     const { parameters } = setup;
     this.#reader = new PageReader({
       leader: ports.leader,
@@ -95,6 +99,8 @@ export class ShardReplicator {
       pair: setup.pair,
       scanShare: parameters.scan_share,
       deleteShareMax: parameters.mass_delete_share,
+      wholeEveryMs: setup.aligned ? DAY_MS : HOUR_MS,
+      miscounted: () => this.#tellMiscounted(),
       traceId: setup.traceId,
     });
     this.#restore(setup.position);
@@ -105,8 +111,10 @@ export class ShardReplicator {
     if (position !== undefined) progress.restore(position);
     const maxSeqNo = position?.follower.maxSeqNos[this.#leader.shard];
     if (this.#setup.fresh) progress.recounted(0, this.#setup.aligned ? -1 : undefined);
-    else if (position?.clean === true && position.followerCount !== null)
-      progress.recounted(position.followerCount, this.#setup.aligned ? maxSeqNo : undefined);
+    else if (position?.clean === true && position.followerCount !== null) {
+      // Where shards do not align another pair may have replaced documents of this one meanwhile: counted anew, at once.
+      if (this.#setup.aligned) progress.recounted(position.followerCount, maxSeqNo);
+    }
     // Whoever wrote before may have left a request that still runs.
     else progress.unsure(this.#ports.clock.monotonic());
   }
@@ -168,6 +176,16 @@ export class ShardReplicator {
       return this.audit.rollBack(`${this.#setup.followerIndex} lost acknowledged operations`);
     this.audit.foreignWrite(atMs);
     this.#foreignWrite();
+  }
+
+  /** Another pair of the index found that the counts of them all may be wrong. */
+  miscounted(beforeMs: number): void {
+    if (this.#countedAtMs < beforeMs) this.progress.followerCount = undefined;
+  }
+
+  /** Where shards do not align, a write of this pair may have replaced a document of another one. */
+  #tellMiscounted(beforeMs = this.#ports.clock.monotonic()): void {
+    if (!this.#setup.aligned) this.#setup.miscounted(beforeMs);
   }
 
   #foreignWrite(): void {
@@ -351,6 +369,7 @@ export class ShardReplicator {
       // Never normal: count again, and look at both sides.
       progress.followerCount = undefined;
       this.#comparison.ask();
+      this.#tellMiscounted();
       await this.#recount(signal);
       if (total !== undefined) progress.compared(total, this.#ports.clock.monotonic());
     }
@@ -385,14 +404,21 @@ export class ShardReplicator {
   async #recount(signal: AbortSignal): Promise<void> {
     const { follower, followerWatcher, narrator, clock } = this.#ports;
     const { followerIndex: index, pair, aligned } = this.#setup;
-    this.#recountAtMs = clock.monotonic() + RECOUNT_RETRY_MS;
+    const startedAtMs = clock.monotonic();
+    this.#recountAtMs = startedAtMs + RECOUNT_RETRY_MS;
+    const { unsureAtMs } = this.progress;
     const span = narrator.span('recount', pair, this.#setup.traceId());
     const { shard } = this.#leader;
     const counted = await countPair(
       { follower, watcher: followerWatcher, index, shard, scheme: this.#scheme, aligned },
       signal,
     );
-    if (counted !== undefined) this.progress.recounted(counted.count, counted.maxSeqNo);
+    if (counted !== undefined) {
+      this.progress.recounted(counted.count, counted.maxSeqNo);
+      this.#countedAtMs = startedAtMs;
+      // What was unsure has run or never will.
+      if (unsureAtMs !== undefined) this.#tellMiscounted(unsureAtMs + this.#setup.writeLifeMs);
+    }
     span.set({ 'slipstream.count': counted?.count ?? -1 });
     span.end();
   }

@@ -39,6 +39,8 @@ export interface SimOptions {
   /** How long a request may still run after its caller gave up; above the request timeout only in some seeds. */
   readonly zombieMs: number;
   readonly requestTimeoutMs: number;
+  /** Some ids live under several routings, so that they move from shard to shard, or live on several at once. */
+  readonly twins: boolean;
   readonly parameters: Partial<FollowParameters>;
   readonly faults: FaultRates;
 }
@@ -87,5 +89,6 @@ export function drawOptions(seed: number): SimOptions {
       stop: sometimes(0.3, 0.02),
       operator: sometimes(0.4, 0.05),
     },
+    twins: random.chance(0.2),
   };
 }
