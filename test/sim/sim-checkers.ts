@@ -107,7 +107,6 @@ export class SimCheckers {
         if (copy === undefined || last === undefined) continue;
         const { id } = write;
         const [leaderShard, followerShard] = [this.#leader.shardNumberOf(write), shardNumberOf(index, write)];
-        this.#othersStay(copy, write.version ?? 0, leaderShard);
         this.#deletedUnder.set(`${followerShard}/${id}`, { id, followerShard, leaderShard, last, gone: false });
         continue;
       }
@@ -122,6 +121,7 @@ export class SimCheckers {
   resurrections(): void {
     const index = this.#world.followerIndex;
     if (index === undefined) return;
+    for (const shard of index.shards) shard.onDelete ??= (before, write) => this.#othersStay(before, write);
     for (const [place, deleted] of this.#deletedUnder) {
       const { id, followerShard, leaderShard } = deleted;
       const copy = index.shards[followerShard]?.get(id);
@@ -139,12 +139,12 @@ export class SimCheckers {
   }
 
   /** A delete of one pair never takes a document of another one. */
-  #othersStay(copy: StoredDocument, version: number, leaderShard: number): void {
-    const named = shardNamedBy(this.#scheme(1), copy.version);
-    const foreign = copy.version < 2 ** 44;
+  #othersStay({ id, version }: StoredDocument, write: { id: string; routing?: string | undefined }): void {
+    const [ours, theirs] = [this.#leader.shardNumberOf(write), shardNamedBy(this.#scheme(1), version)];
+    const exempt = this.#world.aligned || version < 2 ** 44;
     this.#claim(
-      named === leaderShard || foreign || this.#world.aligned || version < copy.version,
-      `${copy.id}: a delete of leader shard ${leaderShard} takes a document of leader shard ${named}`,
+      ours === theirs || exempt,
+      `${id}: a delete of leader shard ${ours} takes a document of shard ${theirs}`,
     );
   }
 

@@ -76,7 +76,7 @@ export class SimLeader {
 
   #routing(number: number): string {
     const { random, options } = this.#world;
-    return options.twins ? `r${random.below(4)}` : `r${number % 5}`;
+    return options.twins ? `r${random.below(12)}` : `r${number % 5}`;
   }
 
   /** One document of the leader. */
