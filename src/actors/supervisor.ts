@@ -13,6 +13,7 @@ import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } 
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
+import { alignmentOf } from '../domain/index-spec/shard-alignment.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import { preflight } from '../replication/index/preflight.ts';
@@ -442,6 +443,6 @@ function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): Omit<In
     follower: snapshot.follower,
     state,
     shards: snapshot.shards,
-    aligned: snapshot.aligned ?? null,
+    ...alignmentOf(snapshot),
   };
 }

@@ -14,8 +14,7 @@ export interface ComparisonOptions {
   /** Share of time that comparing may take: it costs time in proportion to the documents of both shards. */
   readonly scanShare: number;
   readonly deleteShareMax: number;
-  /** Both sides are compared whole about this often, even if counts agree. */
-  readonly wholeEveryMs: number;
+  readonly aligned: boolean;
   /** Told when a comparison found something other than the counts said. */
   readonly miscounted: () => void;
   readonly traceId: () => string | undefined;
@@ -27,6 +26,9 @@ export type ComparedView = Pick<
   'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'writeDeletes' | 'resend'
 >;
 
+const HOUR_MS = 3_600_000;
+/** Both sides are compared whole this often, even if counts agree: those of pairs that share follower shards prove less. */
+const DAY_MS = 24 * HOUR_MS;
 /** Saved up while nothing is compared, so that deletes after a quiet time are found at once. */
 const CREDIT_MAX_MS = 2000;
 
@@ -34,6 +36,7 @@ const CREDIT_MAX_MS = 2000;
 export class Comparison {
   readonly #options: ComparisonOptions;
   #whole = false;
+  readonly #wholeEveryMs: number;
   #wholeAtMs: number;
   /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
   #creditMs = CREDIT_MAX_MS;
@@ -45,8 +48,9 @@ export class Comparison {
   constructor(options: ComparisonOptions) {
     this.#options = options;
     this.#creditAtMs = options.clock.monotonic();
+    this.#wholeEveryMs = options.aligned ? DAY_MS : HOUR_MS;
     // Spread over that time, so that pairs that start together do not compare together.
-    this.#wholeAtMs = options.clock.monotonic() + options.wholeEveryMs * (0.5 + options.random.next());
+    this.#wholeAtMs = options.clock.monotonic() + this.#wholeEveryMs * (0.5 + options.random.next());
   }
 
   /** The next view is compared whole, even if counts agree. `atOnce`: this one does not wait for its share of time. */
@@ -70,7 +74,7 @@ export class Comparison {
     const now = clock.monotonic();
     if (now >= this.#wholeAtMs) {
       this.#whole = true;
-      this.#wholeAtMs = now + this.#options.wholeEveryMs;
+      this.#wholeAtMs = now + this.#wholeEveryMs;
     }
     if (progress.followerCount === undefined || this.#credit(now) <= 0) return false;
     return this.#whole || progress.outstandingDeletes > 0;

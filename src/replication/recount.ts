@@ -2,6 +2,8 @@ import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { IndexShardStats } from '../domain/shard-stats.ts';
 import { listFollower } from './follower-listing.ts';
 import type { ClusterWatcher } from './cluster-watcher.ts';
+import type { PairProgress } from './pair-progress.ts';
+import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import { shardNamedBy, shardVersions } from '../domain/version.ts';
 
@@ -20,6 +22,25 @@ export interface CountTarget {
   readonly shard: number;
   readonly scheme: VersionScheme;
   readonly aligned: boolean;
+}
+
+/** Counts, and tells the progress what there is. False when the shard would not keep still. */
+export async function recount(
+  { follower, followerWatcher, narrator }: Pick<ReplicatorPorts, 'follower' | 'followerWatcher' | 'narrator'>,
+  { followerIndex, pair, aligned, leader, traceId }: ReplicatorSetup,
+  scheme: VersionScheme,
+  progress: PairProgress,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const span = narrator.span('recount', pair, traceId());
+  const counted = await countPair(
+    { follower, watcher: followerWatcher, index: followerIndex, shard: leader.shard, scheme, aligned },
+    signal,
+  );
+  if (counted !== undefined) progress.recounted(counted.count, counted.maxSeqNo);
+  span.set({ 'slipstream.count': counted?.count ?? -1 });
+  span.end();
+  return counted !== undefined;
 }
 
 /**

@@ -19,7 +19,7 @@ import { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
-import { countPair } from './recount.ts';
+import { recount } from './recount.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
 interface PageRead {
@@ -37,8 +37,6 @@ const RANGES = 3;
 /** A step ends after about this long, so that it can be drained and its position saved. */
 const STEP_MS = 2000;
 const RECOUNT_RETRY_MS = 1000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
 export class ShardReplicator {
@@ -99,7 +97,7 @@ export class ShardReplicator {
       pair: setup.pair,
       scanShare: parameters.scan_share,
       deleteShareMax: parameters.mass_delete_share,
-      wholeEveryMs: setup.aligned ? DAY_MS : HOUR_MS,
+      aligned: setup.aligned,
       miscounted: () => this.#tellMiscounted(),
       traceId: setup.traceId,
     });
@@ -402,25 +400,13 @@ export class ShardReplicator {
   }
 
   async #recount(signal: AbortSignal): Promise<void> {
-    const { follower, followerWatcher, narrator, clock } = this.#ports;
-    const { followerIndex: index, pair, aligned } = this.#setup;
-    const startedAtMs = clock.monotonic();
-    this.#recountAtMs = startedAtMs + RECOUNT_RETRY_MS;
     const { unsureAtMs } = this.progress;
-    const span = narrator.span('recount', pair, this.#setup.traceId());
-    const { shard } = this.#leader;
-    const counted = await countPair(
-      { follower, watcher: followerWatcher, index, shard, scheme: this.#scheme, aligned },
-      signal,
-    );
-    if (counted !== undefined) {
-      this.progress.recounted(counted.count, counted.maxSeqNo);
-      this.#countedAtMs = startedAtMs;
-      // What was unsure has run or never will.
-      if (unsureAtMs !== undefined) this.#tellMiscounted(unsureAtMs + this.#setup.writeLifeMs);
-    }
-    span.set({ 'slipstream.count': counted?.count ?? -1 });
-    span.end();
+    const startedAtMs = this.#ports.clock.monotonic();
+    this.#recountAtMs = startedAtMs + RECOUNT_RETRY_MS;
+    if (!(await recount(this.#ports, this.#setup, this.#scheme, this.progress, signal))) return;
+    this.#countedAtMs = startedAtMs;
+    // What was unsure has run or never will.
+    if (unsureAtMs !== undefined) this.#tellMiscounted(unsureAtMs + this.#setup.writeLifeMs);
   }
 
   async #compare(stats: FencedStats, view: View, upTo: number, signal: AbortSignal): Promise<void> {
