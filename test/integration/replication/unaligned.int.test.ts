@@ -164,9 +164,9 @@ describe('one id under several routings', () => {
 });
 
 test('a supervisor killed in the middle of such a copy goes on from its cursors and ends identical', async (t: TestContext) => {
-  const documents = bySize({ short: 30_000, full: 200_000 });
+  const documents = bySize({ short: 30_000, full: 100_000 });
   await using world = await openWorld({
-    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES },
+    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES / 4 },
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
   const index = world.name('-killed');
