@@ -11,12 +11,13 @@ import { preflight } from '../replication/index/preflight.ts';
 import { prepareFollower } from '../replication/index/prepare.ts';
 import { releaseFollower, restoreAfterBootstrap } from '../replication/index/restore.ts';
 import { syncMetadata } from '../replication/index/sync.ts';
-import { EPOCH_MAX, nextEpoch } from '../domain/version.ts';
+import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
 
 /** What pairs need to know of their index before they move data. */
 export interface PreparedIndex {
   readonly aligned: boolean;
+  readonly layout: VersionLayout;
   readonly followerUuid: string;
   readonly resultWindow: number;
   /** Created by this process a moment ago: nothing of the past can be under way, and every shard is empty. */
@@ -98,6 +99,11 @@ export class FollowerIndex {
     };
   }
 
+  /** What the pairs believe they have on the follower may be wrong, except for the one that says so. */
+  miscounted(beforeMs: number, by: ShardReplicator | undefined): void {
+    for (const replicator of this.#replicators) if (replicator !== by) replicator.miscounted(beforeMs);
+  }
+
   #audit(observation: Observation): void {
     if (this.#snapshot.aligned !== false) return;
     // Of all its pairs or of none: one that is paused has no numbers.
@@ -158,7 +164,7 @@ export class FollowerIndex {
       throw thrown;
     });
     const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
-    const { followerUuid, followerShards, aligned } = made;
+    const { followerUuid, followerShards, aligned, layout } = made;
     await this.append(
       { type: 'PREPARED' },
       { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },
@@ -181,6 +187,7 @@ export class FollowerIndex {
       });
     return {
       aligned,
+      layout,
       followerUuid,
       resultWindow: resultWindowOf(plan.leaderDescription.settings),
       fresh: plan.adopts === undefined,
@@ -195,6 +202,7 @@ export class FollowerIndex {
     const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);
     return {
       aligned: this.#snapshot.aligned ?? false,
+      layout: mark.versions ?? 'interleaved',
       followerUuid: description.uuid,
       resultWindow: resultWindowOf(leader?.settings ?? {}),
       fresh: false,

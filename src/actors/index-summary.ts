@@ -1,4 +1,5 @@
 import type { IndexStatus, PairStatus } from '../domain/commands.ts';
+import { alignmentOf } from '../domain/index-spec/shard-alignment.ts';
 import type { IndexSnapshot } from '../domain/journal.ts';
 
 /** The state of an index is that of its pairs where they agree, and names each kind where they do not. */
@@ -16,7 +17,7 @@ export function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): 
     follower: snapshot.follower,
     state,
     shards: snapshot.shards,
-    aligned: snapshot.aligned ?? null,
+    ...alignmentOf(snapshot),
   };
 }
 

@@ -1,4 +1,5 @@
 import { parseParameters, PARAMETER_NAMES } from '../config/follow-parameters.ts';
+import { SHARDS_KEY } from '../domain/index-spec/setting-values.ts';
 import { usageFault } from './arguments.ts';
 import { WAIT_FLAG, type Arguments, type Command } from './command.ts';
 import { tellOutcome, withControl } from './outcome.ts';
@@ -14,6 +15,16 @@ function assignments(args: Arguments, flag: string): Readonly<Record<string, str
   const twice = entries.find(([key], at) => entries.findIndex(([other]) => other === key) !== at);
   if (twice !== undefined) throw usageFault('follow', `--${flag} ${twice[0]} is given twice`);
   return Object.fromEntries(entries);
+}
+
+function withShards(
+  settings: Readonly<Record<string, string>>,
+  shards: string | undefined,
+): Readonly<Record<string, string>> {
+  if (shards === undefined) return settings;
+  if (!/^[1-9]\d{0,3}$/.test(shards)) throw usageFault('follow', `--shards ${shards}: expected a whole number above 0`);
+  if (SHARDS_KEY in settings) throw usageFault('follow', `--shards and --set ${SHARDS_KEY} say the same`);
+  return { ...settings, [SHARDS_KEY]: shards };
 }
 
 export const follow: Command = {
@@ -34,6 +45,12 @@ export const follow: Command = {
       many: true,
       about: 'Parameter of this follower; sizes such as 32mb, times such as 500ms.',
     },
+    {
+      name: 'shards',
+      value: 'N',
+      about:
+        "Primary shards of the follower index, if not as many as the leader's; docs/unaligned.md tells what that costs.",
+    },
     WAIT_FLAG,
   ],
   details: `Effective means: every shard is being copied. Parameters: ${PARAMETER_NAMES.join(', ')}; docs/config.md describes them.`,
@@ -49,7 +66,7 @@ export const follow: Command = {
     const [from = '', to = ''] = args.positionals;
     const leader = parseIndex('follow', from);
     const follower = parseIndex('follow', to);
-    const settings = assignments(args, 'set');
+    const settings = withShards(assignments(args, 'set'), args.value('shards'));
     const parsed = parseParameters(assignments(args, 'param'));
     if ('faults' in parsed) throw usageFault('follow', parsed.faults.map((fault) => `--param ${fault}`).join('\n'));
     const waitMs = waitOf('follow', args);

@@ -172,6 +172,7 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
     view.paint,
   );
   const standing = attentionLines(pairs, view);
-  const below = standing.length > 0 ? ['', ...standing] : [];
+  const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
+  const below = standing.length + notes.length > 0 ? ['', ...standing, ...notes] : [];
   return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { FollowCommand, QuarantineQuery, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
 import { failed } from '../domain/failure.ts';
+import { readOverrides, SHARDS_KEY, SHARDS_MAX } from '../domain/index-spec/setting-values.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { CommandName } from '../ports/command-transport.ts';
 import { indexNameFault } from '../domain/index-name.ts';
@@ -76,13 +77,24 @@ const options = {
 const target = { follower: indexRef, shard: shard.optional() };
 const cursor = z.string().max(1_024).optional().describe('The `next` of the answer before');
 
-const follow = z.strictObject({
-  ...options,
-  leader: indexRef,
-  follower: indexRef,
-  parameters: followParameters.partial().optional(),
-  settings: z.record(z.string(), z.unknown()).optional(),
-});
+const follow = z
+  .strictObject({
+    ...options,
+    leader: indexRef,
+    follower: indexRef,
+    parameters: followParameters.partial().optional(),
+    shards: z
+      .int()
+      .min(1)
+      .max(SHARDS_MAX)
+      .optional()
+      .describe("Number of primary shards of the follower index, if not the leader's"),
+    settings: z.record(z.string(), z.unknown()).optional(),
+  })
+  .refine(({ shards, settings = {} }) => shards === undefined || !(SHARDS_KEY in readOverrides(settings).settings), {
+    path: ['shards'],
+    message: `is given in settings, too (${SHARDS_KEY})`,
+  });
 const pause = z.strictObject({ ...options, ...target });
 const unfollow = z.strictObject({ ...options, follower: indexRef });
 const resume = z.strictObject({
@@ -139,7 +151,13 @@ export function parseCommand({ name, body, target: addressed }: RawCommand): Com
   const checked = COMMAND_SCHEMAS[name].safeParse({ ...json, ...addressed });
   if (!checked.success) throw invalid(name, checked.error.issues.map(faultOf));
   // The schema of each name gives the type that stands beside it in `Command`, undefined keys being absent after JSON.
-  return { name, command: checked.data } as Command;
+  return { name, command: withoutShards(checked.data) } as Command;
+}
+
+/** The number of shards is a setting by a shorter name. */
+function withoutShards(command: object & { shards?: number | undefined; settings?: object | undefined }): object {
+  const { shards, ...rest } = command;
+  return shards === undefined ? rest : { ...rest, settings: { ...rest.settings, [SHARDS_KEY]: shards } };
 }
 
 function parseBody(name: CommandName, body: string): Record<string, unknown> {

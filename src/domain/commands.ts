@@ -111,7 +111,12 @@ export interface IndexStatus {
   readonly follower: FollowerIndexRef;
   readonly state: string;
   readonly shards: number;
+  /** Null until it is created. */
+  readonly followerShards: number | null;
+  /** Shard n of both indices holds the same documents; null until that was found out. */
   readonly aligned: boolean | null;
+  /** What it costs that they do not align. */
+  readonly note?: string;
   readonly pairs: readonly PairStatus[];
 }
 

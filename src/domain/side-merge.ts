@@ -1,5 +1,5 @@
 import type { VersionScheme } from './version.ts';
-import { epochBase, EPOCH_SPAN } from './version.ts';
+import { epochBase, EPOCH_SPAN, versionOf } from './version.ts';
 
 /** A leader document of a listing in order of `_seq_no`. */
 export interface LeaderEntry {
@@ -78,8 +78,8 @@ export function versionBuckets(
   shard: number,
   width: number,
 ): { interval: number; offset: number; keyOf: (bucket: number) => number; bucketOf: (key: number) => number } {
-  const interval = scheme.leaderShards * width;
-  const origin = epochBase(scheme.epoch) + shard;
+  const interval = scheme.layout === 'by-shard' ? width : scheme.leaderShards * width;
+  const origin = versionOf(scheme, 0, shard);
   return {
     interval,
     offset: origin % interval,

@@ -1,15 +1,27 @@
 import { assert } from './assert.ts';
 
 /**
+ * How versions of one epoch are shared out among the leader's shards.
+ *
+ * - interleaved  `seqNo * S + shard`: where shards align
+ * - by-shard     `shard * floor(2^44 / S) + seqNo`: where they do not. Each leader shard has a range of its own, which histograms, counts and
+ *                listings of the whole follower index can be bounded to; and a delete under a version of one shard's range passes no document
+ *                that a shard of a higher range wrote, and a write of a lower range never replaces one (docs/adr/0010)
+ */
+export type VersionLayout = 'interleaved' | 'by-shard';
+
+/**
  * The external version a document carries on the follower:
  *
- *     version = epoch * 2^44 + seqNo * S + shard        (S = the leader's number of primary shards)
+ *     version = epoch * 2^44 + seqNo * S + shard        (S = the leader's number of primary shards; see `VersionLayout`)
  *
  * It grows with every change of a document, is unique in the follower index, and names the leader operation and the leader shard
  * whatever the follower's own routing. It stays below 2^53, so that doubles (aggregations, JavaScript) hold it exactly; that
- * bounds epochs to 511 and `seqNo * S + shard` to 2^44 - 1 in each epoch.
+ * bounds epochs to 511 and sequence numbers to 2^44 / S in each epoch.
  */
 export interface VersionScheme {
+  /** Absent: interleaved. */
+  readonly layout?: VersionLayout | undefined;
   readonly epoch: number;
   /** By leader shard, where they differ: the history of one shard may end alone. */
   readonly epochs?: readonly number[];
@@ -29,9 +41,38 @@ export function epochBase(epoch: number): number {
 export function versionOf(scheme: VersionScheme, seqNo: number, shard: number): number {
   assert(Number.isInteger(seqNo) && seqNo >= 0, `seq_no ${seqNo} is a natural number`);
   assert(shard >= 0 && shard < scheme.leaderShards, `shard ${shard} is one of ${scheme.leaderShards}`);
+  const base = epochBase(epochOf(scheme, shard));
+  if (scheme.layout === 'by-shard') {
+    const span = shardSpan(scheme);
+    assert(seqNo < span, `seq_no ${seqNo} of ${scheme.leaderShards} shards fits one epoch`);
+    return base + shard * span + seqNo;
+  }
   const offset = seqNo * scheme.leaderShards + shard;
   assert(offset < EPOCH_SPAN, `seq_no ${seqNo} of ${scheme.leaderShards} shards fits one epoch`);
-  return epochBase(epochOf(scheme, shard)) + offset;
+  return base + offset;
+}
+
+/** Versions of one leader shard in one epoch, by shard. */
+function shardSpan({ leaderShards }: VersionScheme): number {
+  return Math.floor(EPOCH_SPAN / leaderShards);
+}
+
+/**
+ * The versions of one leader shard in one epoch, where they are a range of their own (`by-shard`).
+ *
+ * @param epoch 0: what somebody else wrote, as far as it falls to this shard to find it.
+ */
+export function shardVersions(scheme: VersionScheme, shard: number, epoch: number): { from: number; to: number } {
+  assert(scheme.layout === 'by-shard', 'each shard has a range of versions of its own');
+  const span = shardSpan(scheme);
+  const from = epoch * EPOCH_SPAN + shard * span;
+  return { from, to: from + span - 1 };
+}
+
+/** The leader shard that a version names, in whatever epoch; no shard's number where it lies in none's range. */
+export function shardNamedBy(scheme: VersionScheme, version: number): number {
+  const offset = version % EPOCH_SPAN;
+  return scheme.layout === 'by-shard' ? Math.floor(offset / shardSpan(scheme)) : offset % scheme.leaderShards;
 }
 
 /** What a follower document's version says, or `foreign` when it does not lie in the current epoch. */
@@ -42,9 +83,12 @@ export type Identity =
 export function identityOf(scheme: VersionScheme, version: number): Identity {
   if (version < 0 || !Number.isSafeInteger(version)) return { kind: 'foreign' };
   const offset = version % EPOCH_SPAN;
-  const shard = offset % scheme.leaderShards;
-  if ((version - offset) / EPOCH_SPAN !== epochOf(scheme, shard)) return { kind: 'foreign' };
-  return { kind: 'leader-op', seqNo: (offset - shard) / scheme.leaderShards, shard };
+  const shard = shardNamedBy(scheme, version);
+  if (shard >= scheme.leaderShards || (version - offset) / EPOCH_SPAN !== epochOf(scheme, shard))
+    return { kind: 'foreign' };
+  const seqNo =
+    scheme.layout === 'by-shard' ? offset - shard * shardSpan(scheme) : (offset - shard) / scheme.leaderShards;
+  return { kind: 'leader-op', seqNo, shard };
 }
 
 function epochOf({ epoch, epochs }: VersionScheme, shard: number): number {

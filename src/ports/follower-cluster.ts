@@ -24,7 +24,11 @@ export interface FollowerCluster extends ClusterState {
   count(index: string, shard: number | undefined, signal: AbortSignal): Promise<number>;
   /** True where `_version` can be aggregated (Elasticsearch); otherwise listings are used. */
   readonly versionAggregates: boolean;
-  histogram(request: HistogramRequest, signal: AbortSignal): Promise<Histogram>;
+  /** `shard` undefined: of the whole index. */
+  histogram(
+    request: Omit<HistogramRequest, 'shard'> & { readonly shard: number | undefined },
+    signal: AbortSignal,
+  ): Promise<Histogram>;
   /**
    * Documents in order of (`_version`, `_seq_no`), strictly above the version `after`, or, with `afterSeqNo`, strictly above that pair; of one
    * shard, or the index. At least `size` of them unless there are no more; a few more only where documents of several shards share one pair.
@@ -38,12 +42,15 @@ export interface FollowerCluster extends ClusterState {
   ): Promise<readonly ListedDocument[]>;
   /**
    * For each range of `_version` (ascending, not overlapping, at most 500) its searchable documents in order of `_version`; undefined for
-   * a range that holds more than `sizeEach` (at most 100). One pass over the shard for all of them. Only where `versionAggregates`.
+   * a range that holds more than `sizeEach` (at most 100). One pass over the shard (or, without one, over the index) for all of them. Only where
+   * `versionAggregates`.
    */
   listVersionRanges(
-    request: { index: string; shard: number; ranges: readonly ValueRange[]; sizeEach: number },
+    request: { index: string; shard: number | undefined; ranges: readonly ValueRange[]; sizeEach: number },
     signal: AbortSignal,
   ): Promise<readonly (readonly ListedDocument[] | undefined)[]>;
+  /** Number of searchable documents of the whole index with a `_version` in any of the ranges (at most 512). Only where `versionAggregates`. */
+  countVersionRanges(request: { index: string; ranges: readonly ValueRange[] }, signal: AbortSignal): Promise<number>;
   multiGet(index: string, keys: readonly DocumentKey[], signal: AbortSignal): Promise<readonly FoundDocument[]>;
   /** Greatest `_version` in the index, 0 when empty. */
   maxVersion(index: string, signal: AbortSignal): Promise<number>;

@@ -50,6 +50,20 @@ export interface LeaderCluster extends ClusterState {
     request: { index: string; shard: number; ranges: readonly ValueRange[]; size: number; view: View | undefined },
     signal: AbortSignal,
   ): Promise<readonly ListedDocument[]>;
+  /**
+   * Searchable documents on the given shards with any of these ids, at most `size`. Of the ids in `unrouted` only documents that have a routing:
+   * without one an id lives on one shard alone.
+   */
+  listIds(
+    request: {
+      index: string;
+      shards: readonly number[];
+      unrouted: readonly string[];
+      routed: readonly string[];
+      size: number;
+    },
+    signal: AbortSignal,
+  ): Promise<readonly ListedDocument[]>;
   /** Realtime, without content, in the order of the keys. */
   multiGet(index: string, keys: readonly DocumentKey[], signal: AbortSignal): Promise<readonly FoundDocument[]>;
 }

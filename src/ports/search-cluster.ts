@@ -26,6 +26,8 @@ export interface FoundDocument {
   /** Undefined when not found. */
   readonly seqNo: number | undefined;
   readonly version: number | undefined;
+  /** The document's own, which may be another than the one it was asked for by. Undefined when it has none, or is not found. */
+  readonly routing?: string | undefined;
 }
 
 /** A document of a listing: no content. */

@@ -7,7 +7,14 @@ import {
   versionBuckets,
   type SeqNoRange,
 } from '../domain/side-merge.ts';
-import { epochBase, EPOCH_SPAN, versionOf, type VersionScheme } from '../domain/version.ts';
+import {
+  epochBase,
+  EPOCH_SPAN,
+  shardNamedBy,
+  shardVersions,
+  versionOf,
+  type VersionScheme,
+} from '../domain/version.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import { listFollower } from './follower-listing.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
@@ -20,7 +27,10 @@ export interface Sides {
   readonly followerIndex: string;
   readonly shard: number;
   readonly scheme: VersionScheme;
-  /** Shard n of both indices holds the same documents: histograms of the two shards can be compared. */
+  /**
+   * Shard n of both indices holds the same documents, so the pair's are those of one follower shard. Otherwise they lie anywhere in the follower
+   * index, and only their versions tell them from those of other pairs.
+   */
   readonly aligned: boolean;
 }
 
@@ -49,8 +59,8 @@ const LISTING_PAGE = 2000;
 
 /**
  * What the two sides do not share, comparing a fixed leader view that holds operations up to `upTo` with the follower's searchable state
- * (refresh it first; nothing of this pair may be written meanwhile but deletes of what was found). Where both shards hold the same
- * documents and versions can be aggregated, only unequal buckets of two histograms are listed; otherwise everything is.
+ * (refresh it first; nothing of this pair may be written meanwhile but deletes of what was found). Where versions can be aggregated, and
+ * those of the pair are all of a shard or a range of their own, only unequal buckets of two histograms are listed; otherwise everything is.
  * `documents`: about how many there are.
  */
 export async function* compareSides(
@@ -60,7 +70,7 @@ export async function* compareSides(
 ): AsyncGenerator<Difference> {
   const { view, upTo } = compared;
   yield* staleDocuments(sides, signal);
-  if (sides.aligned && sides.follower.versionAggregates) {
+  if (canBucket(sides)) {
     const ranges = cutRanges(await unequal(sides, compared, signal), RANGE_DOCUMENTS);
     for (let at = 0; at < ranges.length; at += RANGES_AT_ONCE) {
       const chunk = ranges.slice(at, at + RANGES_AT_ONCE);
@@ -71,12 +81,25 @@ export async function* compareSides(
   const whole = { from: 0, to: upTo };
   yield* mergeSides(
     leaderListing(sides, view, whole, signal),
-    followerListing(sides, epochBase(sides.scheme.epoch) - 1, epochEnd(sides.scheme.epoch), signal),
+    followerListing(sides, epochBase(sides.scheme.epoch) - 1, lastVersion(sides), signal),
   );
+}
+
+function canBucket({ aligned, follower, scheme }: Sides): boolean {
+  return follower.versionAggregates && (aligned || scheme.layout === 'by-shard');
 }
 
 /** Documents below the epoch: left over from before a resync, or written from outside. */
 async function* staleDocuments(sides: Sides, signal: AbortSignal): AsyncGenerator<Difference> {
+  const { scheme, shard } = sides;
+  if (canBucket(sides) && scheme.layout === 'by-shard') {
+    const below = Array.from({ length: scheme.epoch }, (_, epoch) => shardVersions(scheme, shard, epoch));
+    for (let at = 0; at < below.length; at += RANGES_AT_ONCE) {
+      const found = copiesInRanges(sides, below.slice(at, at + RANGES_AT_ONCE), signal);
+      for await (const document of found) yield { kind: 'extra', document };
+    }
+    return;
+  }
   const base = epochBase(sides.scheme.epoch);
   for await (const document of followerListing(sides, -1, base - 1, signal)) yield { kind: 'extra', document };
 }
@@ -90,14 +113,17 @@ async function unequal(
   const wanted = Math.min(BUCKETS_MAX, Math.max(BUCKETS_MIN, Math.ceil(documents / BUCKET_DOCUMENTS)));
   const width = bucketWidth(0, Math.max(upTo, 0), wanted);
   const { interval, offset, bucketOf } = versionBuckets(scheme, shard, width);
-  const [min, max] = [versionOf(scheme, 0, shard), epochEnd(scheme.epoch)];
+  const [min, max] = [versionOf(scheme, 0, shard), lastVersion(sides)];
   const [leader, follower] = await Promise.all([
     sides.leader.histogram(
       { index: leaderIndex, shard, field: '_seq_no', interval: width, offset: 0, min: 0, max: upTo, view },
       signal,
     ),
     // Up to the epoch's end: a copy of an operation that the view does not hold is a difference too.
-    sides.follower.histogram({ index: followerIndex, shard, field: '_version', interval, offset, min, max }, signal),
+    sides.follower.histogram(
+      { index: followerIndex, shard: placeOf(sides), field: '_version', interval, offset, min, max },
+      signal,
+    ),
   ]);
   const ours = new Map([...leader].map(([key, count]) => [Math.round(key / width), count]));
   const theirs = new Map([...follower].map(([key, count]) => [bucketOf(key), count]));
@@ -124,18 +150,29 @@ async function* rangesOfLeader(
   }
 }
 
-async function* rangesOfFollower(
+function rangesOfFollower(
   sides: Sides,
   ranges: readonly SeqNoRange[],
   signal: AbortSignal,
 ): AsyncGenerator<FollowerCopy> {
-  const { follower, followerIndex: index, shard, scheme } = sides;
-  const asked = ranges.map((range) => versionRange(scheme, range));
-  const found = await follower.listVersionRanges(
-    { index, shard, ranges: asked, sizeEach: RANGE_DOCUMENTS_MAX },
+  return copiesInRanges(
+    sides,
+    ranges.map((range) => versionRange(sides, range)),
     signal,
   );
-  for (const [at, { from, to }] of asked.entries()) {
+}
+
+async function* copiesInRanges(
+  sides: Sides,
+  ranges: readonly ValueRange[],
+  signal: AbortSignal,
+): AsyncGenerator<FollowerCopy> {
+  const { follower, followerIndex: index } = sides;
+  const found = await follower.listVersionRanges(
+    { index, shard: placeOf(sides), ranges, sizeEach: RANGE_DOCUMENTS_MAX },
+    signal,
+  );
+  for (const [at, { from, to }] of ranges.entries()) {
     const documents = found[at];
     // More than fit into one answer: page by page.
     if (documents === undefined) yield* followerListing(sides, from - 1, to, signal);
@@ -143,10 +180,24 @@ async function* rangesOfFollower(
   }
 }
 
-/** All versions that name an operation of the range, whatever shard they name. Neighbouring ranges do not overlap. */
-function versionRange(scheme: VersionScheme, { from, to }: SeqNoRange): ValueRange {
+/** All versions that name an operation of the range; where versions interleave, whatever shard they name. Neighbouring ranges do not overlap. */
+function versionRange({ scheme, shard }: Sides, { from, to }: SeqNoRange): ValueRange {
+  if (scheme.layout === 'by-shard') {
+    const own = shardVersions(scheme, shard, scheme.epoch);
+    return { from: own.from + from, to: Math.min(own.from + to, own.to) };
+  }
   const end = Math.min((to + 1) * scheme.leaderShards, EPOCH_SPAN) - 1;
   return { from: versionOf(scheme, from, 0), to: epochBase(scheme.epoch) + end };
+}
+
+/** Greatest version that the pair's documents may carry. */
+function lastVersion({ scheme, shard }: Sides): number {
+  return scheme.layout === 'by-shard' ? shardVersions(scheme, shard, scheme.epoch).to : epochEnd(scheme.epoch);
+}
+
+/** The follower shard that holds the pair's documents; undefined: all of them may. */
+function placeOf({ aligned, shard }: Sides): number | undefined {
+  return aligned ? shard : undefined;
 }
 
 async function* leaderListing(
@@ -173,19 +224,19 @@ async function* followerListing(
   signal: AbortSignal,
 ): AsyncGenerator<FollowerCopy> {
   const { follower, followerIndex: index, shard, scheme, aligned } = sides;
-  for await (const document of listFollower({ follower, index, shard: aligned ? shard : undefined }, after, signal)) {
+  for await (const document of listFollower({ follower, index, shard: placeOf(sides) }, after, signal)) {
     if (document.version > last) return;
-    if (aligned || shardNamedBy(document.version, scheme) === shard) yield copyOf(sides, document);
+    if (aligned || shardNamedBy(scheme, document.version) === shard) yield copyOf(sides, document);
   }
 }
 
-function shardNamedBy(version: number, scheme: VersionScheme): number {
-  return (version % EPOCH_SPAN) % scheme.leaderShards;
-}
-
 function copyOf({ scheme, shard }: Sides, { id, routing, version }: ListedDocument): FollowerCopy {
+  if (scheme.layout === 'by-shard') {
+    const own = shardVersions(scheme, shard, scheme.epoch);
+    return { id, routing, version, seqNo: Math.max(0, version - own.from) };
+  }
   const offset = Math.max(0, version - epochBase(scheme.epoch));
   // A version that names another shard comes from outside: half a step moves it off the document it would be taken for.
-  const foreign = shardNamedBy(version, scheme) === shard ? 0 : 0.5;
+  const foreign = shardNamedBy(scheme, version) === shard ? 0 : 0.5;
   return { id, routing, version, seqNo: Math.floor(offset / scheme.leaderShards) + foreign };
 }

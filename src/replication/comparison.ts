@@ -14,6 +14,9 @@ export interface ComparisonOptions {
   /** Share of time that comparing may take: it costs time in proportion to the documents of both shards. */
   readonly scanShare: number;
   readonly deleteShareMax: number;
+  readonly aligned: boolean;
+  /** Told when a comparison found something other than the counts said. */
+  readonly miscounted: () => void;
   readonly traceId: () => string | undefined;
 }
 
@@ -23,15 +26,18 @@ export type ComparedView = Pick<
   'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'writeDeletes' | 'resend' | 'quarantined' | 'release'
 >;
 
-const DAY_MS = 24 * 3600 * 1000;
+const HOUR_MS = 3_600_000;
+/** Both sides are compared whole this often, even if counts agree: those of pairs that share follower shards prove less. */
+const DAY_MS = 24 * HOUR_MS;
 /** Saved up while nothing is compared, so that deletes after a quiet time are found at once. */
 const CREDIT_MAX_MS = 2000;
 
-/** When both sides are compared, and what follows from it. Due when deletes are outstanding, when asked for, and once a day. */
+/** When both sides are compared, and what follows from it. Due when deletes are outstanding, when asked for, and now and then. */
 export class Comparison {
   readonly #options: ComparisonOptions;
   #whole = false;
-  #dailyAtMs: number;
+  readonly #wholeEveryMs: number;
+  #wholeAtMs: number;
   /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
   #creditMs = CREDIT_MAX_MS;
   #creditAtMs: number;
@@ -42,8 +48,9 @@ export class Comparison {
   constructor(options: ComparisonOptions) {
     this.#options = options;
     this.#creditAtMs = options.clock.monotonic();
-    // Spread over the day, so that pairs that start together do not compare together.
-    this.#dailyAtMs = options.clock.monotonic() + DAY_MS * (0.5 + options.random.next());
+    this.#wholeEveryMs = options.aligned ? DAY_MS : HOUR_MS;
+    // Spread over that time, so that pairs that start together do not compare together.
+    this.#wholeAtMs = options.clock.monotonic() + this.#wholeEveryMs * (0.5 + options.random.next());
   }
 
   /** The next view is compared whole, even if counts agree. `atOnce`: this one does not wait for its share of time. */
@@ -65,9 +72,9 @@ export class Comparison {
   get due(): boolean {
     const { progress, clock } = this.#options;
     const now = clock.monotonic();
-    if (now >= this.#dailyAtMs) {
+    if (now >= this.#wholeAtMs) {
       this.#whole = true;
-      this.#dailyAtMs = now + DAY_MS;
+      this.#wholeAtMs = now + this.#wholeEveryMs;
     }
     if (progress.followerCount === undefined || this.#credit(now) <= 0) return false;
     return this.#whole || progress.outstandingDeletes > 0;
@@ -119,6 +126,7 @@ export class Comparison {
       narrator.log('warn', 'a comparison found something other than the counts said', { pair, expected, ...report });
       progress.followerCount = undefined;
       this.#whole = true;
+      this.#options.miscounted();
       return;
     }
     if (this.#whole) this.completed += 1;

@@ -1,5 +1,5 @@
 import { failed, type Failed } from '../domain/failure.ts';
-import { identityOf, type VersionScheme } from '../domain/version.ts';
+import { EPOCH_SPAN, shardNamedBy, type VersionScheme } from '../domain/version.ts';
 import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { Conflict } from './bulk-writer.ts';
@@ -24,16 +24,24 @@ export async function conflictVerdict(
     [{ id: decodeText(page.body, hit.idStart, hit.idEnd), routing }],
     signal,
   );
-  const identity = copy?.version === undefined ? undefined : identityOf(target.scheme, copy.version);
+  const version = copy?.version;
   const which = `${conflicts.length} documents, the first at leader seq_no ${hit.seqNo}`;
-  if (!target.aligned && identity?.kind === 'leader-op' && identity.shard !== target.shard) {
-    return failed('id_collision', {
-      ...details,
-      reason: `${which}: the follower's document of that id comes from leader shard ${identity.shard}`,
-    });
+  if (!target.aligned) {
+    // No delete of this pair's own refuses a later operation.
+    if (version === undefined)
+      return failed('id_collision', {
+        ...details,
+        reason: `${which}: a document of that id came there from another leader shard and was deleted lately`,
+      });
+    const named = shardNamedBy(target.scheme, version);
+    if (version >= EPOCH_SPAN && named !== target.shard)
+      return failed('id_collision', {
+        ...details,
+        reason: `${which}: the follower's document of that id comes from leader shard ${named}`,
+      });
   }
   return failed('follower_newer', {
     ...details,
-    reason: `${which}: the follower has version ${copy?.version ?? 'of a deleted document'}`,
+    reason: `${which}: the follower has version ${version ?? 'of a deleted document'}`,
   });
 }

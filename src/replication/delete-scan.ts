@@ -1,9 +1,9 @@
 import { failed } from '../domain/failure.ts';
-import { versionOf } from '../domain/version.ts';
+import { EPOCH_SPAN, shardVersions, versionOf } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { View } from '../ports/search-cluster.ts';
+import type { FoundDocument, View } from '../ports/search-cluster.ts';
 
 export interface ScanRequest {
   readonly sides: Sides;
@@ -114,20 +114,21 @@ async function settle(
   let withoutCopy = 0;
   for (const [at, extra] of extras.entries()) {
     const now = found[at];
+    const { id, routing } = extra;
     const quarantined = request.quarantined(extra);
-    if (now === undefined || !now.found) {
-      if (quarantined !== undefined) released.push(extra.id);
+    const moved = now !== undefined && isMoved(extra, now, request) ? now : undefined;
+    if (now === undefined || !now.found || moved !== undefined) {
+      if (quarantined !== undefined) released.push(id);
       if (quarantined === 'without copy') {
         withoutCopy += 1;
         continue;
       }
-      // Without any operation on the leader shard there is no number to delete under but the copy's own.
-      const fence = globalCheckpoint < 0 ? 0 : versionOf(sides.scheme, globalCheckpoint, sides.shard);
-      lines.push({ id: extra.id, routing: extra.routing, version: Math.max(extra.version, fence) });
+      const version = moved === undefined ? deadVersion(extra, request) : movedVersion(extra, moved, request);
+      lines.push({ id, routing, version });
     } else {
       report.living += 1;
       // Above G0 it is the next cycle's.
-      if (now.seqNo !== undefined && now.seqNo <= globalCheckpoint) again.push(now.seqNo);
+      if (now.seqNo !== undefined && now.seqNo <= globalCheckpoint && isNumbered(extra, sides)) again.push(now.seqNo);
     }
   }
   const conflicts = await request.writeDeletes(lines);
@@ -135,4 +136,40 @@ async function settle(
   report.deleted += lines.length - conflicts.length + withoutCopy;
   if (again.length > 0) await request.resend(again);
   return [];
+}
+
+/**
+ * What a delete of a copy that the leader has not is sent under. No late copy of an older write passes it, no re-creation is refused by it. Where other
+ * pairs write to the same follower shards, it is also below all that they may have put in the copy's place since it was listed: only a version of a
+ * higher range replaces one of a lower (see `VersionLayout`), and this one stays in the range of the copy.
+ */
+function deadVersion({ version }: FollowerCopy, { sides: { scheme, shard }, globalCheckpoint }: ScanRequest): number {
+  const epoch = Math.floor(version / EPOCH_SPAN);
+  if (scheme.layout === 'by-shard' && epoch !== scheme.epoch) return shardVersions(scheme, shard, epoch).to;
+  // Without any operation on the leader shard there is no number to delete under but the copy's own.
+  return Math.max(version, globalCheckpoint < 0 ? 0 : versionOf(scheme, globalCheckpoint, shard));
+}
+
+/**
+ * The leader's document of that id carries another routing by now. Where shards align that is the same place, and it is written there; elsewhere the
+ * copy under the old routing stays behind, and has to go.
+ */
+function isMoved(
+  { routing }: FollowerCopy,
+  now: FoundDocument,
+  { sides, globalCheckpoint }: ScanRequest,
+): now is FoundDocument & { readonly seqNo: number } {
+  return !sides.aligned && now.routing !== routing && now.seqNo !== undefined && now.seqNo <= globalCheckpoint;
+}
+
+/** Just below that of the document itself, which may live in this very place. */
+function movedVersion(extra: FollowerCopy, { seqNo }: { readonly seqNo: number }, request: ScanRequest): number {
+  const { scheme, shard } = request.sides;
+  if (Math.floor(extra.version / EPOCH_SPAN) !== scheme.epoch) return deadVersion(extra, request);
+  return Math.max(extra.version, versionOf(scheme, seqNo, shard) - 1);
+}
+
+/** Whether the leader's number for a document of that id is one of this shard: somebody else's may live on any. */
+function isNumbered({ version }: FollowerCopy, { aligned }: Sides): boolean {
+  return aligned || version >= EPOCH_SPAN;
 }

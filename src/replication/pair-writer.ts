@@ -4,13 +4,14 @@ import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import { BulkWriter, type RefusedHit } from './bulk-writer.ts';
 import { conflictVerdict } from './conflict-verdict.ts';
+import { refuseCollisions } from './id-collision.ts';
 import type { PairProgress } from './pair-progress.ts';
 import type { PairQuarantine, RefusedDocument } from './quarantine/pair-quarantine.ts';
 import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 
 /** Writes one pair's documents and deletes under their versions, and keeps account of them in its progress. */
 export class PairWriter {
-  readonly #ports: Pick<ReplicatorPorts, 'follower' | 'clock'>;
+  readonly #ports: Pick<ReplicatorPorts, 'leader' | 'follower' | 'clock'>;
   readonly #setup: ReplicatorSetup;
   readonly #progress: PairProgress;
   readonly #scheme: VersionScheme;
@@ -64,6 +65,7 @@ export class PairWriter {
     const { conflicts, refused } = await this.#account(() => this.#bulk.writeHits(page, hits, on, signal));
     if (refused.length > 0) await this.#refused(page, refused, signal);
     await this.#quarantine.flush(signal);
+    if (this.#scheme.layout === 'by-shard') await this.#refuseCollisions(page, hits, signal);
     if (conflicts.length === 0) return;
     this.#progress.counters.conflicts += conflicts.length;
     throw await conflictVerdict(
@@ -80,6 +82,22 @@ export class PairWriter {
       throw this.#bulk.refusal(first, `the document at leader seq_no ${first.hit.seqNo}`);
     const documents = refused.map((one) => refusedDocument(page, one, keptBytes));
     await this.#quarantine.refuse(documents, this.#progress.leaderDocumentsMax, signal);
+  }
+
+  async #refuseCollisions(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {
+    const { leader: source, followerIndex, resultWindow, miscounted } = this.#setup;
+    const { leader, follower } = this.#ports;
+    const target = {
+      ...{ leader, follower, followerIndex, resultWindow },
+      ...{ leaderIndex: source.index, shard: source.shard, scheme: this.#scheme },
+    };
+    try {
+      await refuseCollisions(target, page, hits, signal);
+    } catch (thrown) {
+      // What was replaced counts for its pair no more.
+      miscounted(this.#ports.clock.monotonic());
+      throw thrown;
+    }
   }
 
   /** Positions of deletes that met a newer document. */

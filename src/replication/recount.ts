@@ -2,8 +2,10 @@ import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { IndexShardStats } from '../domain/shard-stats.ts';
 import { listFollower } from './follower-listing.ts';
 import type { ClusterWatcher } from './cluster-watcher.ts';
+import type { PairProgress } from './pair-progress.ts';
+import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 import type { VersionScheme } from '../domain/version.ts';
-import { EPOCH_SPAN } from '../domain/version.ts';
+import { shardNamedBy, shardVersions } from '../domain/version.ts';
 
 const TRIES_MAX = 5;
 
@@ -20,6 +22,28 @@ export interface CountTarget {
   readonly shard: number;
   readonly scheme: VersionScheme;
   readonly aligned: boolean;
+}
+
+/** Counts, and tells the progress what there is. False when the shard would not keep still. */
+export async function recount(
+  { follower, followerWatcher, narrator }: Pick<ReplicatorPorts, 'follower' | 'followerWatcher' | 'narrator'>,
+  { followerIndex, pair, aligned, leader, traceId, quarantine }: ReplicatorSetup,
+  scheme: VersionScheme,
+  progress: PairProgress,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const span = narrator.span('recount', pair, traceId());
+  const counted = await countPair(
+    { follower, watcher: followerWatcher, index: followerIndex, shard: leader.shard, scheme, aligned },
+    signal,
+  );
+  if (counted !== undefined) {
+    await quarantine.lookAtCopies(signal);
+    progress.recounted(counted.count, counted.maxSeqNo);
+  }
+  span.set({ 'slipstream.count': counted?.count ?? -1 });
+  span.end();
+  return counted !== undefined;
 }
 
 /**
@@ -57,16 +81,25 @@ async function countAligned(
   return undefined;
 }
 
-/** The same where the pair's documents are spread over the index: by listing. Only this pair writes them, so other writes do not matter. */
+/**
+ * The same where the pair's documents are spread over the index: those whose versions name the leader shard, in every epoch so far. Only this pair
+ * writes them, so other writes do not matter. One pass over the index where each shard has a range of versions of its own, else a listing of all of it.
+ */
 async function countUnaligned(
   target: { follower: FollowerCluster; index: string; shard: number; scheme: VersionScheme },
   signal: AbortSignal,
 ): Promise<CountedShard> {
   await target.follower.refresh(target.index, signal);
+  const { scheme, shard, follower } = target;
+  if (scheme.layout === 'by-shard' && follower.versionAggregates) {
+    const ranges = Array.from({ length: scheme.epoch + 1 }, (_, epoch) => shardVersions(scheme, shard, epoch));
+    const count = await follower.countVersionRanges({ index: target.index, ranges }, signal);
+    return { count, maxSeqNo: undefined };
+  }
   let count = 0;
   const all = { follower: target.follower, index: target.index, shard: undefined };
   for await (const { version } of listFollower(all, -1, signal)) {
-    if ((version % EPOCH_SPAN) % target.scheme.leaderShards === target.shard) count += 1;
+    if (shardNamedBy(scheme, version) === shard) count += 1;
   }
   return { count, maxSeqNo: undefined };
 }

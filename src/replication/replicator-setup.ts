@@ -1,5 +1,6 @@
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { Position } from '../domain/position.ts';
+import type { VersionLayout } from '../domain/version.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
@@ -33,6 +34,8 @@ export interface ReplicatorSetup {
   readonly epoch: number;
   /** Shard n of both indices holds the same documents. */
   readonly aligned: boolean;
+  /** Of the versions that the follower's documents carry; `by-shard` where shards do not align. */
+  readonly layout: VersionLayout;
   readonly parameters: FollowParameters;
   /** The leader's `index.max_result_window`. */
   readonly resultWindow: number;
@@ -47,6 +50,8 @@ export interface ReplicatorSetup {
   readonly syncMetadata: (observation: Observation, signal: AbortSignal) => Promise<void>;
   /** Asks again, in a way that a cluster still starting cannot answer wrongly, whether the leader index is gone. */
   readonly leaderIsGone: (signal: AbortSignal) => Promise<boolean>;
+  /** What was counted for the other pairs of the index before this moment (monotonic clock) is not to be trusted any more. */
+  readonly miscounted: (beforeMs: number) => void;
   readonly traceId: () => string | undefined;
   /** The work is to end at the next safe point. */
   readonly draining: () => boolean;

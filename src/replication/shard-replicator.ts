@@ -20,7 +20,7 @@ import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
 import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
-import { countPair } from './recount.ts';
+import { recount } from './recount.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
 interface PageRead {
@@ -55,6 +55,8 @@ export class ShardReplicator {
   /** A view has to be read to its end before ranges are used again, or deletes would never be seen under constant load. */
   #rangesGone = false;
   #recountAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last recount began. */
+  #countedAtMs = Number.NEGATIVE_INFINITY;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   /** When the last step ended; infinite while one runs. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
@@ -65,7 +67,7 @@ export class ShardReplicator {
     this.progress = new PairProgress(setup.counters);
     this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
-    this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards };
+    this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards, layout: setup.layout };
     const { parameters } = setup;
     this.#reader = new PageReader({
       leader: ports.leader,
@@ -97,6 +99,8 @@ export class ShardReplicator {
       pair: setup.pair,
       scanShare: parameters.scan_share,
       deleteShareMax: parameters.mass_delete_share,
+      aligned: setup.aligned,
+      miscounted: () => this.#tellMiscounted(),
       traceId: setup.traceId,
     });
     this.#restore(setup.position);
@@ -107,8 +111,10 @@ export class ShardReplicator {
     if (position !== undefined) progress.restore(position);
     const maxSeqNo = position?.follower.maxSeqNos[this.#leader.shard];
     if (this.#setup.fresh) progress.recounted(0, this.#setup.aligned ? -1 : undefined);
-    else if (position?.clean === true && position.followerCount !== null)
-      progress.recounted(position.followerCount, this.#setup.aligned ? maxSeqNo : undefined);
+    else if (position?.clean === true && position.followerCount !== null) {
+      // Where shards do not align another pair may have replaced documents of this one meanwhile: counted anew, at once.
+      if (this.#setup.aligned) progress.recounted(position.followerCount, maxSeqNo);
+    }
     // Whoever wrote before may have left a request that still runs.
     else progress.unsure(this.#ports.clock.monotonic());
   }
@@ -171,6 +177,16 @@ export class ShardReplicator {
       return this.audit.rollBack(`${this.#setup.followerIndex} lost acknowledged operations`);
     this.audit.foreignWrite(atMs);
     this.#foreignWrite();
+  }
+
+  /** Another pair of the index found that the counts of them all may be wrong. */
+  miscounted(beforeMs: number): void {
+    if (this.#countedAtMs < beforeMs) this.progress.followerCount = undefined;
+  }
+
+  /** Where shards do not align, a write of this pair may have replaced a document of another one. */
+  #tellMiscounted(beforeMs = this.#ports.clock.monotonic()): void {
+    if (!this.#setup.aligned) this.#setup.miscounted(beforeMs);
   }
 
   #foreignWrite(): void {
@@ -373,6 +389,7 @@ export class ShardReplicator {
       // Never normal: count again, and look at both sides.
       progress.followerCount = undefined;
       this.#comparison.ask();
+      this.#tellMiscounted();
       await this.#recount(signal);
       if (total !== undefined) progress.compared(total, this.#ports.clock.monotonic());
     }
@@ -409,21 +426,13 @@ export class ShardReplicator {
   }
 
   async #recount(signal: AbortSignal): Promise<void> {
-    const { follower, followerWatcher, narrator, clock } = this.#ports;
-    const { followerIndex: index, pair, aligned } = this.#setup;
-    this.#recountAtMs = clock.monotonic() + RECOUNT_RETRY_MS;
-    const span = narrator.span('recount', pair, this.#setup.traceId());
-    const { shard } = this.#leader;
-    const counted = await countPair(
-      { follower, watcher: followerWatcher, index, shard, scheme: this.#scheme, aligned },
-      signal,
-    );
-    if (counted !== undefined) {
-      await this.#setup.quarantine.lookAtCopies(signal);
-      this.progress.recounted(counted.count, counted.maxSeqNo);
-    }
-    span.set({ 'slipstream.count': counted?.count ?? -1 });
-    span.end();
+    const { unsureAtMs } = this.progress;
+    const startedAtMs = this.#ports.clock.monotonic();
+    this.#recountAtMs = startedAtMs + RECOUNT_RETRY_MS;
+    if (!(await recount(this.#ports, this.#setup, this.#scheme, this.progress, signal))) return;
+    this.#countedAtMs = startedAtMs;
+    // What was unsure has run or never will.
+    if (unsureAtMs !== undefined) this.#tellMiscounted(unsureAtMs + this.#setup.writeLifeMs);
   }
 
   async #compare(stats: FencedStats, view: View, upTo: number, signal: AbortSignal): Promise<void> {

@@ -9,6 +9,8 @@ export interface SimReport {
   readonly seed: number;
   /** What did not hold; undefined: everything did. */
   readonly violation: string | undefined;
+  /** It ended with a pair that had found two documents in one place, and said so. */
+  readonly collided: boolean;
   readonly steps: number;
   readonly virtualMs: number;
   readonly lives: number;
@@ -39,6 +41,7 @@ export async function simulate(options: SimOptions, wrap?: PortWrapper): Promise
   return {
     seed: options.seed,
     violation,
+    collided: violation === undefined && checkers.collided(),
     steps: world.clock.steps,
     virtualMs: world.clock.monotonic(),
     lives: world.lives,
@@ -70,13 +73,19 @@ async function play(stage: Stage): Promise<void> {
   const living = (): boolean => !troubles.changing && (world.life?.supervisor.pairs.length ?? 0) > 0;
   await step(stage, () => clock.monotonic() >= quietMs && living());
   await duringSteps(stage, troubles.resumeAll());
-  await duringSteps(stage, troubles.correct());
+  await duringSteps(
+    stage,
+    troubles.correct(() => checkers.collided()),
+  );
   await step(stage, () => {
+    if (checkers.collided()) return true;
     if (clock.monotonic() > deadlineMs) throw new Violation(`it does not come right: ${stateOf(world)}`);
     return world.leaderIndex.state === 'open' && converged(world);
   });
-  checkers.identical();
-  checkers.beliefs();
+  if (!checkers.collided()) {
+    checkers.identical();
+    checkers.beliefs();
+  }
   const life = world.life;
   if (life === undefined) throw new Violation('nothing lives');
   await duringSteps(stage, life.stop());

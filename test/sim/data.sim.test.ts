@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { simulate } from './data-simulation.ts';
-import { PLANTED } from './planted-bugs.ts';
+import { PLANTED, withTwins } from './planted-bugs.ts';
 import { drawOptions } from './sim-options.ts';
 
 const SEEDS = 200;
+const TWIN_SEEDS = 80;
 /** A planted defect that this many seeds do not find is not found. */
 const HUNT_SEEDS = 120;
 
@@ -34,6 +35,20 @@ describe('whatever goes wrong on the way', () => {
     for (const seed of [7, 7, 8]) traces.push((await simulate(drawOptions(seed))).trace);
     assert.equal(traces[0], traces[1]);
     assert.notEqual(traces[0], traces[2]);
+  });
+});
+
+describe('shards that do not align, and ids that live under several routings', () => {
+  test(`both sides end identical, or a pair says that documents met (${TWIN_SEEDS} seeds)`, async () => {
+    const failures: string[] = [];
+    let collided = 0;
+    for (let seed = 1; seed <= TWIN_SEEDS; seed += 1) {
+      const report = await simulate(withTwins(drawOptions(seed)));
+      if (report.violation !== undefined) failures.push(`seed ${seed}: ${report.violation}`);
+      if (report.collided) collided += 1;
+    }
+    assert.deepEqual(failures, []);
+    assert.ok(collided > TWIN_SEEDS / 4 && collided < TWIN_SEEDS, `${collided} of ${TWIN_SEEDS} seeds ended so`);
   });
 });
 

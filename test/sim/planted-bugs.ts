@@ -86,7 +86,8 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'operations of the leader that are copied before they are safe from a failover',
-    caughtAs: /a failover of the leader took (this|it) back|vouches for|is settled at|other than the counts said/,
+    caughtAs:
+      /a failover of the leader took (this|it) back|vouches for|is settled at|other than the counts said|differs on the follower/,
     options: (options) => ({ ...options, writerPauseMs: 30, faults: { ...quiet(options), leaderFailover: 0.05 } }),
     wrap: (ports) => ({
       ...ports,
@@ -114,11 +115,39 @@ export const PLANTED: readonly PlantedBug[] = [
       }),
     }),
   },
+  {
+    name: 'documents of one id that meet where shards do not align, and are taken for new ones',
+    caughtAs: /is missing on the follower/,
+    options: (options) => ({ ...withTwins(options), ids: 6, operations: 12, faults: quiet(options) }),
+    wrap: (ports, world) => ({
+      ...ports,
+      leader: over(ports.leader, { listIds: () => Promise.resolve([]) }),
+      follower: over(ports.follower, {
+        bulk: async (request, signal) => {
+          const index = present(world.followerIndex, 'a follower index');
+          const before = parseBulk(request.body).map((write) => shardOf(index, write).get(write.id)?.routing);
+          const items = await ports.follower.bulk(request, signal);
+          return parseBulk(request.body).map((write, at) => {
+            const item = present(items[at], 'an answer to each operation');
+            const replaced = item.result === 'updated' && before[at] !== write.routing;
+            return replaced ? { ...item, result: 'created' as const } : item;
+          });
+        },
+      }),
+    }),
+  },
 ];
 
 function refusing(options: SimOptions): SimOptions {
   const faults = { ...quiet(options), crash: options.faults.crash, leaderFailover: options.faults.leaderFailover };
   return { ...options, refusedShare: 0.3, refusalsEnd: 'never', ids: 12, faults };
+}
+
+/** Shards that do not align, and ids that live under several routings. */
+export function withTwins(options: SimOptions): SimOptions {
+  const leaderShards = 2 + (options.seed % 2);
+  const followerShards = [1, 3, 2, 1][options.seed % 4] ?? 1;
+  return { ...options, twins: true, leaderShards, followerShards, leaderFormula: 'ranges' };
 }
 
 function quiet({ faults }: SimOptions): SimOptions['faults'] {

@@ -2,14 +2,22 @@ import { present } from '../../src/domain/assert.ts';
 import { pairKey } from '../../src/domain/names.ts';
 import type { PositionRecord } from '../../src/domain/position.ts';
 import { digestOf, sameDigest } from '../../src/domain/quarantine.ts';
-import { identityOf, versionOf, type VersionScheme } from '../../src/domain/version.ts';
+import { identityOf, shardNamedBy, versionOf, type VersionScheme } from '../../src/domain/version.ts';
 import type { PairActor } from '../../src/actors/pair-actor.ts';
 import type { ShardReplicator } from '../../src/replication/shard-replicator.ts';
 import { parseBulk } from '../support/memory-search/memory-follower.ts';
-import { shardOf } from '../support/memory-search/memory-cluster.ts';
+import { shardNumberOf, shardOf } from '../support/memory-search/memory-cluster.ts';
 import type { StoredDocument } from '../support/memory-search/memory-shard.ts';
 import type { SimLeader } from './sim-leader.ts';
 import type { SimWorld } from './sim-world.ts';
+
+interface Deleted {
+  readonly id: string;
+  readonly followerShard: number;
+  readonly leaderShard: number;
+  readonly last: number;
+  gone: boolean;
+}
 
 /** What must hold whatever happens. The first thing that does not ends the simulation. */
 export class Violation extends Error {
@@ -21,8 +29,8 @@ export class SimCheckers {
   readonly #leader: SimLeader;
   /** Replicators whose follower lost or got something behind their back: their counts are wrong until they notice. */
   readonly #misled = new WeakSet<ShardReplicator>();
-  /** By document: the leader's last operation on it when the follower's copy was told to go, and whether it went. */
-  readonly #deletedUnder = new Map<string, { readonly last: number; gone: boolean }>();
+  /** By place on the follower: the leader's last operation on the document when its copy there was told to go, and whether it went. */
+  readonly #deletedUnder = new Map<string, Deleted>();
   #everMisled = false;
   #foreign = false;
   violation: Violation | undefined;
@@ -63,7 +71,7 @@ export class SimCheckers {
         continue;
       const { progress } = replicator;
       if (this.#world.options.zombieMs > this.#world.options.requestTimeoutMs) continue;
-      if (progress.followerCount !== undefined && !progress.writing && !this.#foreign) {
+      if (progress.followerCount !== undefined && !progress.writing && !this.#foreign && !this.#mayMeet) {
         this.made.counts += 1;
         const actual = this.#followerDocuments(pair).length;
         this.#claim(
@@ -74,7 +82,8 @@ export class SimCheckers {
       const seen = pair.session.lastSeen?.shards.get(pair.pair.shard)?.maxSeqNo ?? Number.POSITIVE_INFINITY;
       // Between two steps: a step that has counted again and not yet looked at the leader has equal counts only by chance.
       const sameHistory = this.#world.leaderIndex.shards[pair.pair.shard]?.historyUuid === replicator.historyUuid;
-      const idle = this.#world.pendingCalls === 0 && seen <= progress.checkpoint && sameHistory;
+      // Counts that another pair put out are noticed after a while.
+      const idle = this.#world.pendingCalls === 0 && seen <= progress.checkpoint && sameHistory && !this.#mayMeet;
       const balanced = (progress.followerCount ?? -1) + progress.quarantine.withoutCopy === progress.leaderCount;
       if (idle && replicator.settled && balanced) this.#noDeletedDocument(pair, progress.checkpoint);
     }
@@ -83,8 +92,9 @@ export class SimCheckers {
   #noDeletedDocument(pair: PairActor, checkpoint: number): void {
     this.made.settled += 1;
     for (const { id, routing } of this.#followerDocuments(pair)) {
-      const last = this.#leader.lastOperation.get(id);
-      const alive = this.#world.leaderShardOf({ id, routing }).get(id) !== undefined;
+      const last = this.#leader.lastOperation.get(this.#leader.placeOf({ id, routing }));
+      const living = this.#world.leaderShardOf({ id, routing }).get(id);
+      const alive = living !== undefined && (this.#world.aligned || living.routing === routing);
       this.#claim(
         alive || last === undefined || last > checkpoint,
         `${id} was deleted on the leader at ${last}, the pair is settled at ${checkpoint}, and the follower has it`,
@@ -99,9 +109,12 @@ export class SimCheckers {
       this.made.writes += 1;
       const shard = shardOf(index, write);
       if (write.source === undefined) {
-        const last = this.#leader.lastOperation.get(write.id);
-        if (shard.get(write.id) !== undefined && last !== undefined)
-          this.#deletedUnder.set(write.id, { last, gone: false });
+        const last = this.#leader.lastOperation.get(this.#leader.placeOf(write));
+        const copy = shard.get(write.id);
+        if (copy === undefined || last === undefined) continue;
+        const { id } = write;
+        const [leaderShard, followerShard] = [this.#leader.shardNumberOf(write), shardNumberOf(index, write)];
+        this.#deletedUnder.set(`${followerShard}/${id}`, { id, followerShard, leaderShard, last, gone: false });
         continue;
       }
       this.#claim(!this.#leader.rolledBack.has(write.source), `${write.id}: a failover of the leader took this back`);
@@ -115,18 +128,31 @@ export class SimCheckers {
   resurrections(): void {
     const index = this.#world.followerIndex;
     if (index === undefined) return;
-    for (const [id, deleted] of this.#deletedUnder) {
-      const copy = index.shards.map((shard) => shard.get(id)).find((found) => found !== undefined);
+    for (const shard of index.shards) shard.onDelete ??= (before, write) => this.#othersStay(before, write);
+    for (const [place, deleted] of this.#deletedUnder) {
+      const { id, followerShard, leaderShard } = deleted;
+      const copy = index.shards[followerShard]?.get(id);
       if (copy === undefined) deleted.gone = true;
+      else if (shardNamedBy(this.#scheme(1), copy.version) !== leaderShard) this.#deletedUnder.delete(place);
       else {
         const identity = identityOf(this.#scheme(this.#epochOf(copy)), copy.version);
         this.#claim(
           !deleted.gone || identity.kind === 'foreign' || identity.seqNo >= deleted.last,
           `${id} was deleted when the leader was at ${deleted.last}, and came back with an older operation`,
         );
-        this.#deletedUnder.delete(id);
+        this.#deletedUnder.delete(place);
       }
     }
+  }
+
+  /** A delete of one pair never takes a document of another one. */
+  #othersStay({ id, version }: StoredDocument, write: { id: string; routing?: string | undefined }): void {
+    const [ours, theirs] = [this.#leader.shardNumberOf(write), shardNamedBy(this.#scheme(1), version)];
+    const exempt = this.#world.aligned || version < 2 ** 44;
+    this.#claim(
+      ours === theirs || exempt,
+      `${id}: a delete of leader shard ${ours} takes a document of shard ${theirs}`,
+    );
   }
 
   /** Called with every record just before it is stored. */
@@ -143,7 +169,7 @@ export class SimCheckers {
       const vouched =
         document.seqNo <= position.checkpoint ||
         position.ranges.some(({ from, next }) => document.seqNo >= from && document.seqNo < next);
-      if (!vouched) continue;
+      if (!vouched || this.#leader.met.has(document.id)) continue;
       const followerShard = shardOf(index, document);
       const copy = followerShard.get(document.id);
       const wanted = versionOf(scheme, document.seqNo, shard);
@@ -178,17 +204,17 @@ export class SimCheckers {
     const follower = this.#documentsOf(
       (this.#world.followerIndex?.shards ?? []).map((shard) => [...shard.documents()]),
     );
-    for (const [id, { source, routing, seqNo }] of leader) {
-      const copy = follower.get(id);
+    for (const [key, { id, source, routing, seqNo }] of leader) {
+      const copy = follower.get(key);
       if (this.#world.refusals.refuses({ source })) {
         this.#passedOver({ id, routing, seqNo }, copy);
         continue;
       }
-      this.#claim(copy !== undefined, `${id} is missing on the follower`);
-      this.#claim(copy?.source === source && copy.routing === routing, `${id} differs on the follower`);
+      this.#claim(copy !== undefined, `${key} is missing on the follower`);
+      this.#claim(copy?.source === source && copy.routing === routing, `${key} differs on the follower`);
     }
     this.#quarantines();
-    for (const id of follower.keys()) this.#claim(leader.has(id), `${id} is on the follower only`);
+    for (const key of follower.keys()) this.#claim(leader.has(key), `${key} is on the follower only`);
   }
 
   /** A refused document is in quarantine as what it is, in the process and in the index, and no newer copy of it is anywhere. */
@@ -235,10 +261,25 @@ export class SimCheckers {
       const maxSeqNo = this.#world.followerIndex?.shards[pair.pair.shard]?.maxSeqNo;
       if (this.#world.aligned && expected !== undefined)
         this.#claim(expected === maxSeqNo, `the ledger expects ${expected}, the follower is at ${maxSeqNo}`);
-      if (!this.#everMisled && this.#world.options.zombieMs <= this.#world.options.requestTimeoutMs)
+      if (!this.#everMisled && !this.#mayMeet && this.#world.options.zombieMs <= this.#world.options.requestTimeoutMs)
         this.#claim(progress.counters.scanSurprises === 0, 'a scan found something other than the counts said');
-      this.#claim(progress.counters.conflicts === 0, `${progress.counters.conflicts} conflicts`);
+      // A delete that another pair's document stopped is one, and rightly.
+      const conflicts = this.#mayMeet ? 0 : progress.counters.conflicts;
+      this.#claim(conflicts === 0, `${progress.counters.conflicts} conflicts`);
     }
+  }
+
+  /** Documents of several pairs may have one place on the follower. */
+  get #mayMeet(): boolean {
+    return this.#world.options.twins && !this.#world.aligned;
+  }
+
+  /** A pair said so, and stopped: two documents of the leader had one place on the follower. */
+  collided(): boolean {
+    const failures = this.#pairs().flatMap(({ snapshot }) => (snapshot?.state === 'fatal' ? [snapshot.failure] : []));
+    if (!failures.some((failure) => failure?.code === 'id_collision')) return false;
+    this.#claim(this.#mayMeet && this.#leader.met.size > 0, 'a collision was told, and no two documents met');
+    return true;
   }
 
   #pairs(): readonly PairActor[] {
@@ -250,14 +291,16 @@ export class SimCheckers {
     if (this.#world.aligned) return [...present(shards[pair.shard], 'the shard').documents()];
     return shards
       .flatMap((shard) => [...shard.documents()])
-      .filter(({ version }) => (version % 2 ** 44) % this.#world.options.leaderShards === pair.shard);
+      .filter(({ version }) => shardNamedBy(this.#scheme(1), version) === pair.shard);
   }
 
   #documentsOf(shards: readonly (readonly StoredDocument[])[]): ReadonlyMap<string, StoredDocument> {
     const all = new Map<string, StoredDocument>();
     for (const document of shards.flat()) {
-      this.#claim(!all.has(document.id), `${document.id} is there twice`);
-      all.set(document.id, document);
+      const { id, routing } = document;
+      const key = routing === undefined ? id : `${id} of ${routing}`;
+      this.#claim(!all.has(key), `${key} is there twice`);
+      all.set(key, document);
     }
     return all;
   }
@@ -267,7 +310,8 @@ export class SimCheckers {
   }
 
   #scheme(epoch: number): VersionScheme {
-    return { epoch, leaderShards: this.#world.options.leaderShards };
+    const { aligned, options } = this.#world;
+    return { epoch, leaderShards: options.leaderShards, layout: aligned ? 'interleaved' : 'by-shard' };
   }
 
   /** The first one is kept: what is thrown inside a port is an answer to its caller, who takes it for a failure of the cluster. */

@@ -1,5 +1,5 @@
 import { present } from '../../src/domain/assert.ts';
-import { shardNumberOf } from '../support/memory-search/memory-cluster.ts';
+import { shardNumberFor, shardNumberOf } from '../support/memory-search/memory-cluster.ts';
 import { LEADER, type SimWorld } from './sim-world.ts';
 
 /** The applications that write to the leader, and what happens to its shards. Every source is another one. */
@@ -8,10 +8,14 @@ export class SimLeader {
   #left: number;
   #sources = 0;
   #fields = 0;
-  /** Sequence number of the last operation on each document, deletes too. */
+  /** Sequence number of the last operation on each document of a shard, deletes too; by `placeOf`. */
   readonly lastOperation = new Map<string, number>();
   /** Sources of operations that a failover took back; they must never be seen on the follower. */
   readonly rolledBack = new Set<string>();
+  /** By id: the places on both sides that its documents ever had. */
+  readonly #places = new Map<string, Map<number, Set<number>>>();
+  /** Ids that ever lived on several leader shards and in one place of the follower. */
+  readonly met = new Set<string>();
   onRollBack: () => void = () => undefined;
 
   constructor(world: SimWorld) {
@@ -45,19 +49,21 @@ export class SimLeader {
     const { random, options, clock } = this.#world;
     const number = random.below(options.ids);
     // A third is routed, each document always in the same way.
-    const key = { id: `d${number}`, routing: number % 3 === 0 ? `r${number % 5}` : undefined };
+    const key = { id: `d${number}`, routing: number % 3 === 0 ? this.#routing(number) : undefined };
     const shard = this.#world.leaderShardOf(key);
     if (shard.isInFlight(key.id)) return;
     const remove = random.chance(0.35);
     if (remove && shard.get(key.id) === undefined) return;
     const source = remove ? undefined : this.#source();
+    const place = this.placeOf(key);
+    this.#meet(key);
     if (random.chance(0.1)) {
       const { seqNo, complete } = shard.reserve({ ...key, source });
-      this.lastOperation.set(key.id, seqNo);
+      this.lastOperation.set(place, seqNo);
       clock.setTimeout(complete, random.between(1, 300));
     } else {
       const { seqNo } = shard.write({ ...key, source });
-      if (seqNo !== undefined) this.lastOperation.set(key.id, seqNo);
+      if (seqNo !== undefined) this.lastOperation.set(place, seqNo);
     }
     if (random.chance(options.leaps)) shard.leap(random.between(1, 30_000));
     if (random.chance(0.05)) shard.refresh();
@@ -66,6 +72,26 @@ export class SimLeader {
       clock.setTimeout(() => (shard.heldCheckpoint = undefined), random.between(10, 3000));
     }
     if (random.chance(0.01)) this.#addField();
+  }
+
+  #routing(number: number): string {
+    const { random, options } = this.#world;
+    return options.twins ? `r${random.below(12)}` : `r${number % 5}`;
+  }
+
+  /** One document of the leader. */
+  placeOf(key: { id: string; routing?: string | undefined }): string {
+    return `${shardNumberOf(this.#world.leaderIndex, key)}/${key.id}`;
+  }
+
+  #meet(key: { id: string; routing: string | undefined }): void {
+    const places = this.#places.get(key.id) ?? new Map<number, Set<number>>();
+    this.#places.set(key.id, places);
+    const { followerShards: shards } = this.#world.options;
+    const there = shardNumberFor({ formula: 'mod', shards }, key);
+    const from = places.get(there) ?? new Set();
+    places.set(there, from.add(shardNumberOf(this.#world.leaderIndex, key)));
+    if (from.size > 1) this.met.add(key.id);
   }
 
   /** Names how many fields the mapping had: a follower that lacks one was written to before its mapping was in step. */
@@ -123,8 +149,8 @@ export class SimLeader {
   #forgetLastOperations(): void {
     this.lastOperation.clear();
     for (const shard of this.#world.leaderIndex.shards) {
-      for (const { id, seqNo } of shard.documents()) this.lastOperation.set(id, seqNo);
-      for (const [seqNo, { id }] of shard.inFlight) this.lastOperation.set(id, seqNo);
+      for (const document of shard.documents()) this.lastOperation.set(this.placeOf(document), document.seqNo);
+      for (const [seqNo, write] of shard.inFlight) this.lastOperation.set(this.placeOf(write), seqNo);
     }
     this.onRollBack();
   }

@@ -45,6 +45,8 @@ export interface SimOptions {
   readonly refusedShare: number;
   /** The mapping is corrected when the troubles are over, so that everything is taken. */
   readonly refusalsEnd: 'mapping' | 'command' | 'never';
+  /** Some ids live under several routings, so that they move from shard to shard, or live on several at once. */
+  readonly twins: boolean;
   readonly parameters: Partial<FollowParameters>;
   readonly faults: FaultRates;
 }
@@ -98,5 +100,6 @@ export function drawOptions(seed: number): SimOptions {
       operator: sometimes(0.4, 0.05),
       quarantineLost: apart.chance(0.2) ? 0.02 : 0,
     },
+    twins: random.chance(0.2),
   };
 }

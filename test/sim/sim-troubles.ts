@@ -186,14 +186,14 @@ export class SimTroubles {
     }
   }
 
-  /** The operator corrects the follower's mapping, which the pairs notice, or something that they cannot notice, and says so. */
-  async correct(): Promise<void> {
+  /** The operator corrects the follower's mapping, which the pairs notice, or something that they cannot notice, and says so. `hopeless`: nothing will be taken any more. */
+  async correct(hopeless: () => boolean): Promise<void> {
     const { life, refusals, clock, options } = this.#world;
     if (options.refusalsEnd === 'never') return;
     refusals.correct();
     if (options.refusalsEnd === 'mapping') return this.#world.touchFollowerMapping();
     const { supervisor } = present(life, 'a living process');
-    while (!(await tried(supervisor))) await clock.sleep(1000);
+    while (!hopeless() && !(await tried(supervisor))) await clock.sleep(1000);
   }
 
   /** Work that takes a while; a process that died in the middle never ends it. */

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import type { PairStatus } from '../../src/domain/commands.ts';
 import { type ChurnReport, createChurnIndex, differencesFromExpected, startChurn } from './churn/churn.ts';
 import type { IndexComparison } from './compare-indices.ts';
-import type { World } from './replication-world.ts';
+import { LEADER, type World } from './replication-world.ts';
 import { until } from './until.ts';
 
 export interface ChurnRun {
   readonly operations: number;
   readonly seed: number;
+  /** Of the follower, if other than the leader's two; ids have one routing each then. */
+  readonly followerShards?: number;
   /** Hears how far the writers are. */
   readonly onProgress?: (operations: number) => void;
 }
@@ -32,11 +34,13 @@ export async function churnWhileFollowing(world: World, run: ChurnRun): Promise<
   const index = world.name('-churn');
   const address = { url: world.leader.url, index, headers: world.leader.headers };
   await createChurnIndex(address, { shards: 2, gcDeletes: '1s' });
-  await world.follow(index);
+  const settings = run.followerShards === undefined ? {} : { 'index.number_of_shards': run.followerShards };
+  await world.control.follow({ leader: { cluster: LEADER, index }, follower: world.followerOf(index), settings });
   const churn = await startChurn({
     ...address,
     seed: run.seed,
     operations: run.operations,
+    ...(run.followerShards === undefined ? {} : { routings: ['alder'] }),
     onBatch: ({ operations }) => run.onProgress?.(operations),
   });
   const follower = world.followerOf(index);

@@ -72,7 +72,7 @@ export function fakeStatuses({ indices, shards }: { indices: number; shards: num
     const leader = { cluster: 'main', index: `orders.${String(number).padStart(3, '0')}` };
     const follower = { cluster: 'replica', index: `copy.${String(number).padStart(3, '0')}` };
     const pairs = Array.from({ length: shards }, (__, shard): PairStatus => fakePair({ leader, follower, shard }));
-    return { leader, follower, state: 'prepared', shards, aligned: true, pairs };
+    return { leader, follower, state: 'prepared', shards, followerShards: shards, aligned: true, pairs };
   });
 }
 

@@ -12,6 +12,8 @@ export interface FollowerMark {
   readonly leader: LeaderIdentity;
   /** S: the leader's number of primary shards. */
   readonly shards: number;
+  /** How versions are made where shards do not align; absent: interleaved. Never changed while documents are there. */
+  readonly versions?: 'by-shard';
   /** To be put when everything is copied; absent afterwards. */
   readonly restore?: SettingValues;
   /** To be put when the index is no follower any more; absent afterwards. */
@@ -60,6 +62,7 @@ function readMarkFields(found: Record<string, unknown>): FollowerMark | undefine
     epoch,
     leader,
     shards,
+    ...(found['versions'] === 'by-shard' ? { versions: 'by-shard' as const } : {}),
     ...(restore === undefined ? {} : { restore }),
     ...(heldBack === undefined ? {} : { heldBack }),
     overrides: texts(found['overrides']),

@@ -26,6 +26,10 @@ export function sameValue(one: unknown, other: unknown): boolean {
   return textOf(one) === textOf(other);
 }
 
+export const SHARDS_KEY = 'index.number_of_shards';
+/** That of Elasticsearch. */
+export const SHARDS_MAX = 1024;
+
 export interface ReadOverrides {
   readonly settings: SettingValues;
   /** One sentence for each setting that cannot be overridden. */
@@ -42,9 +46,15 @@ export function readOverrides(given: Readonly<Record<string, unknown>>): ReadOve
     if (key in settings) faults.push(`${key} is given twice`);
     else if (kind === 'private' || key.startsWith('index.blocks.')) faults.push(`${key} cannot be set on a follower`);
     else if (kind === 'fixed' && !OVERRIDABLE_FIXED.has(key)) faults.push(`${key} must equal the leader's`);
+    else if (key === SHARDS_KEY && !isShardCount(value))
+      faults.push(`${key} must be a whole number of 1 to ${SHARDS_MAX}`);
     else settings[key] = value;
   }
   return { settings, faults };
+}
+
+function isShardCount(value: SettingValue | null): boolean {
+  return typeof value === 'string' && /^[1-9]\d*$/.test(value) && Number(value) <= SHARDS_MAX;
 }
 
 function* leaves(node: Readonly<Record<string, unknown>>, prefix: string): Generator<[string, SettingValue | null]> {

@@ -1,3 +1,18 @@
+/** What status tells of it. */
+export function alignmentOf(index: { shards: number; followerShards?: number; aligned?: boolean }): {
+  followerShards: number | null;
+  aligned: boolean | null;
+  note?: string;
+} {
+  const { shards, followerShards = null, aligned = null } = index;
+  const told = { followerShards, aligned };
+  if (aligned !== false) return told;
+  const note =
+    `${shards} ${shards === 1 ? 'shard' : 'shards'} into ${followerShards ?? '?'}, which do not align: every pair counts and compares by passing over ` +
+    'the whole follower index, and one id under several routings may stop a pair (docs/unaligned.md)';
+  return { ...told, note };
+}
+
 /** Values whose shards are compared. Fixed, so that the same two indices always get the same answer. */
 export function sampleRoutingValues(count: number): readonly string[] {
   return Array.from({ length: count }, (_, at) => `slipstream-sample-${at}`);

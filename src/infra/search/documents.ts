@@ -12,6 +12,7 @@ const multiGetAnswer = z.object({
       found: z.boolean().optional(),
       _seq_no: z.number().optional(),
       _version: z.number().optional(),
+      _routing: z.string().optional(),
       error: z.unknown().optional(),
     }),
   ),
@@ -42,7 +43,7 @@ export async function multiGet(
       cluster: client.name,
       reason: `${answer.docs.length} answers to ${keys.length} keys`,
     });
-  return answer.docs.map(({ found, _seq_no: seqNo, _version: version, error }) => {
+  return answer.docs.map(({ found, _seq_no: seqNo, _version: version, _routing: routing, error }) => {
     if (error !== undefined)
       throw classifyPart({ op, cluster: client.name, effect: 'read', refusedAs: undefined }, error);
     if (found === undefined)
@@ -51,7 +52,7 @@ export async function multiGet(
         cluster: client.name,
         reason: 'an answer says neither found nor why not',
       });
-    return { found, seqNo: found ? seqNo : undefined, version: found ? version : undefined };
+    return found ? { found, seqNo, version, routing } : { found, seqNo: undefined, version: undefined };
   });
 }
 

@@ -13,7 +13,7 @@ import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
 import { searchTarget } from './search-target.ts';
 import { primaryPreferences } from './shard-copies.ts';
 import { listByVersion } from './version-listing.ts';
-import { listVersionRanges } from './version-ranges.ts';
+import { countVersionRanges, listVersionRanges } from './version-ranges.ts';
 
 const BULK_QUERY = {
   pipeline: '_none',
@@ -60,11 +60,18 @@ export function createFollowerCluster(client: SearchClient, engine: EngineProbe)
       return total;
     },
     async histogram(request, signal) {
-      const [preference = ''] = await primaryPreferences(client, request.index, request.shard, signal);
-      return askHistogram(client, request, { kind: 'now', index: request.index, preference }, signal);
+      const { index, shard } = request;
+      const sum = new Map<number, number>();
+      // One after the other: each may hold as many buckets as a request may ask for.
+      for (const preference of await primaryPreferences(client, index, shard, signal)) {
+        const part = await askHistogram(client, request, { kind: 'now', index, preference }, signal);
+        for (const [key, count] of part) sum.set(key, (sum.get(key) ?? 0) + count);
+      }
+      return sum;
     },
     listByVersion: (request, signal) => listByVersion(client, request, signal),
     listVersionRanges: (request, signal) => listVersionRanges(client, request, signal),
+    countVersionRanges: (request, signal) => countVersionRanges(client, request, signal),
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
     async maxVersion(index, signal) {
       const op = `${name} greatest version`;

@@ -16,7 +16,7 @@ const rangeBuckets = z.object({ buckets: z.array(z.object({ values: buckets })).
  */
 export async function askHistogram(
   client: SearchClient,
-  request: HistogramRequest,
+  request: Omit<HistogramRequest, 'shard'>,
   target: SearchTarget,
   signal: AbortSignal,
 ): Promise<Histogram> {

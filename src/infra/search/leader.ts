@@ -85,6 +85,15 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
     },
     listBySeqNo: ({ from, to, ...request }, signal) => listRanges({ ...request, ranges: [{ from, to }] }, signal),
     listSeqNoRanges: (request, signal) => listRanges(request, signal),
+    async listIds({ index, shards, unrouted, routed, size }, signal) {
+      const ids = (values: readonly string[]): object => ({ ids: { values } });
+      const elsewhere = { bool: { filter: [ids(unrouted), { exists: { field: '_routing' } }] } };
+      const query = { bool: { filter: { bool: { should: [elsewhere, ids(routed)] } } } };
+      const search = { ...WHOLE_SEARCH, ...LISTING, size, query };
+      const target = { kind: 'now', index, preference: `_shards:${shards.join()}` } as const;
+      const request = searchTarget(`${name} listing by id`, target, search);
+      return listed(client, await askSearch(client, request, { shards: shards.length, countTotal: false }, signal));
+    },
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
   };
 }

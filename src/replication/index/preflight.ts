@@ -3,7 +3,7 @@ import { shardsOf } from '../../domain/index-spec/follower-body.ts';
 import { type FollowerMark, markOf } from '../../domain/index-spec/follower-mark.ts';
 import { indexNameFault } from '../../domain/index-name.ts';
 import { unfitness } from '../../domain/index-spec/leader-fitness.ts';
-import { readOverrides, type SettingValues } from '../../domain/index-spec/setting-values.ts';
+import { readOverrides, SHARDS_KEY, type SettingValues } from '../../domain/index-spec/setting-values.ts';
 import { indexKey, type IndexRef } from '../../domain/names.ts';
 import type { IndexAdmin, IndexDescription } from '../../ports/index-admin.ts';
 
@@ -52,6 +52,7 @@ export async function preflight(request: FollowRequest, signal: AbortSignal): Pr
     throw refusal('follows_itself', leader, `${indexKey(leader)} and ${indexKey(follower)} are one and the same index`);
   }
   const leaderDescription = await named(leader.cluster, describeLeader(leaderAdmin, leader, signal));
+  checkShards(overrides, leaderDescription);
   const adopts = await named(
     follower.cluster,
     describeFollower({ ...request, leaderUuid: leaderDescription.uuid }, signal),
@@ -86,6 +87,17 @@ function checkWords({ leader, follower, overrides = {} }: FollowRequest): Settin
   faults.push(...read.faults.map((fault) => `settings: ${fault}`));
   if (faults.length > 0) throw failed('invalid_command', { op, reason: faults.join('; ') });
   return read.settings;
+}
+
+/** A partitioned index spreads each routing over several of its shards, of which it must have more. */
+function checkShards(overrides: SettingValues, { settings, name }: IndexDescription): void {
+  const shards = overrides[SHARDS_KEY];
+  const partition = Number(settings['index.routing_partition_size'] ?? 1);
+  if (shards === undefined || partition === 1 || Number(shards) > partition) return;
+  throw failed('invalid_command', {
+    op,
+    reason: `shards: ${String(shards)} are too few for index.routing_partition_size ${partition} of ${name}`,
+  });
 }
 
 async function describeLeader(admin: IndexAdmin, leader: IndexRef, signal: AbortSignal): Promise<IndexDescription> {

@@ -5,6 +5,7 @@ import { mappingToPut } from '../../domain/index-spec/follower-mapping.ts';
 import type { FollowerMark } from '../../domain/index-spec/follower-mark.ts';
 import type { IndexBody } from '../../domain/index-spec/index-shape.ts';
 import { GUARD_BODY, GUARD_PIPELINE } from '../../domain/index-spec/write-guard.ts';
+import type { VersionLayout } from '../../domain/version.ts';
 import type { IndexAdmin, IndexDescription } from '../../ports/index-admin.ts';
 import { askAlignment } from './alignment.ts';
 import { type FollowPlan, ownMark } from './preflight.ts';
@@ -14,6 +15,7 @@ export interface PreparedFollower {
   readonly followerUuid: string;
   readonly followerShards: number;
   readonly aligned: boolean;
+  readonly layout: VersionLayout;
   /** As recorded in the mark: the one asked for, or the higher one that stood there. */
   readonly epoch: number;
   readonly guard: 'set' | { readonly notSet: string };
@@ -47,15 +49,19 @@ export async function prepareFollower(
   const standing = ownMark(found, { follower, journalId: plan.journalId, leaderUuid: leaderDescription.uuid });
   const epoch = Math.max(options.epoch, standing.epoch);
   await followerAdmin.awaitPrimaries(follower.index, options.primariesTimeoutMs, signal);
-  const differences = await settle(plan, { body, mark: { ...mark, epoch }, found }, signal);
+  const aligned = await askAlignment(
+    { admin: plan.leaderAdmin, description: leaderDescription },
+    { admin: followerAdmin, description: found },
+    signal,
+  );
+  const layout = aligned ? 'interleaved' : 'by-shard';
+  const versions = aligned ? {} : { versions: 'by-shard' as const };
+  const differences = await settle(plan, { body, mark: { ...mark, epoch, ...versions }, found }, signal);
   return {
     followerUuid: found.uuid,
     followerShards: shardsOf(found),
-    aligned: await askAlignment(
-      { admin: plan.leaderAdmin, description: leaderDescription },
-      { admin: followerAdmin, description: found },
-      signal,
-    ),
+    aligned,
+    layout,
     epoch,
     guard,
     differences,

@@ -1,5 +1,5 @@
 import { type QuarantinedDocument, refusedVersion } from '../../domain/quarantine.ts';
-import { EPOCH_SPAN, type VersionScheme } from '../../domain/version.ts';
+import { shardNamedBy, type VersionScheme } from '../../domain/version.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Histogram, ListedDocument } from '../../ports/search-cluster.ts';
 import type { Sides } from '../compare-sides.ts';
@@ -55,7 +55,7 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
   const versionOfId = new Map(taken.map(({ id, version }) => [id, version]));
   const isOlderCopy = ({ id, version }: ListedDocument): boolean => {
     const refused = versionOfId.get(id);
-    const ours = aligned || (version % EPOCH_SPAN) % scheme.leaderShards === shard;
+    const ours = aligned || shardNamedBy(scheme, version) === shard;
     return refused !== undefined && ours && version < refused;
   };
 

@@ -9,7 +9,7 @@ import {
   refusedVersion,
   sameDigest,
 } from '../../domain/quarantine.ts';
-import { EPOCH_SPAN, identityOf, type VersionScheme } from '../../domain/version.ts';
+import { identityOf, shardNamedBy, type VersionScheme } from '../../domain/version.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Narrator } from '../../ports/narrator.ts';
@@ -295,7 +295,7 @@ export class PairQuarantine {
   /** Where shards do not align, a document of the same id may be another leader shard's. */
   #isOurs(version: number): boolean {
     const { aligned, scheme, shard } = this.#options;
-    return aligned || (version % EPOCH_SPAN) % scheme.leaderShards === shard;
+    return aligned || shardNamedBy(scheme, version) === shard;
   }
 
   #writeOf(document: QuarantinedDocument): QuarantineWrite {

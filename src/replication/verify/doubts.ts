@@ -10,7 +10,7 @@
  */
 import type { IndexShardStats } from '../../domain/shard-stats.ts';
 import type { VersionScheme } from '../../domain/version.ts';
-import { identityOf, versionOf } from '../../domain/version.ts';
+import { identityOf, shardNamedBy, versionOf } from '../../domain/version.ts';
 import type { DocumentKey, FoundDocument } from '../../ports/search-cluster.ts';
 import type { Copy } from './copies.ts';
 import type { Fence } from './fence.ts';
@@ -117,7 +117,7 @@ function hasPassed({ passing, ...doubt }: Doubt, scheme: VersionScheme, look: Lo
   const bound = (look.leaderAfter ?? look.leader).seqNo;
   if (passing === undefined || held === undefined || bound === undefined || held < passing) return false;
   const wanted = versionWanted({ passing, ...doubt }, scheme, bound, held);
-  return wanted !== undefined && held <= wanted && (wanted - held) % scheme.leaderShards === 0;
+  return wanted !== undefined && held <= wanted && shardNamedBy(scheme, held) === shardNamedBy(scheme, wanted);
 }
 
 /** `later`: look again. */

@@ -121,11 +121,17 @@ export class MemoryCluster {
 }
 
 export function shardNumberOf(index: MemoryIndex, key: { id: string; routing?: string | undefined }): number {
+  return shardNumberFor({ formula: index.formula, shards: index.shards.length }, key);
+}
+
+export function shardNumberFor(
+  { formula, shards }: { formula: RoutingFormula; shards: number },
+  key: { id: string; routing?: string | undefined },
+): number {
   let hash = 0x811c9dc5;
   for (const character of key.routing ?? key.id) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
   hash = (hash ^ (hash >>> 15)) >>> 0;
-  const shards = index.shards.length;
-  return index.formula === 'mod' ? hash % shards : Math.floor((hash % ROUTING_SHARDS) / (ROUTING_SHARDS / shards));
+  return formula === 'mod' ? hash % shards : Math.floor((hash % ROUTING_SHARDS) / (ROUTING_SHARDS / shards));
 }
 
 export function shardOf(index: MemoryIndex, key: { id: string; routing?: string | undefined }): MemoryShard {
@@ -206,11 +212,12 @@ export function byVersion(state: SearchableState): readonly StoredDocument[] {
 export function multiGet(index: MemoryIndex, keys: readonly DocumentKey[]): readonly FoundDocument[] {
   return keys.map((key) => {
     const document = shardOf(index, key).get(key.id);
-    return { found: document !== undefined, seqNo: document?.seqNo, version: document?.version };
+    if (document === undefined) return { found: false, seqNo: undefined, version: undefined };
+    return { found: true, seqNo: document.seqNo, version: document.version, routing: document.routing };
   });
 }
 
-export function histogramOf(documents: readonly StoredDocument[], request: HistogramRequest): Histogram {
+export function histogramOf(documents: readonly StoredDocument[], request: Omit<HistogramRequest, 'shard'>): Histogram {
   const buckets = new Map<number, number>();
   for (const document of documents) {
     const value = request.field === '_seq_no' ? document.seqNo : document.version;

@@ -77,6 +77,12 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
           return within.length > request.sizeEach ? undefined : within.map(listed);
         });
       }),
+    countVersionRanges: ({ index, ranges }) =>
+      around('countVersionRanges', index, () => {
+        const within = ({ version }: StoredDocument): boolean =>
+          ranges.some(({ from, to }) => version >= from && version <= to);
+        return searchable(index, undefined).flat().filter(within).length;
+      }),
     multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
     maxVersion: (name) =>
       around('maxVersion', name, () =>

@@ -75,6 +75,16 @@ export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
           .slice(0, request.size)
           .map(listed),
       ),
+    listIds: ({ index: name, shards, unrouted, routed, size }) =>
+      around('listIds', name, () => {
+        const index = cluster.index(name, 'list by id');
+        const [some, all] = [new Set(unrouted), new Set(routed)];
+        return shards
+          .flatMap((shard) => shardAt(index, shard).searchable.bySeqNo)
+          .filter(({ id, routing }) => all.has(id) || (routing !== undefined && some.has(id)))
+          .slice(0, size)
+          .map(listed);
+      }),
     multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
   };
 }

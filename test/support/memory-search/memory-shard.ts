@@ -69,6 +69,9 @@ export class MemoryShard {
   /** Keeps the global checkpoint back, as an operation in flight does. */
   heldCheckpoint: number | undefined;
 
+  /** Hears of every delete that found a document, before it runs. */
+  onDelete: ((before: StoredDocument, write: DocumentWrite) => void) | undefined;
+
   constructor(options: { historyUuid: string; monotonicMs: () => number }) {
     this.historyUuid = options.historyUuid;
     this.#monotonicMs = options.monotonicMs;
@@ -140,6 +143,7 @@ export class MemoryShard {
         errorType: 'version_conflict_engine_exception',
       };
     }
+    if (before !== undefined && write.source === undefined) this.onDelete?.(before, write);
     const version = write.version ?? (known ?? 0) + 1;
     const seqNo = this.#nextSeqNo();
     const { id, routing, source } = write;

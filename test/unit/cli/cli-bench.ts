@@ -171,6 +171,7 @@ export function index(pairs: readonly PairStatus[], over: Partial<IndexStatus> =
     follower: pairs[0]?.follower ?? follower,
     state: 'prepared',
     shards: pairs.length,
+    followerShards: pairs.length,
     aligned: true,
     pairs,
     ...over,

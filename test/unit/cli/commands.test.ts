@@ -55,6 +55,18 @@ describe('what a command asks of the supervisor', () => {
         waitMs: 0,
       },
     ],
+    [
+      ['follow', 'paris:cities', 'tokyo:cities', '--shards', '3'],
+      'follow',
+      {
+        leader: { cluster: 'paris', index: 'cities' },
+        follower,
+        parameters: {},
+        settings: { 'index.number_of_shards': '3' },
+        by,
+        waitMs: 0,
+      },
+    ],
     [['status'], 'status', {}],
     [['status', 'tokyo:cities'], 'status', { follower }],
     [['status', 'tokyo:cities/12', '--json'], 'status', { follower, shard: 12 }],

@@ -56,6 +56,15 @@ function shown(indices: readonly IndexStatus[], view: Partial<StatusView> = {}):
   }).split('\n');
 }
 
+it('tells what it costs that shards do not align, for each index once', () => {
+  const note = '2 shards into 3, which do not align: and so on';
+  const lines = shown([index([pair(), pair({ shard: 1 })], { aligned: false, followerShards: 3, note })]);
+  assert.deepEqual(
+    lines.filter((line) => line.includes('align')),
+    [`tokyo:cities: ${note}`],
+  );
+});
+
 const BELOW = [
   '',
   'tokyo:logs/0 retrying: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',

@@ -32,6 +32,24 @@ it('accepts a whole follow command and gives it unchanged', () => {
   assert.deepEqual(parseCommand({ name: 'follow', body: JSON.stringify(command) }), { name: 'follow', command });
 });
 
+it('takes the number of shards for the setting that it is', () => {
+  const body = (over: object): string => JSON.stringify({ leader, follower, ...over });
+  for (const [over, settings] of [
+    [{ shards: 3 }, { 'index.number_of_shards': 3 }],
+    [
+      { shards: 1, settings: { number_of_replicas: 0 } },
+      { number_of_replicas: 0, 'index.number_of_shards': 1 },
+    ],
+  ] as const)
+    assert.deepEqual(parseCommand({ name: 'follow', body: body(over) }), {
+      name: 'follow',
+      command: { leader, follower, settings },
+    });
+  for (const shards of [0, 1025, 2.5, '3']) assert.match(refusal('follow', body({ shards })), /shards/);
+  for (const settings of [{ 'index.number_of_shards': 3 }, { index: { number_of_shards: 3 } }])
+    assert.match(refusal('follow', body({ shards: 3, settings })), /shards: is given in settings, too/);
+});
+
 it('names every fault of a command at once, with its path', () => {
   const reason = refusal('follow', {
     leader: { cluster: 'MAIN', index: 'logs-*' },

@@ -8,6 +8,8 @@ import {
   epochBase,
   identityOf,
   nextEpoch,
+  shardNamedBy,
+  shardVersions,
   versionOf,
   type VersionScheme,
 } from '../../../src/domain/version.ts';
@@ -15,6 +17,7 @@ import {
 const scheme: fc.Arbitrary<VersionScheme> = fc.record({
   epoch: fc.integer({ min: 1, max: EPOCH_MAX }),
   leaderShards: fc.integer({ min: 1, max: 1024 }),
+  layout: fc.constantFrom('interleaved', 'by-shard'),
 });
 
 /** A scheme with an operation that fits its epoch. */
@@ -40,8 +43,22 @@ test('a later operation of a shard has a higher version, and two operations neve
       const seqNo = Math.min(b.seqNo, Math.floor(EPOCH_SPAN / one.leaderShards) - 1);
       const shard = b.shard % one.leaderShards;
       const [left, right] = [versionOf(one, a.seqNo, a.shard), versionOf(one, seqNo, shard)];
-      if (a.seqNo !== seqNo) assert.equal(left < right, a.seqNo < seqNo);
-      else assert.equal(left === right, a.shard === shard);
+      assert.equal(left === right, a.seqNo === seqNo && a.shard === shard);
+      const [mine, other] = one.layout === 'by-shard' && a.shard !== shard ? [a.shard, shard] : [a.seqNo, seqNo];
+      if (mine !== other) assert.equal(left < right, mine < other);
+    }),
+  );
+});
+
+test('by shard, every version of a shard lies in its range of the epoch, and in no other', () => {
+  fc.assert(
+    fc.property(operation, fc.nat(1023), ({ scheme: { epoch, leaderShards }, seqNo, shard }, any) => {
+      const one: VersionScheme = { epoch, leaderShards, layout: 'by-shard' };
+      const other = any % leaderShards;
+      const version = versionOf(one, seqNo, shard);
+      const { from, to } = shardVersions(one, other, epoch);
+      assert.equal(version >= from && version <= to, other === shard);
+      assert.equal(shardNamedBy(one, version), shard);
     }),
   );
 });

@@ -170,6 +170,24 @@ for (const [name, asked, code, cluster, reason] of [
     /^follower\.index must be lower case/,
   ],
   [
+    'a number of shards that is none',
+    request({}, {}, { overrides: { index: { number_of_shards: '1025' } } }),
+    'invalid_command',
+    undefined,
+    /index\.number_of_shards must be a whole number of 1 to 1024/,
+  ],
+  [
+    'fewer shards than routings are spread over',
+    request(
+      { index: described({ settings: { 'index.number_of_shards': '5', 'index.routing_partition_size': '3' } }) },
+      {},
+      { overrides: { 'index.number_of_shards': '3' } },
+    ),
+    'invalid_command',
+    undefined,
+    /shards: 3 are too few for index\.routing_partition_size 3/,
+  ],
+  [
     'two illegal names and a bad setting',
     request(
       unreachable(),
