@@ -8,6 +8,7 @@ import { findJournal } from '../infra/nats/journal-stream.ts';
 import { inspectAccount, inspectJournal, type JournalStorage } from '../infra/nats/nats-inspection.ts';
 import { findServer } from '../infra/nats/server-binary.ts';
 import { FETCHED_VERSION } from '../infra/nats/server-download.ts';
+import { usualReplicas } from '../infra/nats/replicas.ts';
 import { isAtLeast, MIN_SERVER_VERSION } from '../infra/nats/server-version.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -102,19 +103,9 @@ async function connectedFindings(nats: NatsConfig, nc: NatsConnection): Promise<
     return { outcome: 'ok', detail: `stream ${nats.stream}, ${storage.messages} events, ${storage.sizeBytes} bytes` };
   });
   findings.push(journal);
+  if (journal.outcome === 'fail') return findings;
+  findings.push(durabilityFinding(nats, storage?.replicas ?? nats.replicas ?? usualReplicas(nc)));
   if (storage === undefined) return findings;
-  const warning = durabilityWarning(nats, storage.replicas);
-  const copies = storage.replicas === 1 ? 'one replica' : `${storage.replicas} replicas`;
-  findings.push(
-    warning === undefined
-      ? {
-          subject,
-          check: 'durability',
-          outcome: 'ok',
-          detail: storage.replicas >= 3 ? copies : `${copies}, every write synced`,
-        }
-      : { subject, check: 'durability', outcome: 'warn', ...warning },
-  );
   const { skewMs, skewErrorMs } = storage;
   if (skewMs !== undefined && skewErrorMs !== undefined) findings.push(clockFinding(subject, skewMs, skewErrorMs));
   return findings;
@@ -126,6 +117,14 @@ async function accountFinding(nc: NatsConnection): Promise<Look> {
   const detail = `${streams} streams${streamLimit > 0 ? ` of ${streamLimit}` : ''}, ${storedBytes}${limited ? ` of ${storageLimitBytes}` : ''} bytes stored`;
   if (!limited || storedBytes < storageLimitBytes * LIMIT_NEAR) return { outcome: 'ok', detail };
   return { outcome: 'warn', detail, hint: "Raise the account's limit of JetStream storage before it is reached." };
+}
+
+function durabilityFinding(nats: NatsConfig, replicas: number): Finding {
+  const check = 'durability';
+  const warning = durabilityWarning(nats, replicas);
+  if (warning !== undefined) return { subject, check, outcome: 'warn', ...warning };
+  const copies = replicas === 1 ? 'one replica' : `${replicas} replicas`;
+  return { subject, check, outcome: 'ok', detail: replicas >= 3 ? copies : `${copies}, every write synced` };
 }
 
 /** What a power cut may take of a journal; undefined where nothing. */

@@ -75,10 +75,11 @@ it('finds everything in order before the first start, where Slipstream runs its 
 
 it('says of a foreign server with one replica what a power cut may lose, unless the operator knows better', async () => {
   await using server = await ownNatsServer();
+  const nats = `nats:\n  servers: ${server.url}\n`;
+  assert.equal((await findings(nats)).get('nats: durability')?.outcome, 'warn', 'before there is a journal, too');
   const nc = await connectNats({ servers: [server.url], name: 'test' });
   await openEventLog(nc, { newId: randomUUID });
   await nc.close();
-  const nats = `nats:\n  servers: ${server.url}\n`;
   const warned = (await findings(nats)).get('nats: durability');
   assert.equal(warned?.outcome, 'warn');
   assert.match(warned.detail, /one replica .* power cut/);

@@ -1,7 +1,7 @@
 /** Run in a mount namespace of its own: a server on a disk of 24 MB that is filled, and emptied again. Prints what was seen as JSON. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tellingTrouble } from '../../src/app/own-nats.ts';
@@ -71,6 +71,8 @@ await nc.close();
 const { code, ambiguous, reason } = full;
 const trouble = server.trouble() ?? null;
 await server.stop();
+execFileSync('umount', [disk]);
+await rmdir(disk);
 process.stdout.write(
   JSON.stringify({
     full: { code, ambiguous, saysWhy: /no space left on device/.test(reason) },

@@ -30,7 +30,7 @@ export async function ensureReplicas(
   try {
     const jsm = await jetstreamManager(nc);
     const { config } = await jsm.streams.info(stream);
-    const wanted = configured ?? (nc.info?.cluster === undefined ? 1 : CLUSTER_REPLICAS);
+    const wanted = configured ?? usualReplicas(nc);
     if (config.num_replicas >= wanted) return { replicas: config.num_replicas };
     const refusal = await raise(jsm, stream, wanted);
     if (refusal === undefined) return { replicas: wanted };
@@ -43,6 +43,11 @@ export async function ensureReplicas(
   } catch (error) {
     throw natsFailure(error, { op });
   }
+}
+
+/** What a stream is given unless the operator says otherwise. */
+export function usualReplicas(nc: NatsConnection): number {
+  return nc.info?.cluster === undefined ? 1 : CLUSTER_REPLICAS;
 }
 
 /** The refusal, if there is one. */
