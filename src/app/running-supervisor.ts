@@ -23,6 +23,7 @@ import { ByteBudget } from '../replication/byte-budget.ts';
 import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
+import { configuredFollows } from './configured-follows.ts';
 import { connectConfigured, copyJournal, journalNames } from './nats.ts';
 import { startOwnServer, tellingTrouble } from './own-nats.ts';
 import type { RunningSupervisor } from './program.ts';
@@ -116,8 +117,10 @@ async function run(
   const supervisor = new Supervisor({ ports, defaults: config.defaults });
   await supervisor.start();
   const unobserve = narrator.observeStatus(() => supervisor.pairStatuses());
+  const { follow: entries, defaults } = config;
+  const follows = configuredFollows({ entries, defaults, surface: supervisor, ...ports });
   const server = await serveCommands(nc, {
-    handler: commandService({ surface: supervisor, random: systemRandom }),
+    handler: commandService({ surface: follows.surface, random: systemRandom }),
     version,
     schemas: commandJsonSchemas(),
     prefix: config.nats.subjectPrefix,
@@ -125,10 +128,12 @@ async function run(
     onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
   });
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
-  void followConfigured(config, supervisor, narrator);
+  const ending = new AbortController();
+  void follows.run(ending.signal);
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
+    ending.abort();
     // Together: commands that wait for something are ended by the supervisor's stop.
     const ended = Promise.all([server.stop(), supervisor.stop()]);
     const drained = await Promise.race([
@@ -189,21 +194,6 @@ async function lastSequence(log: EventLog): Promise<number> {
   let last = 0;
   for (const { seq } of await log.latest(signal)) last = Math.max(last, seq);
   return last;
-}
-
-/** Follows what the configuration lists and is not followed yet; a refusal is told, the rest goes on. */
-async function followConfigured(config: Config, supervisor: Supervisor, narrator: OtelNarrator): Promise<void> {
-  for (const entry of config.follow) {
-    try {
-      await supervisor.follow({ ...entry, by: 'configuration' });
-    } catch (thrown) {
-      if (thrown instanceof Failed && thrown.failure.code === 'already_followed') continue;
-      narrator.log('error', 'could not follow what the configuration lists', {
-        follower: `${entry.follower.cluster}:${entry.follower.index}`,
-        failure: failureOf(thrown, 'follow'),
-      });
-    }
-  }
 }
 
 /** Clusters are opened when they are first needed. */

@@ -173,6 +173,10 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
   );
   const standing = attentionLines(pairs, view);
   const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
-  const below = standing.length + notes.length > 0 ? ['', ...standing, ...notes] : [];
+  const waiting = indices.flatMap(({ follower, failure }) =>
+    failure === undefined ? [] : [`${shownTarget({ follower })} next: ${oneLine(failure.hint)}`],
+  );
+  const told = [...standing, ...waiting, ...notes];
+  const below = told.length > 0 ? ['', ...told] : [];
   return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;
 }

@@ -117,6 +117,8 @@ export interface IndexStatus {
   readonly aligned: boolean | null;
   /** What it costs that they do not align. */
   readonly note?: string;
+  /** Why what the configuration lists is not followed, or not yet; `shards` is 0 then. */
+  readonly failure?: Failure;
   readonly pairs: readonly PairStatus[];
 }
 

@@ -153,6 +153,18 @@ describe('the table of status', () => {
     assert.match(lines[2] ?? '', /paused, resuming/);
   });
 
+  it('has the next step of what the configuration lists and is not followed yet', () => {
+    const state = `not followed yet: ${unreachable.code}: ${unreachable.reason}`;
+    const text = renderStatus([index([], { state, failure: unreachable })], {
+      columns: 200,
+      rows: Number.POSITIVE_INFINITY,
+      nowMs: NOW_MS,
+      paint: (_, shown) => shown,
+    });
+    assert.match(text, /tokyo:cities +- +not followed yet: cluster_unreachable: connect ECONNREFUSED/);
+    assert.match(text, /\ntokyo:cities next: Check that the cluster is up/);
+  });
+
   it('has a line for an index without shards yet, and a sentence for nothing at all', () => {
     assert.match(shown([index([], { state: 'followed' })])[1] ?? '', /^tokyo:cities {6}- {2}followed$/);
     assert.match(shown([])[0] ?? '', /^Nothing is followed\. Begin with: slipstream follow/);
