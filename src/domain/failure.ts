@@ -146,6 +146,10 @@ const rows = {
     kind: 'transient',
     hint: 'Make room for the journal (disk, account limit, or max_bytes of the stream). A NATS server of our own is restarted then; restart a foreign one if it does not go on. Slipstream keeps trying.',
   },
+  node_too_old: {
+    kind: 'refused',
+    hint: 'Install Node 24 or newer (nvm install 24, the package of your system, or nodejs.org), and let PATH find it before the older one.',
+  },
   nats_server_missing: {
     kind: 'refused',
     hint: 'Install nats-server (its package, brew, or go install) so that PATH has it, name it in nats.serverBinary, or give nats.servers of a running one.',
