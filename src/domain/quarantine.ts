@@ -28,6 +28,9 @@ export interface QuarantineDigest {
   readonly seqNoSum: number;
 }
 
+/** Of a quarantine whose index lost something, until both sides were compared: it is like no other. */
+export const UNPROVEN_DIGEST: QuarantineDigest = { documents: -1, seqNoSum: 0 };
+
 /** Below this many, a shard's quarantine is never too large for its share: small indices would stop at every other document. */
 const SHARE_FLOOR = 100;
 /** When more of a shard than this is refused, something is wrong with more than single documents. */

@@ -8,6 +8,7 @@ import {
   type RefusalCode,
   refusedVersion,
   sameDigest,
+  UNPROVEN_DIGEST,
 } from '../../domain/quarantine.ts';
 import { EPOCH_SPAN, identityOf, type VersionScheme } from '../../domain/version.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -57,7 +58,7 @@ export class PairQuarantine {
   /** Not in quarantine any more, and perhaps still in the index: version by id. */
   readonly #left = new Map<string, number>();
   #arriving = 0;
-  #unproven: { readonly expected: QuarantineDigest | undefined } | undefined;
+  #unproven = false;
   /** Requests to the index follow each other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Ids that are to be read again and sent. */
@@ -82,12 +83,12 @@ export class PairQuarantine {
   }
 
   /**
-   * What a position says of it. Where the index was found to hold something else, the old word stays until both sides were compared: whoever
-   * starts in between has to compare too.
+   * What a position says of it. Where the index was found to hold something else, whoever starts before both sides were compared has to compare
+   * them too.
    */
   digestToSave({ compared }: { compared: boolean }): QuarantineDigest | undefined {
-    if (this.#unproven !== undefined && !compared) return this.#unproven.expected;
-    this.#unproven = undefined;
+    if (this.#unproven && !compared) return UNPROVEN_DIGEST;
+    this.#unproven = false;
     return this.size === 0 ? undefined : digestOf(this.#documents.values());
   }
 
@@ -116,7 +117,7 @@ export class PairQuarantine {
       else this.#left.set(document.id, version);
     }
     const complete = sameDigest(expected, digestOf(this.#documents.values()));
-    if (!complete) this.#unproven = { expected };
+    this.#unproven = !complete;
     await this.lookAtCopies(signal);
     if (this.size > 0) this.askRetry();
     return complete;
