@@ -174,7 +174,7 @@ test('a supervisor that is killed knows what it passed over, also when somebody 
   await awaitQuarantine(world, index, 2);
   await until('the position has passed them', 20_000, async () => {
     const saved = await Promise.all([0, 1].map((shard) => world.position(index, shard)));
-    const documents = saved.map((record) => record?.position.quarantine?.documents ?? 0);
+    const documents = saved.map((record) => record?.position.passedOver?.length ?? 0);
     return documents.reduce((sum, count) => sum + count, 0) === 2 ? true : undefined;
   });
   await supervisor.kill();
