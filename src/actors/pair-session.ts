@@ -221,7 +221,7 @@ export class PairSession {
     }
     const { position } = fit;
     const { aligned } = prepared;
-    const { quarantine, complete } = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
+    const quarantine = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -257,7 +257,6 @@ export class PairSession {
     });
     // What the position was found to fit is what the audit compares with from now on.
     replicator.followerObserved(followerNow);
-    if (!complete) replicator.compareNext();
     this.#replicator = replicator;
     this.#progress = replicator.progress;
     this.#sample();
@@ -323,15 +322,8 @@ export class PairSession {
       const { followerCount = null } = progress;
       const { checkpoint, ranges } = progress.safe;
       const leader = { uuid: leaderUuid, historyUuid, shards };
-      const digest = quarantine.digestToSave({ compared: replicator.comparedOnce });
-      return {
-        epoch,
-        checkpoint,
-        ranges,
-        leader,
-        followerCount,
-        ...(digest === undefined ? {} : { quarantine: digest }),
-      };
+      const { passedOver } = quarantine;
+      return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }
