@@ -76,6 +76,8 @@ async function measure(followerShards: number): Promise<Record<string, string>> 
   await world.leader.ok('POST', `/${leaderIndex}/_refresh`);
   await world.follower.ok('POST', `/${index}/_refresh`);
   await using open = opened();
+  // What the engine can do is known only then.
+  await open.follower.admin.identify(signal);
   const sides: Sides = {
     ...{ leader: open.leader.leader, leaderIndex, follower: open.follower.follower, followerIndex: index },
     ...{
