@@ -64,8 +64,13 @@ export class PairWriter {
     const { leader: source, followerIndex, resultWindow, miscounted } = this.#setup;
     const { leader, follower } = this.#ports;
     const target = {
-      ...{ leader, follower, followerIndex, resultWindow },
-      ...{ leaderIndex: source.index, shard: source.shard, scheme: this.#scheme },
+      leader,
+      follower,
+      followerIndex,
+      resultWindow,
+      leaderIndex: source.index,
+      shard: source.shard,
+      scheme: this.#scheme,
     };
     try {
       await refuseCollisions(target, page, hits, signal);
