@@ -1,3 +1,4 @@
+import { failureOf } from '../domain/failure.ts';
 import { versionOf, type VersionScheme } from '../domain/version.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import { BulkWriter, type DeleteLine } from './bulk-writer.ts';
@@ -76,7 +77,7 @@ export class PairWriter {
       await refuseCollisions(target, page, hits, signal);
     } catch (thrown) {
       // What was replaced counts for its pair no more.
-      miscounted(this.#ports.clock.monotonic());
+      if (failureOf(thrown, 'bulk').code === 'id_collision') miscounted(this.#ports.clock.monotonic());
       throw thrown;
     }
   }
