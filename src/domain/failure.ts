@@ -110,7 +110,7 @@ const rows = {
   },
   id_collision: {
     kind: 'fatal',
-    hint: 'One id lives under several routings and the shards do not align: follow into an index whose shards align.',
+    hint: 'One id lives (or lived lately) under several routings, and its documents meet on the follower since shards do not align: follow into an index whose shards align (docs/unaligned.md).',
   },
   mass_delete: {
     kind: 'fatal',

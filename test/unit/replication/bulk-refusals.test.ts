@@ -5,6 +5,7 @@ import { Failed } from '../../../src/domain/failure.ts';
 import type { BulkItem } from '../../../src/domain/wire/bulk-answer.ts';
 import { scanSearchPage, type WireHit } from '../../../src/domain/wire/search-page.ts';
 import type { FollowerCluster } from '../../../src/ports/follower-cluster.ts';
+import { BufferPool } from '../../../src/domain/wire/buffer-pool.ts';
 import { BulkWriter, type WrittenHits } from '../../../src/replication/bulk-writer.ts';
 import { countingRandom, sleepingClock } from '../../support/control-bench.ts';
 import { parseBulk } from '../../support/memory-search/memory-follower.ts';
@@ -52,6 +53,7 @@ async function send(
     clock: sleepingClock(),
     random: countingRandom(),
     limits: { operationsMax: 100, bytesMax: 1_000_000, outstandingMax: 1, retryDelayMaxMs: 100 },
+    buffers: new BufferPool(1024 * 1024),
     events: { answered: () => undefined, unsure: () => undefined, retried: () => undefined },
   });
   const on = {
