@@ -1,6 +1,7 @@
 import { FAILURES, Failed, failed, failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } from '../domain/journal.ts';
 import { indexKey } from '../domain/names.ts';
+import type { Outage } from '../domain/outage.ts';
 import { indexSubject } from '../domain/subjects.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { IndexAudit } from '../replication/index-audit.ts';
@@ -68,6 +69,11 @@ export class FollowerIndex {
 
   get snapshot(): IndexSnapshot {
     return this.#snapshot;
+  }
+
+  /** Of the clusters of both sides. */
+  get outages(): readonly Outage[] {
+    return [...new Set([this.leaderSide.breaker, this.followerSide.breaker])].flatMap(({ outage }) => outage ?? []);
   }
 
   /** True until the follower acknowledges only what is synced. */

@@ -18,6 +18,7 @@ import type { Random } from '../ports/random.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import { FollowerIndex } from './follower-index.ts';
+import { summary } from './index-status.ts';
 import { PairActor, type EventCause } from './pair-actor.ts';
 import { pairStatus, type PairRates } from './pair-status.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -245,7 +246,7 @@ export class Supervisor implements ControlSurface {
     const statuses = followed.map((one) => {
       const all = statusesOf(one, this.#ports.clock);
       return {
-        ...summary(one.index.snapshot, all),
+        ...summary(one.index.snapshot, all, one.index.outages),
         pairs:
           one.index.snapshot.state === 'unfollowed'
             ? []
@@ -425,23 +426,4 @@ function statusesOf({ index, pairs, rates }: Followed, clock: Clock): readonly P
 
 function newRates(): PairRates {
   return { operations: new RateMeter(), bytes: new RateMeter() };
-}
-
-/** The state of an index is that of its pairs where they agree, and names each kind where they do not. */
-function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): Omit<IndexStatus, 'pairs'> {
-  const states = new Map<string, number>();
-  for (const { state } of pairs) states.set(state, (states.get(state) ?? 0) + 1);
-  const [only] = [...states.keys()];
-  const agreed = snapshot.state === 'unfollowed' ? 'unfollowed, to be released' : only;
-  const state =
-    states.size <= 1 && agreed !== undefined
-      ? agreed
-      : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
-  return {
-    leader: snapshot.leader,
-    follower: snapshot.follower,
-    state,
-    shards: snapshot.shards,
-    aligned: snapshot.aligned ?? null,
-  };
 }

@@ -1,6 +1,7 @@
 import type { Failure } from './failure.ts';
 import type { Lifecycle } from './journal.ts';
 import type { FollowerIndexRef, IndexRef } from './names.ts';
+import type { Outage } from './outage.ts';
 import type { FollowParameters } from './parameters.ts';
 
 /**
@@ -90,6 +91,8 @@ export interface IndexStatus {
   readonly state: string;
   readonly shards: number;
   readonly aligned: boolean | null;
+  /** Of its clusters, those that do not answer as a whole; absent: both answer. */
+  readonly outages?: readonly Outage[];
   readonly pairs: readonly PairStatus[];
 }
 

@@ -44,9 +44,9 @@ const byType: Readonly<Record<string, FailureCode>> = {
   node_disconnected_exception: 'shard_unavailable',
   connect_transport_exception: 'shard_unavailable',
   receive_timeout_transport_exception: 'request_timeout',
-  master_not_discovered_exception: 'shard_unavailable',
-  cluster_manager_not_discovered_exception: 'shard_unavailable',
-  not_master_exception: 'shard_unavailable',
+  master_not_discovered_exception: 'no_master',
+  cluster_manager_not_discovered_exception: 'no_master',
+  not_master_exception: 'no_master',
   process_cluster_event_timeout_exception: 'request_timeout',
   strict_dynamic_mapping_exception: 'mapping_conflict',
   document_parsing_exception: 'mapping_conflict',
@@ -150,7 +150,7 @@ function codeOf({ refusedAs }: RequestContext, status: number, causes: readonly 
     const code = byType[type];
     if (code === 'blocked' && reason.includes('index closed')) return 'index_closed';
     // No master, or state not recovered: not something an operator unblocks.
-    if (code === 'blocked' && status === 503) return 'shard_unavailable';
+    if (code === 'blocked' && status === 503) return 'no_master';
     if (code === 'forbidden' && status === 401) return 'unauthorized';
     if (code !== undefined) return code;
     if (type === 'illegal_argument_exception' && reason.startsWith('no data nodes with criteria'))
