@@ -11,6 +11,7 @@ import {
 import { DEFAULT_PARAMETERS } from '../../../src/domain/parameters.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
+import { bySize } from '../../support/test-size.ts';
 import { type ActorBench, actorBench, refusalOf } from './actor-bench.ts';
 
 interface Call {
@@ -160,7 +161,7 @@ test('a shard without a primary opens no breaker', async () => {
   assert.equal(bench.world.narrator.total('cluster.outages'), 0);
 });
 
-const MANY = 1000;
+const MANY = bySize({ short: 300, full: 5000 });
 
 test(`${MANY} pairs that start while both clusters are away: four probes a second, and a journal that is written at a bounded rate`, async () => {
   const bench = actorBench();
