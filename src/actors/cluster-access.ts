@@ -2,6 +2,7 @@ import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { IndexAdmin } from '../ports/index-admin.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
 import type { PositionStore } from '../ports/position-store.ts';
+import type { QuarantineStore } from '../ports/quarantine-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
@@ -21,6 +22,7 @@ export interface ClusterAccess {
   readonly positions: PositionStore;
   /** Every request of the ports above passes it. */
   readonly breaker: ClusterBreaker;
+  readonly quarantine: QuarantineStore;
   readonly watcher: ClusterWatcher;
   readonly keeper: PositionKeeper;
   /** The pool of points in time. */

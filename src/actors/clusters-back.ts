@@ -9,8 +9,24 @@ type Sides = Pick<FollowerIndex, 'leaderSide' | 'followerSide'>;
 /** How long an attempt waits for shards that are about to start, before it says that it waits for them. */
 const PRIMARIES_PATIENCE_MS = 2000;
 
-/** Until both clusters answer and it is this pair's turn, or the signal is aborted. True if it had to wait for one. */
-export async function clustersBack({ leaderSide, followerSide }: Sides, signal: AbortSignal): Promise<boolean> {
+interface Waiting {
+  readonly ports: SupervisorPorts;
+  readonly index: FollowerIndex;
+  readonly pair: PairRef;
+}
+
+/**
+ * Before an attempt: until both clusters answer, it is this pair's turn, and its primaries serve; or until it is told to drain. True if it had
+ * to wait for a cluster. Throws `Failed` when a primary does not serve soon.
+ */
+export async function mayTry(pair: Waiting, drained: AbortSignal, signal: AbortSignal): Promise<boolean> {
+  const waited = await clustersBack(pair.index, AbortSignal.any([signal, drained]));
+  if (!drained.aborted) await requirePrimaries(pair, waited, signal);
+  return waited;
+}
+
+/** True if it had to wait for one of them. */
+async function clustersBack({ leaderSide, followerSide }: Sides, signal: AbortSignal): Promise<boolean> {
   const breakers = new Set([leaderSide.breaker, followerSide.breaker]);
   const away = (): boolean => [...breakers].some(({ outage }) => outage !== undefined);
   let waited = false;
@@ -29,8 +45,8 @@ export async function clustersBack({ leaderSide, followerSide }: Sides, signal: 
  * The shard of the leader and every shard of the follower serve: only then do primary terms tell whether the follower was started anew
  * meanwhile, and no request is wasted on a shard that is not there. After an outage this takes what the watchers see anyway.
  */
-export async function requirePrimaries(
-  { ports, index, pair }: { ports: SupervisorPorts; index: FollowerIndex; pair: PairRef },
+async function requirePrimaries(
+  { ports, index, pair }: Waiting,
   afterOutage: boolean,
   signal: AbortSignal,
 ): Promise<void> {

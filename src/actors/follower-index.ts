@@ -3,6 +3,7 @@ import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } fr
 import { indexKey } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
 import { indexSubject } from '../domain/subjects.ts';
+import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { IndexAudit } from '../replication/index-audit.ts';
 import type { ShardReplicator } from '../replication/shard-replicator.ts';
@@ -69,6 +70,11 @@ export class FollowerIndex {
 
   get snapshot(): IndexSnapshot {
     return this.#snapshot;
+  }
+
+  /** The breaker of the side that does not answer as a whole. */
+  get away(): ClusterBreaker | undefined {
+    return [this.leaderSide.breaker, this.followerSide.breaker].find(({ outage }) => outage !== undefined);
   }
 
   /** Of the clusters of both sides. */

@@ -86,6 +86,10 @@ export class PairActor {
           'for ever',
         );
       },
+      quarantineRecorded: () => this.#recorded?.quarantined ?? 0,
+      quarantined: async (documents) =>
+        this.#send({ type: 'QUARANTINED' }, { type: 'QUARANTINED', documents }, { cause: 'cycle' }, 'for ever'),
+      changed: options.changed,
     });
     this.#machine = this.#createMachine();
   }
@@ -119,7 +123,7 @@ export class PairActor {
 
   /** Of the cluster that a retrying pair waits for. */
   get outage(): Outage | undefined {
-    return this.#recorded?.state === 'retrying' ? this.#session.awayCluster?.outage : undefined;
+    return this.#recorded?.state === 'retrying' ? this.#options.index.away?.outage : undefined;
   }
 
   /** Takes up the folded state, or starts a new life. */
@@ -146,6 +150,17 @@ export class PairActor {
       if (allowMassDelete) this.#session.allowMassDelete(false);
       throw thrown;
     }
+  }
+
+  /** Documents in quarantine now, or when it last ran. */
+  get quarantined(): number {
+    return this.#session.quarantine?.size ?? this.#recorded?.quarantined ?? 0;
+  }
+
+  /** Accepted when it returns. A pair that does not run tries again when it is resumed. */
+  async retryQuarantine(commandId: string, cause: EventCause): Promise<void> {
+    await this.#send({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause, 'once');
+    this.#session.retryQuarantine();
   }
 
   /** Ends without an event: the journal still says what is wanted. Work ends at the next safe point, positions are saved. */
@@ -231,8 +246,7 @@ export class PairActor {
 
   /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */
   async #tell({ event, fact }: Telling, left: AbortSignal, signal: AbortSignal): Promise<void> {
-    if (event.type === 'FAILED' && this.#recorded?.state !== 'retrying')
-      await this.#session.awayCluster?.failureTurn(signal);
+    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(signal);
     await this.#send(event, fact, { cause: 'cycle' }, 'for ever', left);
   }
 
@@ -304,6 +318,8 @@ export class PairActor {
       event.type === 'PAUSE' ||
       event.type === 'RESUME' ||
       event.type === 'EPOCH_RAISED' ||
+      event.type === 'QUARANTINED' ||
+      event.type === 'QUARANTINE_RETRY' ||
       event.type === 'ROLLED_BACK';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
     if (state !== from || (decision && !repeated)) {
@@ -343,6 +359,7 @@ export class PairActor {
     const { context } = after;
     const checkpoint = 'checkpoint' in fact && fact.checkpoint >= 0 ? fact.checkpoint : this.#recorded?.checkpoint;
     const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
+    const { quarantined } = this;
     return {
       state,
       followId: this.#options.index.snapshot.followId,
@@ -352,6 +369,7 @@ export class PairActor {
       ...(context.raiseEpoch ? { raiseEpoch: true } : {}),
       ...(checkpoint === undefined ? {} : { checkpoint }),
       ...(failure === undefined ? {} : { failure }),
+      ...(quarantined === 0 ? {} : { quarantined }),
       run: this.#run(fact),
     };
   }
@@ -408,7 +426,7 @@ export class PairActor {
         return await ask();
       } catch (thrown) {
         const failure = failureOf(thrown, 'journal');
-        if (failure.code !== 'journal_unreachable' || this.#stopping.signal.aborted) throw thrown;
+        if (failure.kind !== 'transient' || this.#stopping.signal.aborted) throw thrown;
         if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
         await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
       }

@@ -1,18 +1,17 @@
 import { failed, type Failure } from '../domain/failure.ts';
-import { pairKey, type PairRef } from '../domain/names.ts';
-import type { FollowParameters } from '../domain/parameters.ts';
+import { pairKey } from '../domain/names.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
-import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
-import type { ReplicatorPorts } from '../replication/replicator-setup.ts';
+import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
-import { clustersBack, requirePrimaries } from './clusters-back.ts';
-import type { SupervisorPorts } from './cluster-access.ts';
-import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
+import { mayTry } from './clusters-back.ts';
+import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { PositionDraft } from './position-keeper.ts';
 import { fittingPosition } from './position-fit.ts';
+import { replicatorPorts } from './replicator-ports.ts';
+import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
 
 /** How a worker ended, or what it has to say on its way. */
 export type WorkOutcome =
@@ -20,11 +19,7 @@ export type WorkOutcome =
   | { readonly type: 'RECOVERED' }
   | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
 
-export interface SessionOptions {
-  readonly ports: SupervisorPorts;
-  readonly index: FollowerIndex;
-  readonly pair: PairRef;
-  readonly parameters: FollowParameters;
+export interface SessionOptions extends SessionQuarantineOptions {
   readonly traceId: () => string | undefined;
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
@@ -38,6 +33,7 @@ export class PairSession {
   readonly #options: SessionOptions;
   readonly #detach: (() => void)[] = [];
   readonly #counters = newCounters();
+  readonly #quarantine: SessionQuarantine;
   #replicator: ShardReplicator | undefined;
   #progress: PairProgress | undefined;
   #sampling: (() => void) | undefined;
@@ -51,6 +47,7 @@ export class PairSession {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#quarantine = new SessionQuarantine(options);
   }
 
   get replicator(): ShardReplicator | undefined {
@@ -62,18 +59,28 @@ export class PairSession {
     return this.#progress;
   }
 
+  get quarantine(): PairQuarantine | undefined {
+    return this.#quarantine.current;
+  }
+
+  /** Nothing that was asked to be tried again is left; never so for a pair that does not run. */
+  get quarantineTried(): boolean {
+    return this.#replicator !== undefined && this.quarantine?.retrying === false;
+  }
+
+  /** Reads what is in quarantine again; a pair that does not run does so when it is resumed. */
+  retryQuarantine(): void {
+    this.#quarantine.current?.askRetry();
+    this.#quarantine.tell();
+    this.#wake?.();
+  }
+
   get lastSeen(): Observation | undefined {
     return this.#seen ?? this.#options.index.leaderSide.watcher.latest(this.#options.index.snapshot.leader.index);
   }
 
   get #draining(): boolean {
     return this.#drained.signal.aborted;
-  }
-
-  /** The breaker of the side that does not answer as a whole. */
-  get awayCluster(): ClusterBreaker | undefined {
-    const { leaderSide, followerSide } = this.#options.index;
-    return [leaderSide.breaker, followerSide.breaker].find(({ outage }) => outage !== undefined);
   }
 
   /** Ends the work at the next safe point. */
@@ -105,11 +112,7 @@ export class PairSession {
     this.#drained = new AbortController();
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
-    const attempt = input.mode === 'attempt';
-    const waited =
-      attempt && (await clustersBack(this.#options.index, AbortSignal.any([signal, this.#drained.signal])));
-    if (this.#draining) return this.#paused(signal);
-    if (attempt) await requirePrimaries(this.#options, waited, signal);
+    const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.#drained.signal, signal));
     let replicator = await this.#open(input, signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
@@ -117,10 +120,10 @@ export class PairSession {
       // After every step, or a leader that is written to all the time would keep the pair from ever being done.
       if (!first && input.goal === 'bootstrapping' && (await this.#bootstrapped(replicator, signal)))
         return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
+      const idle = !replicator.needsStep(this.lastSeen);
       // The cluster was all that was wrong.
-      if (first && waited && input.goal === 'following' && !replicator.needsStep(this.lastSeen))
-        return { type: 'RECOVERED' };
-      if (!first && !replicator.needsStep(this.lastSeen)) {
+      if (first && waited && idle && input.goal === 'following') return { type: 'RECOVERED' };
+      if (!first && idle) {
         await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }
@@ -130,6 +133,7 @@ export class PairSession {
         throw thrown;
       });
       if (progress) this.#options.index.followerSide.keeper.moved(this.#options.pair);
+      this.#quarantine.tell();
       // The end of a bootstrap is tried as well, or what fails only there would be entered and left for ever.
       if (input.mode === 'attempt' && (input.goal === 'following' || !replicator.settled)) return { type: 'RECOVERED' };
       if (input.mode === 'attempt')
@@ -209,6 +213,9 @@ export class PairSession {
         reason: fit.void ?? `there is no saved position of ${key}`,
       });
     }
+    const { position } = fit;
+    const { aligned } = prepared;
+    const { quarantine, complete } = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -226,11 +233,12 @@ export class PairSession {
       followerIndex: pair.follower.index,
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
-      aligned: prepared.aligned,
+      aligned,
       parameters,
       resultWindow: prepared.resultWindow,
       writeLifeMs: followerSide.requestTimeoutMs,
-      position: fit.position,
+      position,
+      quarantine,
       fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
       syncMetadata: (observation) => index.syncMetadata(observation),
       leaderIsGone: (gone) => index.leaderIsGone(gone),
@@ -241,11 +249,12 @@ export class PairSession {
     });
     // What the position was found to fit is what the audit compares with from now on.
     replicator.followerObserved(followerNow);
+    if (!complete) replicator.compareNext();
     this.#replicator = replicator;
     this.#progress = replicator.progress;
     this.#sample();
     this.#attach(replicator);
-    this.#keep(replicator, input.epoch, stored?.token);
+    this.#keep(replicator, quarantine, input.epoch, stored?.token);
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
     return replicator;
   }
@@ -291,7 +300,12 @@ export class PairSession {
     });
   }
 
-  #keep(replicator: ShardReplicator, epoch: number, token: PositionToken | undefined): void {
+  #keep(
+    replicator: ShardReplicator,
+    quarantine: PairQuarantine,
+    epoch: number,
+    token: PositionToken | undefined,
+  ): void {
     const { index, pair } = this.#options;
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
@@ -300,7 +314,16 @@ export class PairSession {
       if (historyUuid === undefined || restarted || rolledBack !== undefined) return undefined;
       const { followerCount = null } = progress;
       const { checkpoint, ranges } = progress.safe;
-      return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };
+      const leader = { uuid: leaderUuid, historyUuid, shards };
+      const digest = quarantine.digestToSave({ compared: replicator.comparedOnce });
+      return {
+        epoch,
+        checkpoint,
+        ranges,
+        leader,
+        followerCount,
+        ...(digest === undefined ? {} : { quarantine: digest }),
+      };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }
@@ -342,7 +365,10 @@ export class PairSession {
     const { index } = this.#options;
     const othersReady = (): boolean => goal === 'bootstrapping' && replicator.settled && index.allCopied;
     const stop = (): boolean => this.#draining || replicator.audit.restarted;
-    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) await this.#nextTick(signal);
+    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) {
+      await this.#nextTick(signal);
+      this.#quarantine.tell();
+    }
   }
 
   /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */
@@ -418,19 +444,4 @@ export class PairSession {
       ports.clock.clearTimeout(timer);
     }
   }
-}
-
-function replicatorPorts(ports: SupervisorPorts, { leaderSide, followerSide }: FollowerIndex): ReplicatorPorts {
-  const { clock, random, narrator, budget } = ports;
-  return {
-    leader: leaderSide.leader,
-    follower: followerSide.follower,
-    leaderWatcher: leaderSide.watcher,
-    followerWatcher: followerSide.watcher,
-    clock,
-    random,
-    narrator,
-    budget,
-    views: leaderSide.views,
-  };
 }

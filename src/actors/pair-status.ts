@@ -2,11 +2,15 @@ import type { PairStatus } from '../domain/commands.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import type { PairActor } from './pair-actor.ts';
-import type { RateMeter } from './rate-meter.ts';
+import { RateMeter } from './rate-meter.ts';
 
 export interface PairRates {
   readonly operations: RateMeter;
   readonly bytes: RateMeter;
+}
+
+export function newRates(): PairRates {
+  return { operations: new RateMeter(), bytes: new RateMeter() };
 }
 
 /** Everything an operator sees of a pair; also of one that is paused, failed or has not started. */
@@ -50,6 +54,8 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     followerDocuments: progress?.followerCount ?? null,
     leaderDocuments: progress?.leaderCount ?? null,
     outstandingDeletes: progress?.outstandingDeletes ?? 0,
+    quarantined: actor.quarantined,
+    quarantinedWithoutCopy: progress?.quarantine.withoutCopy ?? 0,
     progress: snapshot?.resumeTo === 'following' ? 1 : (replicator?.bootstrapProgress ?? 0),
     operationsWritten: written,
     bytesRead: read,

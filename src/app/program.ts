@@ -10,10 +10,14 @@ import type { VerifyProgress } from '../replication/verify/request.ts';
 export interface ControlConnection {
   readonly control: ControlSurface;
   readonly journal: Pick<EventLog, 'read'>;
+  /** What an operator should know about where the journal is kept, one sentence each; never fails. */
+  journalWarnings(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
 export interface RunningSupervisor {
+  /** The NATS server that it runs itself, where it does. */
+  readonly ownServer?: { readonly url: string; readonly dataFolder: string };
   /** The exit code, once it has stopped: 0 after an orderly drain. Never rejects. */
   readonly stopped: Promise<number>;
   /** Begins to drain; safe to call again. */
@@ -41,6 +45,21 @@ export interface ReachResult {
   readonly failure?: Failure;
 }
 
+/** What `doctor` found about one thing. */
+export interface Finding {
+  /** `configuration`, `cluster <name>`, or `nats`. */
+  readonly subject: string;
+  /** What was looked at, in one or two words; unique under its subject. */
+  readonly check: string;
+  /** `warn`: it works, and may not go on to. */
+  readonly outcome: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+  /** What to do; where the outcome is not `ok`. */
+  readonly hint?: string;
+  /** Where the outcome is `fail`. */
+  readonly failure?: Failure;
+}
+
 /** The program behind the commands, as `app` provides it. All of it throws `Failed`. */
 export interface Program {
   connectControl(config: Config): Promise<ControlConnection>;
@@ -49,4 +68,6 @@ export interface Program {
   verify(config: Config, request: VerifyRequest, signal: AbortSignal): Promise<VerifyAnswer>;
   /** One result for each cluster and NATS, in order; never throws for one that does not answer. */
   checkReach(config: Config, signal: AbortSignal): Promise<readonly ReachResult[]>;
+  /** Looks at everything a supervisor needs, and changes nothing; never throws for what it finds. */
+  diagnose(config: Config, signal: AbortSignal): Promise<readonly Finding[]>;
 }

@@ -9,6 +9,7 @@ import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
 import { Failed, failed, failureOf } from '../domain/failure.ts';
 import type { Outage } from '../domain/outage.ts';
+import type { ChildServer } from '../infra/nats/child-server.ts';
 import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
@@ -24,7 +25,8 @@ import { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
-import { connectConfigured, journalNames } from './nats.ts';
+import { connectConfigured, copyJournal, journalNames } from './nats.ts';
+import { startOwnServer, tellingTrouble } from './own-nats.ts';
 import type { RunningSupervisor } from './program.ts';
 
 /** A flush every two seconds would cost a bootstrap much of its speed. */
@@ -35,23 +37,37 @@ const EXIT_NOT_DRAINED = 75;
 const QUESTION_TIMEOUT_MS = 2000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
-export async function startSupervisor(config: Config, version: string): Promise<RunningSupervisor> {
+export async function startSupervisor(
+  config: Config,
+  version: string,
+  signal: AbortSignal,
+): Promise<RunningSupervisor> {
   const telemetry = await openTelemetry(config, version);
-  const nc = await connectConfigured(config.nats, `slipstream ${config.supervisor.name}`, (state) => {
-    if (state.kind !== 'connected')
-      telemetry.narrator.log('warn', 'NATS connection', {
-        state: state.kind,
-        ...('reason' in state ? { reason: state.reason } : {}),
-      });
-  });
+  let server: ChildServer | undefined;
+  let nc: NatsConnection | undefined;
   try {
+    server = await startOwnServer(config, telemetry.narrator, signal);
+    nc = await connectConfigured(config.nats, `slipstream ${config.supervisor.name}`, (state) => {
+      if (state.kind !== 'connected')
+        telemetry.narrator.log('warn', 'NATS connection', {
+          state: state.kind,
+          ...('reason' in state ? { reason: state.reason } : {}),
+        });
+    });
     await refuseSecond(config, nc);
-    return await run(config, version, telemetry, nc);
+    return await run(config, version, telemetry, { nc, server });
   } catch (thrown) {
-    await nc.close();
+    await nc?.close();
+    await server?.stop();
     await telemetry.sdk.shutdown();
     throw thrown;
   }
+}
+
+/** The connection, and the server behind it where that is our own. */
+interface Messaging {
+  readonly nc: NatsConnection;
+  readonly server: ChildServer | undefined;
 }
 
 interface Telling {
@@ -79,10 +95,14 @@ async function run(
   config: Config,
   version: string,
   telemetry: Telling,
-  nc: NatsConnection,
+  { nc, server: ownServer }: Messaging,
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
-  const log = await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() });
+  const log = tellingTrouble(
+    await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() }),
+    () => ownServer?.trouble(),
+  );
+  await copyJournal(nc, config.nats, narrator);
   const term = (await lastSequence(log)) + 1;
   const clusters = new Clusters(config, { log, term, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
@@ -125,11 +145,13 @@ async function run(
     unobserve();
     narrator.log('info', drained ? 'the supervisor has stopped' : 'the supervisor was stopped before it had drained');
     await nc.drain().catch(() => undefined);
+    await ownServer?.stop();
     await telemetry.sdk.shutdown();
     return drained ? 0 : EXIT_NOT_DRAINED;
   };
   return {
     stopped,
+    ...(ownServer === undefined ? {} : { ownServer: { url: ownServer.url, dataFolder: ownServer.dataFolder } }),
     stop: (reason) => {
       if (stopping) return;
       stopping = true;
@@ -161,10 +183,9 @@ async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
     if (thrown instanceof Failed && ['no_supervisor', 'command_timeout'].includes(thrown.failure.code)) return;
     throw thrown;
   }
-  const { servers, subjectPrefix } = config.nats;
   throw failed('supervisor_running', {
     op: 'start',
-    reason: `a supervisor serves ${subjectPrefix}.cmd on ${servers.join(', ')} already`,
+    reason: `a supervisor serves ${config.nats.subjectPrefix}.cmd on ${nc.getServer()} already`,
   });
 }
 
@@ -217,7 +238,7 @@ class Clusters {
     });
     const cluster: OpenCluster = openConfigured(settings, breaker);
     const { pollIntervalMs, pollIntervalMaxMs, positionIntervalMs } = this.#config.supervisor;
-    const { leader, follower, admin, positions } = cluster;
+    const { leader, follower, admin, positions, quarantine } = cluster;
     const watcher = new ClusterWatcher({
       cluster: leader,
       breaker,
@@ -246,6 +267,7 @@ class Clusters {
       admin,
       positions,
       breaker,
+      quarantine,
       watcher,
       keeper,
       views: new Semaphore(VIEWS_MAX),

@@ -5,7 +5,8 @@ import { markOf } from '../domain/index-spec/follower-mark.ts';
 import { indexKey, pairKey, type FollowerIndexRef, type IndexRef } from '../domain/names.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
-import { isAligned, SAMPLE_SIZE, sampleRoutingValues } from '../domain/index-spec/shard-alignment.ts';
+import { askAlignment } from '../replication/index/alignment.ts';
+import { computesEmbeddings, withoutEmbeddings } from '../replication/verify/embeddings.ts';
 import type { VerifyReport } from '../replication/verify/report.ts';
 import type { VerifyProgress } from '../replication/verify/request.ts';
 import { verifyIndex } from '../replication/verify/verify-index.ts';
@@ -41,6 +42,13 @@ export async function verify(
     const positions = await follower.positions.load(shards, signal);
     const epochs = shards.map((key) => positions.get(key)?.record.position.epoch ?? mark.epoch);
     const leaderIndex = mark.leader.index;
+    const leaderDescription = await leader.admin.describe(leaderIndex, signal);
+    if (leaderDescription === undefined)
+      throw failed('index_deleted', {
+        op: 'verify',
+        cluster: mark.leader.cluster,
+        reason: `there is no leader index ${leaderIndex} any more`,
+      });
     const report = await verifyIndex(
       {
         leader: leader.leader,
@@ -48,10 +56,25 @@ export async function verify(
         leaderIndex,
         followerIndex: ref.index,
         scheme: { epoch: mark.epoch, epochs, leaderShards: mark.shards },
-        aligned: await aligned(leader, leaderIndex, follower, ref.index, signal),
+        aligned: await askAlignment(
+          { admin: leader.admin, description: leaderDescription },
+          { admin: follower.admin, description },
+          signal,
+        ),
         contents: request.content
-          ? { followerReader: follower.leader, digest: (bytes) => createHash('sha256').update(bytes).digest('base64') }
+          ? {
+              followerReader: follower.leader,
+              digest: computesEmbeddings(leaderDescription.mappings)
+                ? (bytes) => digest(withoutEmbeddings(bytes))
+                : digest,
+            }
           : undefined,
+        quarantined: async (asked) => {
+          const stored = await Promise.all(shards.map((pair) => follower.quarantine.load(pair, asked)));
+          return stored.flatMap((entries, shard) =>
+            entries.map(({ document: { id, seqNo } }) => ({ id, seqNo, shard })),
+          );
+        },
         clock: systemClock,
         onProgress: request.onProgress,
       },
@@ -64,22 +87,6 @@ export async function verify(
   }
 }
 
-async function aligned(
-  leader: OpenCluster,
-  leaderIndex: string,
-  follower: OpenCluster,
-  followerIndex: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const values = sampleRoutingValues(SAMPLE_SIZE);
-  const [ours, theirs] = await Promise.all([
-    Promise.all([shardCount(leader, leaderIndex, signal), leader.admin.shardsOf(leaderIndex, values, signal)]),
-    Promise.all([shardCount(follower, followerIndex, signal), follower.admin.shardsOf(followerIndex, values, signal)]),
-  ]);
-  return isAligned({ shards: ours[0], places: ours[1] }, { shards: theirs[0], places: theirs[1] });
-}
-
-async function shardCount({ admin }: OpenCluster, index: string, signal: AbortSignal): Promise<number> {
-  const description = await admin.describe(index, signal);
-  return Number(description?.settings['index.number_of_shards'] ?? 1);
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64');
 }

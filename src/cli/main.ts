@@ -3,6 +3,7 @@ import { packageVersion } from '../app/package-version.ts';
 import { hostname, userInfo } from 'node:os';
 import { environment, loadConfig } from '../config/load.ts';
 import type { Program } from '../app/program.ts';
+import { keepYoungHeapSmall } from '../infra/system/young-heap.ts';
 import type { CliDependencies } from './dependencies.ts';
 import { run } from './run.ts';
 import { flushed, processTerminal } from './terminal.ts';
@@ -26,10 +27,12 @@ const dependencies: CliDependencies = {
   startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
   verify: async (config, request, signal) => (await program()).verify(config, request, signal),
   checkReach: async (config, signal) => (await program()).checkReach(config, signal),
+  diagnose: async (config, signal) => (await program()).diagnose(config, signal),
   user: userName(),
   version: packageVersion(),
 };
 
+keepYoungHeapSmall();
 const code = await run(process.argv.slice(2), dependencies);
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 process.exit(code);

@@ -1,3 +1,4 @@
+import type { RunningSupervisor } from '../app/program.ts';
 import type { Config } from '../config/config.ts';
 import { redactedConfig } from '../config/redact.ts';
 import { failed, type Failed } from '../domain/failure.ts';
@@ -37,12 +38,19 @@ async function check(context: CommandContext, config: Config): Promise<Exit> {
   return first === undefined ? 'ok' : exitOf(first);
 }
 
-function whereToLook(config: Config): string {
-  const { clusters, nats, supervisor, telemetry } = config;
+/** Where its NATS server is, and whose it is. */
+function natsOf(config: Config, ownServer: RunningSupervisor['ownServer']): string {
+  return ownServer === undefined
+    ? config.nats.servers.join(', ')
+    : `${ownServer.url} (run by this supervisor, data in ${ownServer.dataFolder})`;
+}
+
+function whereToLook(config: Config, running: RunningSupervisor): string {
+  const { clusters, supervisor, telemetry } = config;
   const flag = config.path === 'slipstream.yml' || config.path === './slipstream.yml' ? '' : ` --config ${config.path}`;
   const { exporter, endpoint } = telemetry.traces;
   return [
-    `Supervisor ${supervisor.name} runs: clusters ${[...clusters.keys()].join(', ')}; NATS ${nats.servers.join(', ')}`,
+    `Supervisor ${supervisor.name} runs: clusters ${[...clusters.keys()].join(', ')}; NATS ${natsOf(config, running.ownServer)}`,
     `  state    slipstream status --watch${flag}`,
     `  history  slipstream events --follow${flag}`,
     exporter === 'none'
@@ -73,8 +81,9 @@ async function supervise(context: CommandContext, config: Config): Promise<Exit 
     const running = await deps.startSupervisor(config, startup.signal);
     stopRunning = running.stop;
     if (startup.signal.aborted) running.stop(first ?? 'stop');
-    answer({ supervisor: config.supervisor.name, clusters: [...config.clusters.keys()], nats: config.nats.servers });
-    say(whereToLook(config));
+    const nats = running.ownServer === undefined ? config.nats.servers : [running.ownServer.url];
+    answer({ supervisor: config.supervisor.name, clusters: [...config.clusters.keys()], nats });
+    say(whereToLook(config, running));
     return await running.stopped;
   } catch (error) {
     if (startup.signal.aborted) return 'ok';

@@ -59,14 +59,18 @@ function stateText(pair: PairStatus, nowMs: number): string {
     return `retrying (${attempt})${nextTryAtMs === undefined ? '' : ` in ${shortDuration(nextTryAtMs - nowMs)}`}${reason}`;
   if (state === 'fatal') return `fatal: ${failure?.code ?? 'no reason recorded'}`;
   if (desired === 'paused' && state !== 'paused') return `${state}, pausing`;
-  return desired === 'running' && state === 'paused' ? 'paused, resuming' : state;
+  const text = desired === 'running' && state === 'paused' ? 'paused, resuming' : state;
+  return pair.quarantined > 0 ? `${text}, with errors` : text;
 }
 
 function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
   return [
     { text: shownTarget({ follower: pair.follower }) },
     { text: String(pair.shard) },
-    { text: stateText(pair, nowMs), colour: STATE_COLOURS[pair.state] },
+    {
+      text: stateText(pair, nowMs),
+      colour: pair.quarantined > 0 && pair.state === 'following' ? 'yellow' : STATE_COLOURS[pair.state],
+    },
     { text: inProgress(pair) ? progressBar(pair.progress) : '' },
     { text: integer(pair.lagOperations) },
     { text: rounded(pair.lagSeconds) },
@@ -76,14 +80,17 @@ function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
   ];
 }
 
-/** Why a pair does not follow; undefined for one that needs nobody's attention. */
-function standstill({ state, failure }: PairStatus): string | undefined {
-  if (state === 'following' || state === 'bootstrapping') return undefined;
+/** Why a pair needs somebody's attention; undefined for one that does not. */
+function standstill({ state, failure, quarantined }: PairStatus): string | undefined {
+  if (state === 'following' || state === 'bootstrapping')
+    return quarantined === 0 ? undefined : `${state}, with errors: ${integer(quarantined)} in quarantine`;
   if (failure !== undefined) return `${state}: ${failureLine(failure)}`;
   return state === 'paused' ? 'paused: by command' : `${state}: no reason recorded`;
 }
 
-function nextStep({ state, failure }: PairStatus, target: string): string {
+function nextStep({ state, failure, quarantined }: PairStatus, target: string): string {
+  if (failure === undefined && state !== 'paused' && quarantined > 0)
+    return `slipstream quarantine list ${target} tells why; slipstream quarantine retry ${target}, once that is put right.`;
   if (failure !== undefined) return oneLine(failure.hint);
   return state === 'paused' ? `slipstream resume ${target}` : `slipstream events ${target} tells what happened.`;
 }

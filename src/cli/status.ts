@@ -8,7 +8,7 @@ import { withControl } from './outcome.ts';
 import { failureText } from './report.ts';
 import { renderStatus, sortedStatus } from './status-view.ts';
 import { optionalTarget } from './targets.ts';
-import { painter } from './text.ts';
+import { oneLine, painter, truncate } from './text.ts';
 
 const WATCH_INTERVAL_MS = 1000;
 const HIDE_CURSOR = '\u001b[?25l';
@@ -18,12 +18,15 @@ const redraw = (text: string): string => `\u001b[H${text.replaceAll('\n', '\u001
 
 async function table(
   { args, deps, config }: CommandContext,
-  { control }: ControlConnection,
+  { control, journalWarnings }: ControlConnection,
   rows: number,
 ): Promise<string> {
   const indices = await control.status(optionalTarget('status', args));
   const { uiTraceUrl } = (await config()).telemetry;
-  return renderStatus(indices, { columns: deps.columns(), rows, nowMs: deps.now(), paint: painter(deps), uiTraceUrl });
+  const paint = painter(deps);
+  const warnings = (await journalWarnings()).map((text) => paint('yellow', truncate(oneLine(text), deps.columns())));
+  const view = { columns: deps.columns(), rows: rows - warnings.length, nowMs: deps.now(), paint, uiTraceUrl };
+  return [renderStatus(indices, view), ...warnings.map((line) => `${line}\n`)].join('');
 }
 
 async function watch(context: CommandContext, connection: ControlConnection): Promise<Exit> {
@@ -56,7 +59,7 @@ export const status: Command = {
   positionals: { min: 0, max: 1 },
   flags: [{ name: 'watch', about: 'Keep showing it, on a terminal; elsewhere once.' }],
   details:
-    'LAG S is the age of the oldest change that is not applied. What is paused, retrying or fatal is always listed with its reason and the next step.',
+    'LAG S is the age of the oldest change that is not applied. What is paused, retrying or fatal is always listed with its reason and the next step. Below stands what an operator should know of the journal, such as what a power cut may lose (`warnings` with --json).',
   examples: [
     ['slipstream status --watch', 'live'],
     ['slipstream status tokyo:cities --json', 'one index, for scripts'],
@@ -66,8 +69,10 @@ export const status: Command = {
     const target = optionalTarget('status', args);
     if (json && args.has('watch')) throw usageFault('status', '--watch shows a table and cannot be used with --json');
     return withControl(context, async (connection) => {
-      if (json) answer({ indices: sortedStatus(await connection.control.status(target)) });
-      else if (args.has('watch') && deps.isTty) return watch(context, connection);
+      if (json) {
+        const indices = sortedStatus(await connection.control.status(target));
+        answer({ indices, warnings: await connection.journalWarnings() });
+      } else if (args.has('watch') && deps.isTty) return watch(context, connection);
       else say(await table(context, connection, Number.POSITIVE_INFINITY));
       return 'ok';
     });

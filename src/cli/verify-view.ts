@@ -10,6 +10,7 @@ const KINDS = [
   'differing',
   'foreign',
   'duplicates',
+  'quarantined',
   'undecided',
 ] as const satisfies readonly (keyof VerifyReport)[];
 const VERDICTS = {
@@ -21,7 +22,7 @@ const VERDICTS = {
 function findingLine(kind: (typeof KINDS)[number], finding: Finding | DifferingFinding): string {
   const { id, routing, leaderSeqNo, followerVersion } = finding;
   const parts = [
-    `  ${kind.padEnd(10)}`,
+    `  ${kind.padEnd(11)}`,
     oneLine(id),
     ...(routing === undefined ? [] : [`routing=${oneLine(routing)}`]),
     ...('cause' in finding ? [`by=${finding.cause}`] : []),

@@ -48,7 +48,7 @@ export const verify: Command = {
     },
   ],
   details:
-    'Works while writes go on: it compares at a checkpoint, and looks again at what changed meanwhile. Missing: on the leader alone. Extra: on the follower alone. Foreign: on the follower, not written by this replication. Undecided: changed too often to be compared; if nothing differs but something is undecided, the exit is 2. Needs the clusters in the configuration.',
+    'Works while writes go on: it compares at a checkpoint, and looks again at what changed meanwhile. Missing: on the leader alone. Extra: on the follower alone. Foreign: on the follower, not written by this replication. Quarantined: refused by the follower, and known to be; the sides differ all the same. Undecided: changed too often to be compared; if nothing differs but something is undecided, the exit is 2. Needs the clusters in the configuration.',
   examples: [['slipstream verify tokyo:cities --content', 'exit 0 equal, 1 different, 2 could not compare']],
   async run(context) {
     const { args, deps, say, answer } = context;

@@ -4,6 +4,16 @@ import { shownPath, type Fault } from './faults.ts';
 
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----';
 const CREDENTIALS = '-----BEGIN NATS USER JWT-----';
+/** What each file of the section `nats` must hold. */
+const NATS_FILES: Readonly<Record<string, string>> = {
+  caFile: CERTIFICATE,
+  certFile: CERTIFICATE,
+  keyFile: 'PRIVATE KEY-----',
+  credentialsFile: CREDENTIALS,
+  nkeyFile: 'SU',
+  passwordFile: '',
+  tokenFile: '',
+};
 
 type Path = readonly PropertyKey[];
 
@@ -19,10 +29,7 @@ function* namedFiles(tree: unknown): Generator<{ path: Path; file: string; marke
     typeof clusters === 'object' && clusters !== null ? clusters : {},
   ).map(([name, cluster]) => [['clusters', name, 'caFile'], member(cluster, 'caFile'), CERTIFICATE] as const);
   const nats = member(tree, 'nats');
-  places.push(
-    [['nats', 'caFile'], member(nats, 'caFile'), CERTIFICATE],
-    [['nats', 'credentialsFile'], member(nats, 'credentialsFile'), CREDENTIALS],
-  );
+  for (const [key, marker] of Object.entries(NATS_FILES)) places.push([['nats', key], member(nats, key), marker]);
   for (const [path, file, marker] of places) if (typeof file === 'string' && file !== '') yield { path, file, marker };
 }
 
@@ -40,7 +47,8 @@ export async function readAttachments(
     const place = resolve(base, file);
     try {
       const text = await readFile(place, 'utf8');
-      if (text.includes(marker)) texts.set(shownPath(path), text);
+      if (text.includes(marker) && text.trim() !== '') texts.set(shownPath(path), text);
+      else if (marker === '') faults.push({ path, message: `${place} is empty` });
       else faults.push({ path, message: `${place} holds no ${marker}` });
     } catch (error) {
       faults.push({

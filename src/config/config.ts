@@ -25,13 +25,33 @@ export type NatsAuth =
   | { readonly kind: 'none' }
   /** Content of `credentialsFile`. */
   | { readonly kind: 'credentials'; readonly credentials: string }
+  | { readonly kind: 'nkey'; readonly seed: string }
   | { readonly kind: 'userPassword'; readonly user: string; readonly password: string }
   | { readonly kind: 'token'; readonly token: string };
 
+/** A NATS server that the supervisor runs itself, as a child, on this machine. */
+export interface OwnNatsConfig {
+  /** Absolute. */
+  readonly dataFolder: string;
+  /** Absent: to be found in `PATH`, or fetched. */
+  readonly serverBinary?: string;
+  /** Absent: a free one. */
+  readonly port?: number;
+}
+
 export interface NatsConfig {
+  /** Empty exactly if `own` is there. */
   readonly servers: readonly string[];
+  readonly own?: OwnNatsConfig;
   readonly auth: NatsAuth;
   readonly caPem?: string;
+  readonly certPem?: string;
+  readonly keyPem?: string;
+  readonly tlsFirst?: boolean;
+  /** Absent: what the servers allow, up to 3. */
+  readonly replicas?: number;
+  /** The operator states that every write is synced. */
+  readonly syncAlways?: boolean;
   readonly subjectPrefix: string;
   readonly stream: string;
 }

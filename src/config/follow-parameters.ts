@@ -65,6 +65,21 @@ export const parametersSchema = z.strictObject({
     min: 0.0001,
     max: 1,
   }).exactOptional(),
+  on_document_rejected: z
+    .enum(['quarantine', 'fail'])
+    .meta({
+      description:
+        'What to do with a document that the follower refuses for ever: put it into quarantine and go on, or stop for an operator.',
+    })
+    .exactOptional(),
+  quarantine_max_documents: count(
+    'Documents of one shard in quarantine, at most; with more, or with more than half of the shard if that is more than 100, it stops for an operator.',
+    { min: 1, max: 10_000 },
+  ).exactOptional(),
+  quarantine_content_bytes: size(
+    "How much of a document in quarantine is kept in the follower cluster's `.slipstream_quarantine` for the operator's eyes.",
+    { min: 0, max: MiB },
+  ).exactOptional(),
 });
 
 export const PARAMETER_NAMES: readonly string[] = Object.keys(parametersSchema.shape);

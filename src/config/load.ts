@@ -4,7 +4,16 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import { failed, type Failed } from '../domain/failure.ts';
 import { DEFAULT_PARAMETERS } from '../domain/parameters.ts';
 import { readAttachments } from './attachments.ts';
-import type { ClusterAuth, ClusterConfig, Config, NatsAuth, NatsConfig, TelemetryConfig } from './config.ts';
+import type {
+  ClusterAuth,
+  ClusterConfig,
+  Config,
+  NatsAuth,
+  NatsConfig,
+  OwnNatsConfig,
+  TelemetryConfig,
+} from './config.ts';
+import { defaultDataFolder } from './data-folder.ts';
 import { faultsOf, lineOf, shownPath } from './faults.ts';
 import { fileSchema, type ConfigFile } from './schema.ts';
 import { substitute } from './substitute.ts';
@@ -107,16 +116,49 @@ function clusterOf(
   return { name, urls: url, auth: loginOf(auth ?? {}), ...rest, ...rate, ...withCa(texts, `clusters.${name}`) };
 }
 
-function natsOf(
-  { credentialsFile: _, user, password, token, caFile: __, ...rest }: ConfigFile['nats'],
-  texts: Texts,
-): NatsConfig {
+type NatsFile = ConfigFile['nats'];
+
+function natsAuthOf({ user, password, token, nkeySeed }: NatsFile, texts: Texts): NatsAuth {
+  /** Of a file that holds one secret and often a line break after it. */
+  const fromFile = (key: string): string | undefined => texts.get(`nats.${key}`)?.trim();
   const credentials = texts.get('nats.credentialsFile');
-  let auth: NatsAuth = { kind: 'none' };
-  if (credentials !== undefined) auth = { kind: 'credentials', credentials };
-  else if (user !== undefined && password !== undefined) auth = { kind: 'userPassword', user, password };
-  else if (token !== undefined) auth = { kind: 'token', token };
-  return { ...rest, auth, ...withCa(texts, 'nats') };
+  if (credentials !== undefined) return { kind: 'credentials', credentials };
+  const seed = nkeySeed ?? fromFile('nkeyFile');
+  if (seed !== undefined) return { kind: 'nkey', seed };
+  const secret = password ?? fromFile('passwordFile');
+  if (user !== undefined && secret !== undefined) return { kind: 'userPassword', user, password: secret };
+  const bearer = token ?? fromFile('tokenFile');
+  return bearer === undefined ? { kind: 'none' } : { kind: 'token', token: bearer };
+}
+
+interface Place {
+  /** Of the configuration file. */
+  readonly folder: string;
+  readonly env: Environment;
+}
+
+function natsOf(file: NatsFile, texts: Texts, { folder, env }: Place): NatsConfig {
+  const { servers = [], subjectPrefix, stream, dataFolder, serverBinary, port, tlsFirst, replicas, syncAlways } = file;
+  const certPem = texts.get('nats.certFile');
+  const keyPem = texts.get('nats.keyFile');
+  const own: OwnNatsConfig = {
+    dataFolder: dataFolder === undefined ? defaultDataFolder(env) : resolve(folder, dataFolder),
+    ...(serverBinary === undefined ? {} : { serverBinary: resolve(folder, serverBinary) }),
+    ...(port === undefined ? {} : { port }),
+  };
+  return {
+    servers,
+    ...(servers.length === 0 ? { own } : {}),
+    auth: natsAuthOf(file, texts),
+    ...withCa(texts, 'nats'),
+    ...(certPem === undefined ? {} : { certPem }),
+    ...(keyPem === undefined ? {} : { keyPem }),
+    ...(tlsFirst === undefined ? {} : { tlsFirst }),
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(syncAlways === undefined ? {} : { syncAlways }),
+    subjectPrefix,
+    stream,
+  };
 }
 
 function telemetryOf({ traces, ...rest }: ConfigFile['telemetry']): TelemetryConfig {
@@ -126,12 +168,12 @@ function telemetryOf({ traces, ...rest }: ConfigFile['telemetry']): TelemetryCon
   };
 }
 
-function complete(path: string, file: ConfigFile, texts: Texts): Omit<Config, 'warnings'> {
+function complete(path: string, file: ConfigFile, texts: Texts, env: Environment): Omit<Config, 'warnings'> {
   const { bufferSize, ...supervisor } = file.supervisor;
   return {
     path,
     clusters: new Map(Object.entries(file.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster, texts)])),
-    nats: natsOf(file.nats, texts),
+    nats: natsOf(file.nats, texts, { folder: dirname(resolve(path)), env }),
     supervisor: { ...supervisor, bufferSizeBytes: bufferSize },
     defaults: { ...DEFAULT_PARAMETERS, ...file.defaults },
     follow: file.follow,
@@ -161,6 +203,6 @@ export async function loadConfig(path: string, env: Environment = environment())
       placed.toSorted((a, b) => a.line - b.line).map(({ line, text }) => `${path}:${line}: ${text}`),
     );
   }
-  const config = complete(path, parsed.data, attached.texts);
+  const config = complete(path, parsed.data, attached.texts, env);
   return { ...config, warnings: warningsOf(config) };
 }

@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
 
 const HIDDEN = '***';
-const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'password', 'token', 'credentials']);
+const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'password', 'token', 'credentials', 'seed', 'keyPem']);
 
 function redacted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(redacted);
@@ -10,7 +10,11 @@ function redacted(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
-      SECRET_KEYS.has(key) && typeof inner === 'string' ? HIDDEN : key === 'caPem' ? '(PEM)' : redacted(inner),
+      SECRET_KEYS.has(key) && typeof inner === 'string'
+        ? HIDDEN
+        : key === 'caPem' || key === 'certPem'
+          ? '(PEM)'
+          : redacted(inner),
     ]),
   );
 }

@@ -2,40 +2,11 @@ import { z } from 'zod';
 import { parametersSchema } from './follow-parameters.ts';
 import { indexNameFault } from '../domain/index-name.ts';
 import { CLUSTER_NAME, CLUSTER_NAME_RULE } from './cluster-name.ts';
+import { address, always, caFile, oneOrMore, secret } from './fields.ts';
+import { natsSchema } from './nats-schema.ts';
 import { count, duration, size } from './quantities.ts';
 
 const MiB = 1024 ** 2;
-/** Cross-field checks run even when a field has a fault, so that every fault is told at once. */
-const always = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null };
-
-function address(schemes: readonly string[], about: string) {
-  const expected = `expected an address such as ${schemes[0]}://127.0.0.1`;
-  return z
-    .string({ error: expected })
-    .meta({ description: about })
-    .superRefine((text, context) => {
-      const url = URL.parse(text);
-      if (url === null || !schemes.includes(url.protocol.slice(0, -1)) || url.hostname === '')
-        context.addIssue(`${expected} (${schemes.join(' or ')})`);
-      else if (url.username !== '' || url.password !== '')
-        context.addIssue('credentials do not belong into an address; give them in their own keys');
-      else if (url.search !== '' || url.hash !== '') context.addIssue('an address has no ? or # part');
-    });
-}
-
-const oneOrMore = <T extends z.ZodType>(item: T) =>
-  z.preprocess(
-    (value) => (Array.isArray(value) ? value : [value]),
-    z.array(item).min(1, { error: 'expected at least one' }),
-  );
-
-const secret = (about: string) =>
-  z
-    .string()
-    .min(1, { error: 'is empty' })
-    .regex(/^[^\p{Cc}]*$/u, { error: 'holds a line break or another control character' })
-    .meta({ description: about, secret: true });
-
 const indexName = z.string().superRefine((name, context) => {
   const fault = indexNameFault(name);
   if (fault !== undefined) context.addIssue(fault);
@@ -61,11 +32,6 @@ const auth = z
   }, always)
   .meta({ description: 'How to log in; absent: not at all.' });
 
-const caFile = z
-  .string()
-  .min(1, { error: 'is empty' })
-  .meta({ description: 'PEM file of the authority that signed the certificate; relative to this file.' });
-
 const cluster = z.strictObject({
   url: oneOrMore(address(['http', 'https'], 'Address.')).meta({
     description: 'Address of a node, or a list of several.',
@@ -83,40 +49,6 @@ const cluster = z.strictObject({
     max: 1024 ** 4,
   }).exactOptional(),
 });
-
-const nats = z
-  .strictObject({
-    servers: oneOrMore(address(['nats', 'tls'], 'Address.'))
-      .prefault(['nats://127.0.0.1:4222'])
-      .meta({ description: 'Addresses of NATS servers with JetStream.', shown: 'address or list' }),
-    credentialsFile: z
-      .string()
-      .min(1, { error: 'is empty' })
-      .meta({ description: 'File of NATS credentials (.creds); relative to this file.' })
-      .exactOptional(),
-    user: z.string().min(1, { error: 'is empty' }).meta({ description: 'User name.' }).exactOptional(),
-    password: secret('Its password.').exactOptional(),
-    token: secret('Token.').exactOptional(),
-    caFile: caFile.exactOptional(),
-    subjectPrefix: z
-      .string()
-      .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, {
-        error: 'expected words of A-Z, a-z, 0-9, _ and - with dots between',
-      })
-      .default('slipstream')
-      .meta({ description: 'First words of every subject.' }),
-    stream: z
-      .string()
-      .regex(/^[A-Za-z0-9_-]+$/, { error: 'expected A-Z, a-z, 0-9, _ and -' })
-      .default('SLIPSTREAM_JOURNAL')
-      .meta({ description: 'JetStream stream of the journal.' }),
-  })
-  .superRefine((value, context) => {
-    const ways = [value.credentialsFile, value.user ?? value.password, value.token].filter((way) => way !== undefined);
-    if (ways.length > 1) context.addIssue('give one of credentialsFile, user with password, or token');
-    if ((value.user === undefined) !== (value.password === undefined))
-      context.addIssue('user and password belong together');
-  }, always);
 
 const supervisor = z
   .strictObject({
@@ -209,7 +141,10 @@ export const fileSchema = z
     clusters: z.record(z.string(), cluster).prefault({}).meta({
       description: 'The clusters, by names of your choice (a-z, 0-9, _ and -). Needed by `start` and `verify` only.',
     }),
-    nats: nats.prefault({}).meta({ description: 'The NATS server that carries commands and keeps the journal.' }),
+    nats: natsSchema.prefault({}).meta({
+      description:
+        'The NATS server that carries commands and keeps the journal. Without `servers` the supervisor runs one of its own on this machine.',
+    }),
     supervisor: supervisor.prefault({}).meta({ description: 'The process that `slipstream start` runs.' }),
     defaults: parametersSchema.prefault({}).meta({
       description:

@@ -20,7 +20,7 @@ export function warningsOf(config: Omit<Config, 'warnings'>): readonly string[] 
   }
   const { servers, auth } = config.nats;
   for (const server of servers.filter(isOpen))
-    if (auth.kind !== 'none' && auth.kind !== 'credentials')
+    if (auth.kind !== 'none' && auth.kind !== 'credentials' && auth.kind !== 'nkey')
       warnings.push(`nats: credentials travel in clear to ${server}; use tls, unless that server upgrades to it`);
   return warnings;
 }

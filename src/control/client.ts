@@ -1,4 +1,10 @@
-import type { CommandOptions, CommandResult, ControlSurface, IndexStatus } from '../domain/commands.ts';
+import type {
+  CommandOptions,
+  CommandResult,
+  ControlSurface,
+  IndexStatus,
+  QuarantineEntry,
+} from '../domain/commands.ts';
 import { Failed } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandName, CommandTransport, TraceHeaders } from '../ports/command-transport.ts';
@@ -58,7 +64,7 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
     return result as CommandResult;
   };
 
-  const pages = async (name: 'status' | 'list', query: object): Promise<readonly unknown[]> => {
+  const pages = async (name: 'status' | 'list' | 'quarantine', query: object): Promise<readonly unknown[]> => {
     const all: unknown[] = [];
     let cursor: string | undefined;
     do {
@@ -74,6 +80,8 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
     unfollow: (given) => command('unfollow', given),
     pause: (given) => command('pause', given),
     resume: (given) => command('resume', given),
+    retryQuarantine: (given) => command('quarantine-retry', given),
+    quarantine: async (query) => ((await pages('quarantine', query)) as QuarantineEntry[][]).flat(),
     status: async (query) => joinStatus((await pages('status', query)) as IndexStatus[][]),
     list: async () => ((await pages('list', {})) as Omit<IndexStatus, 'pairs'>[][]).flat(),
   };

@@ -1,4 +1,4 @@
-import type { IndexStatus, PairStatus } from '../domain/commands.ts';
+import type { IndexStatus, PairStatus, QuarantineEntry } from '../domain/commands.ts';
 import { indexKey } from '../domain/names.ts';
 
 /** Answers are cut into pages of at most this, so that one message carries them and no other waits long behind it. */
@@ -51,6 +51,21 @@ export function statusPage(
     if (item.pair !== undefined) part?.pairs.push(item.pair);
   }
   return { items: items.map(({ index, pairs }) => ({ ...index, pairs })), next };
+}
+
+/** In order of shard and sequence number; what comes or goes between two pages does no harm. */
+export function quarantinePage(
+  entries: readonly QuarantineEntry[],
+  cursor: string | undefined,
+  maxBytes: number,
+): Page<QuarantineEntry> {
+  const rows = entries.map((entry) => ({
+    key: `${indexKey(entry.follower)}/${shardKey(entry.shard)}/${String(entry.seqNo).padStart(16, '0')}`,
+    sizeBytes: () => jsonBytes(entry),
+    item: entry,
+  }));
+  const { taken, next } = cut(rows, cursor, maxBytes);
+  return { items: taken.map(({ item }) => item), next };
 }
 
 /** The other way round: pages in order, as one answer. */

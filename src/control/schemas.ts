@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FollowCommand, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
+import type { FollowCommand, QuarantineQuery, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
 import { failed } from '../domain/failure.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { CommandName } from '../ports/command-transport.ts';
@@ -49,6 +49,12 @@ export const followParameters = z.strictObject({
   mass_delete_share: share,
   refresh_interval_min_ms: z.int().min(0).max(HOUR_MS),
   scan_share: share.min(0.0001),
+  on_document_rejected: z.enum(['quarantine', 'fail']),
+  quarantine_max_documents: z.int().min(1).max(10_000),
+  quarantine_content_bytes: z
+    .int()
+    .min(0)
+    .max(1024 ** 2),
 }) satisfies z.ZodType<FollowParameters>;
 
 const options = {
@@ -93,17 +99,24 @@ const status = z
   });
 const list = z.strictObject({ cursor });
 
-export const COMMAND_SCHEMAS = { follow, unfollow, pause, resume, status, list } as const satisfies Record<
-  CommandName,
-  z.ZodType
->;
+export const COMMAND_SCHEMAS = {
+  follow,
+  unfollow,
+  pause,
+  resume,
+  'quarantine-retry': pause,
+  status,
+  list,
+  quarantine: status,
+} as const satisfies Record<CommandName, z.ZodType>;
 
 /** A command as it was checked. */
 export type Command =
   | { readonly name: 'follow'; readonly command: FollowCommand }
-  | { readonly name: 'unfollow' | 'pause'; readonly command: TargetCommand }
+  | { readonly name: 'unfollow' | 'pause' | 'quarantine-retry'; readonly command: TargetCommand }
   | { readonly name: 'resume'; readonly command: ResumeCommand }
   | { readonly name: 'status'; readonly command: StatusQuery & { readonly cursor?: string } }
+  | { readonly name: 'quarantine'; readonly command: QuarantineQuery & { readonly cursor?: string } }
   | { readonly name: 'list'; readonly command: { readonly cursor?: string } };
 
 export interface RawCommand {
@@ -158,7 +171,9 @@ export function commandJsonSchemas(): Readonly<Record<CommandName, string>> {
     unfollow: schema('unfollow'),
     pause: schema('pause'),
     resume: schema('resume'),
+    'quarantine-retry': schema('quarantine-retry'),
     status: schema('status'),
     list: schema('list'),
+    quarantine: schema('quarantine'),
   };
 }

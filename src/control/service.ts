@@ -9,7 +9,7 @@ import type {
 } from '../ports/command-transport.ts';
 import type { Random } from '../ports/random.ts';
 import { rememberAnswers } from './answers.ts';
-import { listPage, MAX_PAGE_BYTES, statusPage } from './pages.ts';
+import { listPage, MAX_PAGE_BYTES, quarantinePage, statusPage } from './pages.ts';
 import { statusOf, type WireReply } from './reply.ts';
 import { invalid, parseCommand, type Command } from './schemas.ts';
 
@@ -51,7 +51,7 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
     inFlight += 1;
     try {
       const parsed = parseCommand(request);
-      if (parsed.name === 'status' || parsed.name === 'list')
+      if (parsed.name === 'status' || parsed.name === 'list' || parsed.name === 'quarantine')
         return await query(surface, parsed, Math.min(MAX_PAGE_BYTES, request.maxReplyBytes) - FRAME_BYTES);
       const commandId = parsed.command.commandId ?? random.id();
       const identified: Mutation = { name: parsed.name, command: { ...parsed.command, commandId } } as Mutation;
@@ -74,8 +74,9 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
   };
 }
 
-type Mutation = Exclude<Command, { readonly name: 'status' | 'list' }>;
-type Query = Extract<Command, { readonly name: 'status' | 'list' }>;
+type QueryName = 'status' | 'list' | 'quarantine';
+type Mutation = Exclude<Command, { readonly name: QueryName }>;
+type Query = Extract<Command, { readonly name: QueryName }>;
 
 async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<WireReply> {
   switch (name) {
@@ -87,6 +88,8 @@ async function mutate(surface: ControlSurface, { name, command }: Mutation): Pro
       return { ok: true, result: await surface.pause(command) };
     case 'resume':
       return { ok: true, result: await surface.resume(command) };
+    case 'quarantine-retry':
+      return { ok: true, result: await surface.retryQuarantine(command) };
   }
 }
 
@@ -95,7 +98,9 @@ async function query(surface: ControlSurface, { name, command }: Query, maxBytes
   const page =
     name === 'list'
       ? listPage(await surface.list(), cursor, maxBytes)
-      : statusPage(await surface.status(rest), cursor, maxBytes);
+      : name === 'quarantine'
+        ? quarantinePage(await surface.quarantine(rest), cursor, maxBytes)
+        : statusPage(await surface.status(rest), cursor, maxBytes);
   return page.next === undefined ? { ok: true, result: page.items } : { ok: true, result: page.items, next: page.next };
 }
 

@@ -11,6 +11,7 @@ import type { BulkItem } from './wire/bulk-answer.ts';
  * - rejected   refused for what it is; sending it again cannot help
  * - blocked    the index or cluster takes no writes now
  * - gone       the index is not there
+ * - forbidden  credentials or privileges are missing
  * - too-large  the follower cannot take a document of this size
  */
 export type BulkVerdict =
@@ -22,6 +23,7 @@ export type BulkVerdict =
   | 'rejected'
   | 'blocked'
   | 'gone'
+  | 'forbidden'
   | 'too-large';
 
 export function bulkVerdict(item: BulkItem): BulkVerdict {
@@ -35,6 +37,7 @@ export function bulkVerdict(item: BulkItem): BulkVerdict {
   if (status >= 500) return 'unsure';
   if (errorType === 'cluster_block_exception' || errorType === 'index_closed_exception') return 'blocked';
   if (errorType === 'index_not_found_exception') return 'gone';
+  if (status === 401 || errorType === 'security_exception') return 'forbidden';
   return 'rejected';
 }
 
@@ -45,6 +48,8 @@ export function reasonWithoutContent(item: BulkItem): string {
     .replace(/ in document with id '.*/s, '')
     .replace(/Preview of field's value: .*/s, '')
     .replace(/For input string: .*/s, '')
+    .replace(/The prefix of the first immense term is: .*/s, '')
+    .replace(/(?<=Numeric value )\(.*?\)/s, '(content left out)')
     .trim();
   return `${item.errorType ?? 'no type given'}: ${reason === '' ? 'no reason given' : reason}`.slice(0, 500);
 }

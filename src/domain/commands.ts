@@ -3,6 +3,7 @@ import type { Lifecycle } from './journal.ts';
 import type { FollowerIndexRef, IndexRef } from './names.ts';
 import type { Outage } from './outage.ts';
 import type { FollowParameters } from './parameters.ts';
+import type { QuarantinedDocument } from './quarantine.ts';
 
 /**
  * The commands and queries of the control surface, the same over every transport (NATS today). Commands are idempotent: a repeated
@@ -38,6 +39,20 @@ export interface ResumeCommand extends TargetCommand {
   readonly allowMassDelete?: boolean;
 }
 
+/** `follower` absent: everything. */
+export interface QuarantineQuery {
+  readonly follower?: FollowerIndexRef;
+  readonly shard?: number;
+}
+
+/** A document in quarantine, without its content. */
+export interface QuarantineEntry extends Omit<QuarantinedDocument, 'copyVersion'> {
+  readonly follower: FollowerIndexRef;
+  readonly shard: number;
+  /** An older state of it stays on the follower. */
+  readonly olderCopy: boolean;
+}
+
 export interface StatusQuery {
   /** Absent: everything. */
   readonly follower?: FollowerIndexRef;
@@ -67,6 +82,13 @@ export interface PairStatus {
   readonly leaderDocuments: number | null;
   /** Deletes that are known to be outstanding. */
   readonly outstandingDeletes: number;
+  /**
+   * Documents that the follower refuses and that were passed over: while there are any, the pair is *with errors*. Once everything is applied,
+   * `followerDocuments + quarantinedWithoutCopy = leaderDocuments`.
+   */
+  readonly quarantined: number;
+  /** Those of them of which the follower has no older copy either. */
+  readonly quarantinedWithoutCopy: number;
   /** 0..1 while bootstrapping, else 1. */
   readonly progress: number;
   readonly operationsWritten: number;
@@ -119,5 +141,9 @@ export interface ControlSurface {
   pause(command: TargetCommand): Promise<CommandResult>;
   resume(command: ResumeCommand): Promise<CommandResult>;
   status(query: StatusQuery): Promise<readonly IndexStatus[]>;
+  /** By follower, shard and sequence number. */
+  quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]>;
+  /** Reads everything in quarantine again from the leader and sends it. Effective when that was done, whatever came of it. */
+  retryQuarantine(command: TargetCommand): Promise<CommandResult>;
   list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]>;
 }

@@ -53,6 +53,10 @@ const rows = {
     kind: 'transient',
     hint: 'An answer is larger than Slipstream keeps in memory; it asks again for fewer documents at once.',
   },
+  document_unreadable: {
+    kind: 'transient',
+    hint: 'A document on the leader is stored in a form that no search can return, such as JSON in UTF-16. Index it again in UTF-8 or delete it; Slipstream goes on by itself.',
+  },
   unexpected_answer: {
     kind: 'transient',
     hint: 'The cluster gave an answer Slipstream does not know; the reason quotes its type. Slipstream keeps trying.',
@@ -94,11 +98,15 @@ const rows = {
   },
   document_rejected: {
     kind: 'fatal',
-    hint: 'The follower refuses a document for ever; the reason tells why. Correct the mapping, then resume.',
+    hint: 'The follower refuses a document for ever; the reason tells why. Correct the mapping, then resume; or follow anew with on_document_rejected: quarantine, to go on without it.',
   },
   too_large_for_follower: {
     kind: 'fatal',
     hint: "A document exceeds what the follower accepts; raise the follower's http.max_content_length or heap, then resume.",
+  },
+  too_many_quarantined: {
+    kind: 'fatal',
+    hint: 'So many refused documents mean that something is wrong with more than single ones, such as a mapping, an analyser or a limit of the follower. Correct it, then resume; or follow anew with a higher quarantine_max_documents.',
   },
   follower_newer: {
     kind: 'fatal',
@@ -138,6 +146,30 @@ const rows = {
   },
   // --- the journal and commands -------------------------------------------------------------------------------------------
   journal_unreachable: { kind: 'transient', hint: 'NATS does not answer; check its address. Slipstream keeps trying.' },
+  journal_full: {
+    kind: 'transient',
+    hint: 'Make room for the journal (disk, account limit, or max_bytes of the stream). A NATS server of our own is restarted then; restart a foreign one if it does not go on. Slipstream keeps trying.',
+  },
+  nats_server_missing: {
+    kind: 'refused',
+    hint: 'Install nats-server (its package, brew, or go install) so that PATH has it, name it in nats.serverBinary, or give nats.servers of a running one.',
+  },
+  nats_server_unfit: {
+    kind: 'refused',
+    hint: 'Take a newer nats-server: upgrade it, name another in nats.serverBinary, or take it out of PATH so that one is fetched.',
+  },
+  nats_server_failed: {
+    kind: 'transient',
+    hint: 'The NATS server of our own does not run; the reason has the end of its log, nats-server.log in the data folder has more.',
+  },
+  data_folder_in_use: {
+    kind: 'refused',
+    hint: 'One supervisor at a time works with a data folder: stop the other one, or give this one its own nats.dataFolder.',
+  },
+  data_folder_unusable: {
+    kind: 'refused',
+    hint: 'Make the folder one that the user of the supervisor owns and that nobody else may write to, or name another in nats.dataFolder.',
+  },
   journal_conflict: {
     kind: 'conflict',
     hint: 'Another supervisor appended to the same subject; the state is read again.',

@@ -53,7 +53,11 @@ export type PairFact =
   /** Decision: the follower lost writes, so the position is void; copy again in place, in the same epoch. */
   | { readonly type: 'ROLLED_BACK'; readonly failure: Failure }
   /** Decision: copy everything again, in place, under a higher epoch. */
-  | { readonly type: 'EPOCH_RAISED'; readonly epoch: number; readonly reason: string };
+  | { readonly type: 'EPOCH_RAISED'; readonly epoch: number; readonly reason: string }
+  /** Fact: so many documents are in quarantine now. */
+  | { readonly type: 'QUARANTINED'; readonly documents: number }
+  /** Decision: read what is in quarantine from the leader again, and send it. */
+  | { readonly type: 'QUARANTINE_RETRY'; readonly commandId: string };
 
 /** The state of a pair that resulted, recorded with the event: folding trusts it, so an old journal means the same under a new machine. */
 export interface PairSnapshot {
@@ -71,6 +75,8 @@ export interface PairSnapshot {
   readonly checkpoint?: number;
   /** Why it is retrying or fatal. */
   readonly failure?: Failure;
+  /** Documents in quarantine; absent: none. */
+  readonly quarantined?: number;
   /** Identifies the trace of the current run and how many transitions it has. */
   readonly run: { readonly traceId: string; readonly startedAtMs: number; readonly transitions: number };
 }

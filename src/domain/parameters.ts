@@ -24,6 +24,12 @@ export interface FollowParameters extends CcrParameters {
   readonly refresh_interval_min_ms: number;
   /** Share of time spent on delete scans at most. 0..1. */
   readonly scan_share: number;
+  /** What to do with a document that the follower refuses for ever: pass over it, remembered, or stop for an operator as CCR does. */
+  readonly on_document_rejected: 'quarantine' | 'fail';
+  /** More documents of one shard in quarantine than this stop for an operator; at most 10,000. */
+  readonly quarantine_max_documents: number;
+  /** How much of the content of a document in quarantine is kept for the operator's eyes; 0: nothing. */
+  readonly quarantine_content_bytes: number;
 }
 
 const MiB = 1024 * 1024;
@@ -43,4 +49,7 @@ export const DEFAULT_PARAMETERS: FollowParameters = {
   mass_delete_share: 0.3,
   refresh_interval_min_ms: 0,
   scan_share: 0.02,
+  on_document_rejected: 'quarantine',
+  quarantine_max_documents: 1000,
+  quarantine_content_bytes: 16 * 1024,
 };

@@ -1,3 +1,5 @@
+import type { QuarantineDigest } from './quarantine.ts';
+
 /** A bootstrap range of leader sequence numbers; `next` is the first one not yet applied, done when `next > to`. */
 export interface RangeCursor {
   readonly from: number;
@@ -24,6 +26,8 @@ export interface Position {
   readonly followerCount: number | null;
   /** Present only after an orderly stop with nothing in flight: counts can be trusted without a recount. */
   readonly clean: boolean;
+  /** Of the documents that the checkpoint and the ranges have passed without the follower's having taken them; absent: none. */
+  readonly quarantine?: QuarantineDigest | undefined;
 }
 
 export interface PositionRecord {

@@ -22,6 +22,8 @@ export type PairMachineEvent =
   | { readonly type: 'LEASE_EXPIRED'; readonly failure: Failure }
   | { readonly type: 'ROLLED_BACK'; readonly failure: Failure }
   | { readonly type: 'EPOCH_RAISED'; readonly epoch: number }
+  | { readonly type: 'QUARANTINED' }
+  | { readonly type: 'QUARANTINE_RETRY' }
   | { readonly type: 'PAUSE' }
   | { readonly type: 'PAUSED' }
   | { readonly type: 'RESUME'; readonly rebootstrap: boolean };
@@ -124,6 +126,9 @@ export const shardPairMachine = setup({
   initial: 'folded',
   on: {
     EPOCH_RAISED: { actions: 'takeEpoch' },
+    // Recorded, and no matter of the lifecycle.
+    QUARANTINED: {},
+    QUARANTINE_RETRY: {},
   },
   states: {
     /** Left at once: the state that the journal recorded is taken up, without an event of its own. */

@@ -4,7 +4,16 @@ import type { FollowerIndexRef } from '../domain/names.ts';
  * How a command travels from who gives it to a supervisor: a name, one JSON text there, one JSON text back. What the texts say is
  * the business of `control`; how they travel, that of an adapter (NATS today).
  */
-export const COMMAND_NAMES = ['follow', 'unfollow', 'pause', 'resume', 'status', 'list'] as const;
+export const COMMAND_NAMES = [
+  'follow',
+  'unfollow',
+  'pause',
+  'resume',
+  'quarantine-retry',
+  'status',
+  'list',
+  'quarantine',
+] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 /** W3C trace context of the caller: `traceparent` and `tracestate`, where there are any. */

@@ -1,3 +1,4 @@
+import type { BufferPool } from '../domain/wire/buffer-pool.ts';
 import type { SearchPage } from '../domain/wire/search-page.ts';
 import type {
   ClusterState,
@@ -24,6 +25,8 @@ export interface PageRequest {
   readonly view?: View | undefined;
   /** Exact number of all documents that match (without `upTo`: of the whole shard). */
   readonly countTotal: boolean;
+  /** Where the answer's memory may be taken from; the caller gives it back. */
+  readonly buffers?: BufferPool | undefined;
 }
 
 /** Reading a leader: public REST only, never writing more than a refresh. Errors: `Failed`. */

@@ -1,12 +1,23 @@
 import { backoffMs } from '../domain/backoff.ts';
 import { bulkVerdict, reasonWithoutContent } from '../domain/bulk-verdict.ts';
 import { Failed, failed } from '../domain/failure.ts';
-import { bulkIndexSizeBytes, BulkBody } from '../domain/wire/bulk-body.ts';
+import type { BufferPool } from '../domain/wire/buffer-pool.ts';
+import { tooLargeAlone, tooLargeText } from '../domain/too-large.ts';
+import { bulkIndexSizeBytes } from '../domain/wire/bulk-body.ts';
 import type { BulkItem } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { Random } from '../ports/random.ts';
+import {
+  type Batch,
+  chosen,
+  deleteBatch,
+  type DeleteLine,
+  hitBatch,
+  type HitEvents,
+  type Refusal,
+} from './bulk-batch.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface WriterLimits {
@@ -34,25 +45,25 @@ export interface WriterEvents {
   retried(): void;
 }
 
-/** A delete, with the version that no late copy of an older write can pass. */
-export interface DeleteLine {
-  readonly id: string;
-  readonly routing: string | undefined;
-  readonly version: number;
-}
-
 /** A conflict is told with what is needed to look the document up. */
 export interface Conflict {
   readonly hit: WireHit;
   readonly page: SearchPage;
 }
 
-interface Batch {
-  readonly operations: number;
-  readonly body: Uint8Array;
-  /** Rebuilds the body with only these operations. */
-  readonly pick: (positions: readonly number[]) => Batch;
-  readonly describe: (position: number) => string;
+export interface RefusedHit extends Refusal {
+  readonly hit: WireHit;
+}
+
+export interface WrittenHits {
+  readonly conflicts: readonly Conflict[];
+  readonly refused: readonly RefusedHit[];
+}
+
+/** Positions in the first batch. */
+interface Sent {
+  readonly conflicts: number[];
+  readonly refused: { readonly position: number; readonly refusal: Refusal }[];
 }
 
 const ATTEMPTS_MAX = 7;
@@ -69,6 +80,7 @@ export class BulkWriter {
   readonly #limits: WriterLimits;
   readonly #events: WriterEvents;
   readonly #outstanding: Semaphore;
+  readonly #buffers: BufferPool;
   #operationsTarget: number;
 
   constructor(options: {
@@ -78,7 +90,9 @@ export class BulkWriter {
     random: Random;
     limits: WriterLimits;
     events: WriterEvents;
+    buffers: BufferPool;
   }) {
+    this.#buffers = options.buffers;
     this.#follower = options.follower;
     this.#index = options.index;
     this.#clock = options.clock;
@@ -90,31 +104,35 @@ export class BulkWriter {
   }
 
   /**
-   * Writes the hits; resolves when the follower has acknowledged every one of them. Conflicts are given back for the caller to judge.
-   * Throws `Failed` when one cannot be written; all requests have ended then.
+   * Writes the hits; resolves when the follower has acknowledged every one of them. Conflicts, and documents that the follower refuses for what
+   * they are, are given back for the caller to judge. Throws `Failed` when one cannot be written; all requests have ended then.
    */
   async writeHits(
     page: SearchPage,
     hits: readonly WireHit[],
-    versionOfHit: (hit: WireHit) => number,
+    on: HitEvents,
     signal: AbortSignal,
-  ): Promise<readonly Conflict[]> {
+  ): Promise<WrittenHits> {
     const conflicts: Conflict[] = [];
+    const refused: RefusedHit[] = [];
     const batches = this.#split(hits).map((part) => async (): Promise<void> => {
-      const positions = await this.#send(hitBatch(page, part, versionOfHit), signal);
-      for (const position of positions) {
-        const hit = part[position];
-        if (hit !== undefined) conflicts.push({ hit, page });
-      }
+      const sent = await this.#send(hitBatch({ page, hits: part, on, buffers: this.#buffers }), signal);
+      for (const hit of chosen(part, sent.conflicts)) conflicts.push({ hit, page });
+      for (const { position, refusal } of sent.refused)
+        for (const hit of chosen(part, [position])) refused.push({ ...refusal, hit });
     });
     await allEnded(batches.map((send) => this.#outstanding.use(signal, send)));
-    return conflicts;
+    return { conflicts, refused };
   }
 
-  /** Positions of deletes that met a newer document. */
-  async writeDeletes(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
+  /** Positions of deletes that met a newer document. `written` hears of those that found their document or nothing. */
+  async writeDeletes(
+    lines: readonly DeleteLine[],
+    written: (line: DeleteLine) => void,
+    signal: AbortSignal,
+  ): Promise<readonly number[]> {
     if (lines.length === 0) return [];
-    return this.#outstanding.use(signal, () => this.#send(deleteBatch(lines), signal));
+    return (await this.#outstanding.use(signal, () => this.#send(deleteBatch(lines, written), signal))).conflicts;
   }
 
   #split(hits: readonly WireHit[]): readonly (readonly WireHit[])[] {
@@ -136,9 +154,9 @@ export class BulkWriter {
     return parts;
   }
 
-  /** Sends until nothing is rejected any more; gives the positions (in the first batch) that conflict. */
-  async #send(first: Batch, signal: AbortSignal): Promise<readonly number[]> {
-    const conflicts: number[] = [];
+  /** Sends until nothing is rejected any more for the follower's being busy. */
+  async #send(first: Batch, signal: AbortSignal): Promise<Sent> {
+    const sent: Sent = { conflicts: [], refused: [] };
     let batch = first;
     let positions = Array.from({ length: first.operations }, (_, position) => position);
     for (let attempt = 1; ; attempt += 1) {
@@ -146,16 +164,24 @@ export class BulkWriter {
       if (answer === 'split') {
         const half = Math.ceil(positions.length / 2);
         for (const part of [positions.slice(0, half), positions.slice(half)]) {
-          for (const at of await this.#send(first.pick(part), signal)) conflicts.push(part[at] ?? at);
+          const { conflicts, refused } = await this.#send(first.pick(part), signal);
+          for (const at of conflicts) sent.conflicts.push(part[at] ?? at);
+          for (const { position, refusal } of refused)
+            sent.refused.push({ position: part[position] ?? position, refusal });
         }
-        return conflicts;
+        return sent;
       }
       const again: number[] = [];
       if (answer === 'busy') again.push(...positions.keys());
-      else this.#account(answer, batch, positions, conflicts, again);
+      else if ('code' in answer) sent.refused.push({ position: positions[0] ?? 0, refusal: answer });
+      else {
+        // Whoever answered for every operation has read all of them; after any other end the bytes may still be on their way.
+        this.#buffers.give(batch.body);
+        this.#account(answer, batch, positions, sent, again);
+      }
       if (again.length === 0) {
         this.#operationsTarget = Math.min(this.#limits.operationsMax, Math.ceil(this.#operationsTarget * 1.1));
-        return conflicts;
+        return sent;
       }
       if (attempt >= ATTEMPTS_MAX) {
         throw failed('cluster_busy', {
@@ -168,40 +194,48 @@ export class BulkWriter {
       this.#events.retried();
       await this.#clock.sleep(backoffMs(attempt + 2, this.#limits.retryDelayMaxMs, this.#random.next()), signal);
       positions = again.map((at) => positions[at] ?? at);
+      if (attempt > 1 && positions.length > 1) {
+        const largest = first.largestOf(positions);
+        if (await this.#probe(first, largest, sent, signal)) positions = positions.filter((at) => at !== largest);
+      }
       batch = first.pick(positions);
     }
   }
 
-  async #attempt(batch: Batch, signal: AbortSignal): Promise<readonly BulkItem[] | 'busy' | 'split'> {
+  /**
+   * Whether it is overload or one document that never fits shows only when that travels alone. Where the largest fits, so do all. True: it is
+   * settled, and need not be sent again.
+   */
+  async #probe(first: Batch, position: number, sent: Sent, signal: AbortSignal): Promise<boolean> {
+    const alone = first.pick([position]);
+    const answer = await this.#attempt(alone, signal);
+    const again: number[] = [];
+    if (answer === 'busy' || answer === 'split') return false;
+    if ('code' in answer) sent.refused.push({ position, refusal: answer });
+    else this.#account(answer, alone, [position], sent, again);
+    return again.length === 0;
+  }
+
+  /** A refusal of the whole is that of its only operation. */
+  async #attempt(batch: Batch, signal: AbortSignal): Promise<readonly BulkItem[] | Refusal | 'busy' | 'split'> {
     try {
       return await this.#follower.bulk({ index: this.#index, body: batch.body, operations: batch.operations }, signal);
     } catch (thrown) {
       const failure = thrown instanceof Failed ? thrown.failure : undefined;
       // Elasticsearch 9 runs large bodies in parts while they arrive: a refusal of the whole does not prove that nothing ran.
       if (failure === undefined || failure.ambiguous === true) this.#events.unsure();
-      if (failure?.status === 413) {
-        if (batch.operations > 1) return 'split';
-        throw failed('too_large_for_follower', {
-          op: 'bulk',
-          cluster: this.#follower.name,
-          status: 413,
-          reason: `${batch.describe(0)} of ${batch.body.length} bytes: ${failure.reason}`,
-        });
-      }
+      if (failure?.status === 413 && batch.operations > 1) return 'split';
+      const refusal = failure?.status === undefined ? undefined : tooLarge(batch, failure.status, failure.reason);
+      if (refusal !== undefined && batch.mayBeRefused) return refusal;
+      if (refusal !== undefined) throw this.refusal(refusal, batch.describe(0));
       if (failure?.code === 'cluster_busy' && failure.ambiguous !== true) return 'busy';
       throw thrown;
     }
   }
 
-  #account(
-    items: readonly BulkItem[],
-    batch: Batch,
-    positions: readonly number[],
-    conflicts: number[],
-    again: number[],
-  ): void {
+  #account(items: readonly BulkItem[], batch: Batch, positions: readonly number[], sent: Sent, again: number[]): void {
     let [created, deleted, sequenced, absent] = [0, 0, 0, 0];
-    let refusal: Failed | undefined;
+    let failure: Failed | undefined;
     let unsure = false;
     for (const [at, item] of items.entries()) {
       const verdict = bulkVerdict(item);
@@ -210,19 +244,29 @@ export class BulkWriter {
         if (item.result === 'created') created += 1;
         else if (item.result === 'deleted') deleted += 1;
         if (verdict === 'absent') absent += 1;
-      } else if (verdict === 'conflict') conflicts.push(positions[at] ?? at);
-      else if (verdict === 'busy') again.push(at);
-      else {
+        batch.written(at);
+      } else if (verdict === 'conflict') sent.conflicts.push(positions[at] ?? at);
+      else if (verdict === 'busy' || verdict === 'rejected' || verdict === 'too-large') {
+        const refusal = refusalOf(item, verdict, batch);
+        if (refusal === undefined) again.push(at);
+        else if (batch.mayBeRefused) sent.refused.push({ position: positions[at] ?? at, refusal });
+        else failure ??= this.refusal(refusal, batch.describe(at));
+      } else {
         unsure ||= verdict === 'unsure';
-        refusal ??= this.#refusal(verdict, item, batch.describe(at));
+        failure ??= this.#failure(verdict, item, batch.describe(at));
       }
     }
     this.#events.answered({ created, deleted, sequenced, absent, bytes: batch.body.length });
     if (unsure) this.#events.unsure();
-    if (refusal !== undefined) throw refusal;
+    if (failure !== undefined) throw failure;
   }
 
-  #refusal(verdict: 'unsure' | 'rejected' | 'blocked' | 'gone' | 'too-large', item: BulkItem, what: string): Failed {
+  /** A refusal as what ends the pair. */
+  refusal({ code, status, reason }: Refusal, what: string): Failed {
+    return failed(code, { op: 'bulk', cluster: this.#follower.name, status, reason: `${what}: ${reason}` });
+  }
+
+  #failure(verdict: 'unsure' | 'blocked' | 'gone' | 'forbidden', item: BulkItem, what: string): Failed {
     const details = {
       op: 'bulk',
       cluster: this.#follower.name,
@@ -236,41 +280,29 @@ export class BulkWriter {
         return failed('blocked', details);
       case 'gone':
         return failed('index_deleted', details);
-      case 'too-large':
-        return failed('too_large_for_follower', details);
-      case 'rejected':
-        return failed('document_rejected', details);
+      case 'forbidden':
+        return failed('forbidden', details);
     }
   }
-}
-
-function hitBatch(page: SearchPage, hits: readonly WireHit[], versionOfHit: (hit: WireHit) => number): Batch {
-  const body = new BulkBody(hits.reduce((sum, hit) => sum + bulkIndexSizeBytes(hit), 0));
-  for (const hit of hits) body.addIndex(page, hit, versionOfHit(hit));
-  return {
-    operations: hits.length,
-    body: body.bytes(),
-    pick: (positions) => hitBatch(page, chosen(hits, positions), versionOfHit),
-    describe: (position) => `the document at leader seq_no ${hits[position]?.seqNo ?? '?'}`,
-  };
-}
-
-function deleteBatch(lines: readonly DeleteLine[]): Batch {
-  const body = new BulkBody(lines.length * 128);
-  for (const line of lines) body.addDelete(line.id, line.routing, line.version);
-  return {
-    operations: lines.length,
-    body: body.bytes(),
-    pick: (positions) => deleteBatch(chosen(lines, positions)),
-    describe: () => 'a delete',
-  };
-}
-
-function chosen<T>(all: readonly T[], positions: readonly number[]): readonly T[] {
-  return positions.flatMap((position) => all[position] ?? []);
 }
 
 /** Waits for every one, then throws the first failure: nothing is in flight when this returns. */
 async function allEnded(work: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(work)) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** Undefined: the follower was only busy. */
+function refusalOf(item: BulkItem, verdict: 'busy' | 'rejected' | 'too-large', batch: Batch): Refusal | undefined {
+  const { status } = item;
+  if (verdict === 'rejected') return { code: 'document_rejected', status, reason: reasonWithoutContent(item) };
+  const refusal = tooLarge(batch, status, item.errorReason ?? '');
+  if (refusal !== undefined || verdict === 'busy') return refusal;
+  return { code: 'too_large_for_follower', status, reason: reasonWithoutContent(item) };
+}
+
+/** What was said of a request with one operation, if it says that this one never fits. */
+function tooLarge(batch: Batch, status: number, reason: string): Refusal | undefined {
+  if (batch.operations > 1) return undefined;
+  const found = tooLargeAlone({ status, reason, bodyBytes: batch.body.length });
+  return found === undefined ? undefined : { code: 'too_large_for_follower', status, reason: tooLargeText(found) };
 }

@@ -1,4 +1,5 @@
 import { assert } from '../domain/assert.ts';
+import { BufferPool } from '../domain/wire/buffer-pool.ts';
 
 /** Bytes and operations held by one page from before it is read until it is applied. */
 export interface BudgetLease {
@@ -13,11 +14,15 @@ interface Waiter {
   readonly grant: () => void;
 }
 
+const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+
 /**
  * One budget of bytes and operations for the whole supervisor. First come, first served, so that no pair starves; a page larger than
  * the whole budget is let through alone. Back-pressure: readers wait here while the follower is slow.
  */
 export class ByteBudget {
+  /** The memory of what the budget counts. */
+  readonly buffers: BufferPool;
   readonly #capacityBytes: number;
   readonly #capacityOperations: number;
   readonly #waiters: Waiter[] = [];
@@ -27,6 +32,7 @@ export class ByteBudget {
 
   constructor(options: { capacityBytes: number; capacityOperations: number }) {
     this.#capacityBytes = options.capacityBytes;
+    this.buffers = new BufferPool(Math.min(KEPT_BYTES_MAX, options.capacityBytes / 4));
     this.#capacityOperations = options.capacityOperations;
   }
 

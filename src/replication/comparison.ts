@@ -20,7 +20,7 @@ export interface ComparisonOptions {
 /** What one comparison is given by the cycle whose view it looks at. */
 export type ComparedView = Pick<
   ScanRequest,
-  'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'writeDeletes' | 'resend'
+  'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'writeDeletes' | 'resend' | 'quarantined' | 'release'
 >;
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -1,6 +1,6 @@
 import { failed } from '../domain/failure.ts';
 import { versionOf } from '../domain/version.ts';
-import type { DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { View } from '../ports/search-cluster.ts';
@@ -22,6 +22,10 @@ export interface ScanRequest {
   readonly writeDeletes: (lines: readonly DeleteLine[]) => Promise<readonly number[]>;
   /** Sends the leader's documents with these sequence numbers again. */
   readonly resend: (seqNos: readonly number[]) => Promise<void>;
+  /** Whether this is no copy but a document in quarantine that the comparison shows as if it were one; and whether there is an older copy. */
+  readonly quarantined: (copy: FollowerCopy) => 'with copy' | 'without copy' | undefined;
+  /** Takes documents that the leader does not have any more out of the quarantine. */
+  readonly release: (ids: readonly string[]) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -106,9 +110,17 @@ async function settle(
   const found = await sides.leader.multiGet(sides.leaderIndex, extras, signal);
   const lines: DeleteLine[] = [];
   const again: number[] = [];
+  const released: string[] = [];
+  let withoutCopy = 0;
   for (const [at, extra] of extras.entries()) {
     const now = found[at];
+    const quarantined = request.quarantined(extra);
     if (now === undefined || !now.found) {
+      if (quarantined !== undefined) released.push(extra.id);
+      if (quarantined === 'without copy') {
+        withoutCopy += 1;
+        continue;
+      }
       // Without any operation on the leader shard there is no number to delete under but the copy's own.
       const fence = globalCheckpoint < 0 ? 0 : versionOf(sides.scheme, globalCheckpoint, sides.shard);
       lines.push({ id: extra.id, routing: extra.routing, version: Math.max(extra.version, fence) });
@@ -119,7 +131,8 @@ async function settle(
     }
   }
   const conflicts = await request.writeDeletes(lines);
-  report.deleted += lines.length - conflicts.length;
+  if (released.length > 0) await request.release(released);
+  report.deleted += lines.length - conflicts.length + withoutCopy;
   if (again.length > 0) await request.resend(again);
   return [];
 }

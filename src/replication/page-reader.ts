@@ -4,7 +4,7 @@ import type { SearchPage } from '../domain/wire/search-page.ts';
 import type { LeaderCluster, PageRequest } from '../ports/leader-cluster.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
-export type PageWish = Omit<PageRequest, 'size'>;
+export type PageWish = Omit<PageRequest, 'size' | 'buffers'>;
 
 /** Reads pages of adaptive size within the supervisor's byte budget. */
 export class PageReader {
@@ -24,7 +24,7 @@ export class PageReader {
     this.#sizing = firstPage(options.limits);
   }
 
-  /** Reads a page and holds its share of the budget until `apply` is done. `full`: there may be more after it. */
+  /** Reads a page and holds its share of the budget, and its memory, until `apply` is done: nothing of it may be kept. `full`: there may be more after it. */
   async read<T>(
     wish: PageWish,
     signal: AbortSignal,
@@ -40,8 +40,10 @@ export class PageReader {
           own.release();
           throw thrown;
         });
+      const { buffers } = this.#budget;
+      let page: SearchPage | 'too large' | undefined;
       try {
-        const page = await this.#read({ ...wish, size: documents }, signal);
+        page = await this.#read({ ...wish, size: documents, buffers }, signal);
         if (page === 'too large') continue;
         own.adjust(page.body.length, page.hits.length);
         lease.adjust(page.body.length, page.hits.length);
@@ -49,6 +51,7 @@ export class PageReader {
         this.#sizing = nextPage(this.#sizing, { documents: page.hits.length, bytes: page.body.length }, this.#limits);
         return await apply(page, page.hits.length >= documents);
       } finally {
+        if (typeof page === 'object') buffers.give(page.body);
         lease.release();
         own.release();
       }

@@ -40,8 +40,14 @@ export function newCounters(): PairCounters {
   };
 }
 
+/** As far as the counting equation and the operator's eyes are concerned. */
+export interface QuarantineCount {
+  readonly size: number;
+  readonly withoutCopy: number;
+}
+
 /** How far the leader was read. */
-interface Reach {
+export interface Reach {
   readonly checkpoint: number;
   readonly ranges: readonly RangeCursor[];
 }
@@ -63,6 +69,8 @@ export class PairProgress {
   /** Live documents of this pair on the follower; undefined: unknown until recounted. */
   followerCount: number | undefined;
   leaderCount: number | undefined;
+  /** Documents that the leader has and the follower refuses. */
+  quarantine: QuarantineCount = { size: 0, withoutCopy: 0 };
   outstandingDeletes = 0;
   ledger: Ledger = UNKNOWN_LEDGER;
   /** When a write of unknown effect was last in flight. */
@@ -73,6 +81,7 @@ export class PairProgress {
   #writing = 0;
   #deletesNoticedAtMs: number | undefined;
   #samples: Sample[] = [];
+  #leaderReach = -1;
   readonly counters: PairCounters;
 
   constructor(counters: PairCounters = newCounters()) {
@@ -129,8 +138,15 @@ export class PairProgress {
     this.rewind();
   }
 
-  /** Of the leader under the same term as when all of this was read, by requests that started afterwards. True: more is safe than before. */
-  proven({ globalCheckpoint, maxSeqNo }: { globalCheckpoint: number; maxSeqNo: number }): boolean {
+  get reach(): Reach {
+    return { checkpoint: this.checkpoint, ranges: this.ranges };
+  }
+
+  /** Of the leader under the same term as when all of `reach` was read, by requests that started afterwards. True: more is safe than before. */
+  proven(
+    { globalCheckpoint, maxSeqNo }: { globalCheckpoint: number; maxSeqNo: number },
+    reach: Reach = this.reach,
+  ): boolean {
     const before = this.safe;
     if (this.#unproven !== undefined && globalCheckpoint >= this.#unproven.maxSeqNo) {
       this.safe = this.#unproven.reach;
@@ -138,7 +154,6 @@ export class PairProgress {
     }
     if (this.allSafe) this.#unproven = undefined;
     else {
-      const reach = { checkpoint: this.checkpoint, ranges: this.ranges };
       if (globalCheckpoint >= maxSeqNo) this.safe = reach;
       else this.#unproven ??= { reach, maxSeqNo };
     }
@@ -164,7 +179,13 @@ export class PairProgress {
     this.#samples = this.#samples.filter((sample) => sample.checkpoint > checkpoint);
   }
 
+  /** About how many documents the leader has; too many where they were updated. */
+  get leaderDocumentsMax(): number {
+    return this.leaderCount ?? this.#leaderReach + 1;
+  }
+
   sampled(leaderGlobalCheckpoint: number, nowMs: number): void {
+    this.#leaderReach = Math.max(this.#leaderReach, leaderGlobalCheckpoint);
     const last = this.#samples.at(-1);
     if (leaderGlobalCheckpoint <= Math.max(this.checkpoint, last?.checkpoint ?? -1)) return;
     // The oldest samples are the ones that tell the lag; when there are too many, every second one goes.
@@ -172,10 +193,11 @@ export class PairProgress {
     this.#samples.push({ checkpoint: leaderGlobalCheckpoint, atMs: nowMs });
   }
 
+  /** Documents on the follower, and those that it refuses without having an older copy, beyond those of the leader. */
   compared(leaderCount: number, nowMs: number): number | undefined {
     this.leaderCount = leaderCount;
     if (this.followerCount === undefined) return undefined;
-    const difference = this.followerCount - leaderCount;
+    const difference = this.followerCount + this.quarantine.withoutCopy - leaderCount;
     this.outstandingDeletes = Math.max(0, difference);
     this.#deletesNoticedAtMs = difference > 0 ? (this.#deletesNoticedAtMs ?? nowMs) : undefined;
     return difference;

@@ -1,8 +1,11 @@
 import { versionOf, type VersionScheme } from '../domain/version.ts';
+import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
-import { BulkWriter, type DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
+import { BulkWriter, type RefusedHit } from './bulk-writer.ts';
 import { conflictVerdict } from './conflict-verdict.ts';
 import type { PairProgress } from './pair-progress.ts';
+import type { PairQuarantine, RefusedDocument } from './quarantine/pair-quarantine.ts';
 import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 
 /** Writes one pair's documents and deletes under their versions, and keeps account of them in its progress. */
@@ -11,6 +14,7 @@ export class PairWriter {
   readonly #setup: ReplicatorSetup;
   readonly #progress: PairProgress;
   readonly #scheme: VersionScheme;
+  readonly #quarantine: PairQuarantine;
   readonly #bulk: BulkWriter;
 
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, progress: PairProgress, scheme: VersionScheme) {
@@ -20,11 +24,13 @@ export class PairWriter {
     this.#setup = setup;
     this.#progress = progress;
     this.#scheme = scheme;
+    this.#quarantine = setup.quarantine;
     this.#bulk = new BulkWriter({
       follower,
       index: setup.followerIndex,
       clock,
       random,
+      buffers: ports.budget.buffers,
       limits: {
         operationsMax: parameters.max_write_request_operation_count,
         bytesMax: parameters.max_write_request_size_bytes,
@@ -41,14 +47,23 @@ export class PairWriter {
     });
   }
 
-  /** Resolves when the follower has acknowledged all of them; throws `Failed` otherwise, and for every conflict. */
+  /**
+   * Resolves when each of them is on the follower or, refused by it for what it is, durably in quarantine. Throws `Failed` otherwise, and for
+   * every conflict.
+   */
   async write(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {
     if (hits.length === 0) return;
     const { followerIndex: index, aligned, leader } = this.#setup;
     const { shard } = leader;
-    const conflicts = await this.#account(() =>
-      this.#bulk.writeHits(page, hits, (hit) => versionOf(this.#scheme, hit.seqNo, shard), signal),
-    );
+    const on = {
+      versionOfHit: (hit: WireHit) => versionOf(this.#scheme, hit.seqNo, shard),
+      written: (hit: WireHit) => {
+        if (this.#quarantine.size > 0) this.#quarantine.release(decodeText(page.body, hit.idStart, hit.idEnd));
+      },
+    };
+    const { conflicts, refused } = await this.#account(() => this.#bulk.writeHits(page, hits, on, signal));
+    if (refused.length > 0) await this.#refused(page, refused, signal);
+    await this.#quarantine.flush(signal);
     if (conflicts.length === 0) return;
     this.#progress.counters.conflicts += conflicts.length;
     throw await conflictVerdict(
@@ -58,9 +73,19 @@ export class PairWriter {
     );
   }
 
+  async #refused(page: SearchPage, refused: readonly RefusedHit[], signal: AbortSignal): Promise<void> {
+    const { on_document_rejected: policy, quarantine_content_bytes: keptBytes } = this.#setup.parameters;
+    const [first] = refused;
+    if (policy === 'fail' && first !== undefined)
+      throw this.#bulk.refusal(first, `the document at leader seq_no ${first.hit.seqNo}`);
+    const documents = refused.map((one) => refusedDocument(page, one, keptBytes));
+    await this.#quarantine.refuse(documents, this.#progress.leaderDocumentsMax, signal);
+  }
+
   /** Positions of deletes that met a newer document. */
   async remove(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
-    const conflicts = await this.#account(() => this.#bulk.writeDeletes(lines, signal));
+    const written = ({ id }: DeleteLine): void => this.#quarantine.copyDeleted(id);
+    const conflicts = await this.#account(() => this.#bulk.writeDeletes(lines, written, signal));
     this.#progress.counters.conflicts += conflicts.length;
     return conflicts;
   }
@@ -73,4 +98,19 @@ export class PairWriter {
       this.#progress.endWrite(this.#ports.clock.monotonic());
     }
   }
+}
+
+function refusedDocument({ body }: SearchPage, { hit, code, reason }: RefusedHit, keptBytes: number): RefusedDocument {
+  const { seqNo, idStart, idEnd, routingStart, routingEnd, sourceStart, sourceEnd } = hit;
+  const kept = body.subarray(sourceStart, Math.min(sourceEnd, sourceStart + keptBytes));
+  return {
+    id: decodeText(body, idStart, idEnd),
+    routing: routingStart < 0 ? undefined : decodeText(body, routingStart, routingEnd),
+    seqNo,
+    code,
+    reason,
+    // `stream`: a character that the cut goes through is left out.
+    content: keptBytes === 0 ? undefined : new TextDecoder().decode(kept, { stream: true }),
+    contentBytes: sourceEnd - sourceStart,
+  };
 }

@@ -1,31 +1,30 @@
 import { rangesDone } from '../domain/ranges.ts';
 import type { SearchPage } from '../domain/wire/search-page.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { PageReader } from './page-reader.ts';
 import type { PairProgress } from './pair-progress.ts';
 
 export interface RangeTarget {
   readonly reader: PageReader;
-  readonly clock: Clock;
   readonly progress: PairProgress;
   readonly wish: { readonly index: string; readonly shard: number; readonly nodeId: string };
+  /** Asked before every page. */
+  readonly ended: () => boolean;
 }
 
 /**
- * Goes all ranges of `progress` in parallel until they are done or the deadline (monotonic, ms) has passed. Every document at or below
+ * Goes all ranges of `progress` in parallel until they are done or `ended` says so. Every document at or below
  * the ranges' end that still lives is in any later view, so each page is a fresh search and no view is held open, however long it takes.
  * A cursor moves when `apply` has resolved; when all are done, so has the checkpoint.
  */
 export async function copyRanges(
   target: RangeTarget,
-  deadlineMs: number,
   signal: AbortSignal,
   apply: (page: SearchPage) => Promise<void>,
 ): Promise<void> {
-  const { progress, clock } = target;
+  const { progress } = target;
   const work = progress.ranges.map(async (_, at) => {
     let more = true;
-    while (more && clock.monotonic() < deadlineMs) more = await copyPage(target, at, signal, apply);
+    while (more && !target.ended()) more = await copyPage(target, at, signal, apply);
   });
   // Nothing is in flight when this returns or throws.
   for (const outcome of await Promise.allSettled(work)) if (outcome.status === 'rejected') throw outcome.reason;

@@ -9,6 +9,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterWatcher, Observation } from './cluster-watcher.ts';
 import type { LeaderIdentity } from './leader-fence.ts';
 import type { PairCounters } from './pair-progress.ts';
+import type { PairQuarantine } from './quarantine/pair-quarantine.ts';
 import type { Semaphore } from './semaphore.ts';
 
 export interface ReplicatorPorts {
@@ -38,6 +39,8 @@ export interface ReplicatorSetup {
   /** After this long a request of ours has run or will never run. */
   readonly writeLifeMs: number;
   readonly position: Position | undefined;
+  /** As it was when the position was saved. */
+  readonly quarantine: PairQuarantine;
   /** The follower was created a moment ago by this process: it is empty, and nothing of the past can be under way. */
   readonly fresh: boolean;
   /** Puts the follower's metadata in step with what the observation shows, before documents that need it are written. */

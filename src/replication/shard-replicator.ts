@@ -3,7 +3,7 @@ import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
-import type { DeleteLine } from './bulk-writer.ts';
+import type { DeleteLine } from './bulk-batch.ts';
 import type { Observation } from './cluster-watcher.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
@@ -19,6 +19,7 @@ import { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
+import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
 import { countPair } from './recount.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
@@ -34,8 +35,8 @@ const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
 const RANGES = 3;
-/** A step ends after about this long, so that it can be drained and its position saved. */
-const STEP_MS = 2000;
+/** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
+const STEP_MS = 15_000;
 const RECOUNT_RETRY_MS = 1000;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
@@ -62,6 +63,7 @@ export class ShardReplicator {
     this.#ports = ports;
     this.#setup = setup;
     this.progress = new PairProgress(setup.counters);
+    this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards };
     const { parameters } = setup;
@@ -160,6 +162,7 @@ export class ShardReplicator {
   /** Listens to the passive observations of the follower: a foreign write or a rollback shows in its numbers. */
   followerObserved(observation: Observation): void {
     if (this.audit.observed(observation) !== undefined) this.#foreignWrite();
+    this.#setup.quarantine.metadataSeen(observation.versions);
   }
 
   /** The same as seen by the audit of an index whose shards do not align. */
@@ -192,6 +195,7 @@ export class ShardReplicator {
       this.#viewDue ||
       (!progress.allSafe && observation.versions.primaryTerms[this.#leader.shard] !== this.#primaryTerm) ||
       this.audit.rolledBack !== undefined ||
+      this.#setup.quarantine.pending ||
       (progress.followerCount === undefined && this.#recountPossible(now)) ||
       this.#comparison.due
     );
@@ -215,6 +219,9 @@ export class ShardReplicator {
     this.#refreshedAtMs = this.#ports.clock.monotonic();
     this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
     await this.#setup.syncMetadata(observation, signal);
+    const { quarantine } = this.#setup;
+    await quarantine.flush(signal);
+    if (quarantine.retrying) await quarantine.retry((seqNos) => this.#resend(seqNos, stats, signal));
     const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;
     if (this.progress.ranges.length > 0 || (far && !this.#rangesGone)) return this.#copyRanges(stats, signal);
     return this.#readView(stats, signal);
@@ -249,10 +256,25 @@ export class ShardReplicator {
     const { progress } = this;
     const ranges = Math.min(RANGES, this.#setup.parameters.max_outstanding_read_requests);
     if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, ranges);
-    const deadlineMs = this.#ports.clock.monotonic() + STEP_MS;
-    const target = { reader: this.#reader, clock: this.#ports.clock, progress, wish: this.#wish(stats) };
-    await copyRanges(target, deadlineMs, signal, async (page) => {
+    const { clock } = this.#ports;
+    const deadlineMs = clock.monotonic() + STEP_MS;
+    let failedOver = false;
+    let [looks, provenLook] = [0, 0];
+    const target = {
+      reader: this.#reader,
+      progress,
+      wish: this.#wish(stats),
+      ended: () => failedOver || this.#setup.draining() || clock.monotonic() >= deadlineMs,
+    };
+    await copyRanges(target, signal, async (page) => {
+      const [{ reach }, look] = [progress, ++looks];
       const fence = await this.#observe({ refresh: false }, signal);
+      failedOver ||= fence.stats.primaryTerm !== stats.primaryTerm;
+      // Ranges look side by side: an answer that was overtaken proves less than is known.
+      if (!failedOver && look > provenLook) {
+        provenLook = look;
+        if (progress.proven(fence.stats, reach)) this.#setup.moved();
+      }
       await this.#setup.syncMetadata(fence.observation, signal);
       await this.#writer.write(page, page.hits, signal);
     });
@@ -372,9 +394,13 @@ export class ShardReplicator {
 
   async #deleting(lines: readonly DeleteLine[], stats: FencedStats, signal: AbortSignal): Promise<readonly number[]> {
     if (lines.length === 0) return [];
-    // The leader's delete, which the view does not show, must not be taken back either.
-    if (!(await this.#fence(stats, 'all', signal))) throw this.#moved('delete scan');
+    await this.#fenceAll(stats, signal);
     return this.#writer.remove(lines, signal);
+  }
+
+  /** The leader's delete, which the view does not show, must not be taken back either. */
+  async #fenceAll(stats: FencedStats, signal: AbortSignal): Promise<void> {
+    if (!(await this.#fence(stats, 'all', signal))) throw this.#moved('delete scan');
   }
 
   #recountPossible(now: number): boolean {
@@ -392,18 +418,22 @@ export class ShardReplicator {
       { follower, watcher: followerWatcher, index, shard, scheme: this.#scheme, aligned },
       signal,
     );
-    if (counted !== undefined) this.progress.recounted(counted.count, counted.maxSeqNo);
+    if (counted !== undefined) {
+      await this.#setup.quarantine.lookAtCopies(signal);
+      this.progress.recounted(counted.count, counted.maxSeqNo);
+    }
     span.set({ 'slipstream.count': counted?.count ?? -1 });
     span.end();
   }
 
   async #compare(stats: FencedStats, view: View, upTo: number, signal: AbortSignal): Promise<void> {
     const { leader, follower } = this.#ports;
-    const { aligned, followerIndex } = this.#setup;
+    const { aligned, followerIndex, quarantine } = this.#setup;
     const { index: leaderIndex, shard } = this.#leader;
+    const sides = { leader, leaderIndex, follower, followerIndex, shard, scheme: this.#scheme, aligned };
     await this.#comparison.run(
       {
-        sides: { leader, leaderIndex, follower, followerIndex, shard, scheme: this.#scheme, aligned },
+        ...comparedWithQuarantine({ quarantine, sides }, () => this.#fenceAll(stats, signal), signal),
         view,
         globalCheckpoint: stats.globalCheckpoint,
         upTo,

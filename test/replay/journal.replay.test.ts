@@ -48,6 +48,8 @@ function machineEvent(fact: PairFact): PairMachineEvent {
     case 'PAUSE':
     case 'PAUSED':
     case 'RECOVERED':
+    case 'QUARANTINED':
+    case 'QUARANTINE_RETRY':
       return { type: fact.type };
   }
 }

@@ -70,6 +70,7 @@ async function play(stage: Stage): Promise<void> {
   const living = (): boolean => !troubles.changing && (world.life?.supervisor.pairs.length ?? 0) > 0;
   await step(stage, () => clock.monotonic() >= quietMs && living());
   await duringSteps(stage, troubles.resumeAll());
+  await duringSteps(stage, troubles.correct());
   await step(stage, () => {
     if (clock.monotonic() > deadlineMs) throw new Violation(`it does not come right: ${stateOf(world)}`);
     return world.leaderIndex.state === 'open' && converged(world);
@@ -119,17 +120,18 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function converged({ life, leaderIndex }: SimWorld): boolean {
+function converged({ life, leaderIndex, options }: SimWorld): boolean {
   const pairs = life?.supervisor.pairs ?? [];
   return (
     pairs.length > 0 &&
     pairs.every(({ session: { replicator, lastSeen }, snapshot, pair }) => {
       if (replicator === undefined || snapshot?.state !== 'following' || snapshot.desired !== 'running') return false;
       const maxSeqNo = leaderIndex.shards[pair.shard]?.maxSeqNo ?? -1;
-      const { checkpoint, outstandingDeletes, followerCount, leaderCount } = replicator.progress;
+      const { checkpoint, outstandingDeletes, followerCount = -1, leaderCount, quarantine } = replicator.progress;
       const complete = replicator.settled && checkpoint >= maxSeqNo && outstandingDeletes === 0;
       // In the middle of a step that has just counted again, the counts need not agree.
-      return complete && followerCount === leaderCount && !replicator.needsStep(lastSeen);
+      if (options.refusalsEnd !== 'never' && quarantine.size > 0) return false;
+      return complete && followerCount + quarantine.withoutCopy === leaderCount && !replicator.needsStep(lastSeen);
     })
   );
 }
@@ -143,7 +145,7 @@ function stateOf({ life, leaderIndex }: SimWorld): string {
       return [
         `pair ${pair.shard} ${snapshot?.state}/${snapshot?.desired}`,
         `at ${progress?.checkpoint} of ${leaderIndex.shards[pair.shard]?.maxSeqNo}`,
-        `documents ${progress?.followerCount} of ${progress?.leaderCount}`,
+        `documents ${progress?.followerCount} and ${progress?.quarantine.withoutCopy} refused of ${progress?.leaderCount}`,
         replicator?.settled === true ? 'settled' : 'not settled',
         failure === undefined ? '' : `${failure.code}: ${failure.reason}`,
       ].join(' ');

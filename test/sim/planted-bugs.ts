@@ -93,7 +93,33 @@ export const PLANTED: readonly PlantedBug[] = [
       leader: ports.leader.name === LEADER.cluster ? withStats(ports.leader, allDurable) : ports.leader,
     }),
   },
+  {
+    name: 'documents that are passed over before the quarantine has them',
+    caughtAs: /vouches for .* which is not on the follower/,
+    options: refusing,
+    wrap: (ports) => ({
+      ...ports,
+      quarantine: over(ports.quarantine, { put: () => Promise.resolve({ created: false }) }),
+    }),
+  },
+  {
+    name: 'older copies of refused documents that nobody looks for',
+    caughtAs: /is settled at|the quarantine tells of copy|other than the counts said|does not come right/,
+    options: refusing,
+    wrap: (ports) => ({
+      ...ports,
+      follower: over(ports.follower, {
+        multiGet: (_index, keys) =>
+          Promise.resolve(keys.map(() => ({ found: false, seqNo: undefined, version: undefined }))),
+      }),
+    }),
+  },
 ];
+
+function refusing(options: SimOptions): SimOptions {
+  const faults = { ...quiet(options), crash: options.faults.crash, leaderFailover: options.faults.leaderFailover };
+  return { ...options, refusedShare: 0.3, refusalsEnd: 'never', ids: 12, faults };
+}
 
 function quiet({ faults }: SimOptions): SimOptions['faults'] {
   return Object.fromEntries(Object.keys(faults).map((name) => [name, 0])) as unknown as SimOptions['faults'];

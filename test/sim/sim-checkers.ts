@@ -1,5 +1,7 @@
 import { present } from '../../src/domain/assert.ts';
+import { pairKey } from '../../src/domain/names.ts';
 import type { PositionRecord } from '../../src/domain/position.ts';
+import { digestOf, sameDigest } from '../../src/domain/quarantine.ts';
 import { identityOf, versionOf, type VersionScheme } from '../../src/domain/version.ts';
 import type { PairActor } from '../../src/actors/pair-actor.ts';
 import type { ShardReplicator } from '../../src/replication/shard-replicator.ts';
@@ -25,7 +27,7 @@ export class SimCheckers {
   #foreign = false;
   violation: Violation | undefined;
   /** How often each check was made and had something to look at. */
-  readonly made = { counts: 0, settled: 0, positions: 0, writes: 0 };
+  readonly made = { counts: 0, settled: 0, positions: 0, writes: 0, quarantined: 0 };
 
   constructor(world: SimWorld, leader: SimLeader) {
     this.#world = world;
@@ -48,6 +50,11 @@ export class SimCheckers {
     for (const { session } of this.#pairs()) if (session.replicator !== undefined) this.#misled.add(session.replicator);
   }
 
+  /** Somebody deleted the index of the quarantine: counts may be right, and what is missing is no surprise of theirs. */
+  quarantineLost(): void {
+    this.#everMisled = true;
+  }
+
   /** To be called between any two moments. */
   now(): void {
     for (const pair of this.#pairs()) {
@@ -68,8 +75,8 @@ export class SimCheckers {
       // Between two steps: a step that has counted again and not yet looked at the leader has equal counts only by chance.
       const sameHistory = this.#world.leaderIndex.shards[pair.pair.shard]?.historyUuid === replicator.historyUuid;
       const idle = this.#world.pendingCalls === 0 && seen <= progress.checkpoint && sameHistory;
-      if (idle && replicator.settled && progress.followerCount === progress.leaderCount)
-        this.#noDeletedDocument(pair, progress.checkpoint);
+      const balanced = (progress.followerCount ?? -1) + progress.quarantine.withoutCopy === progress.leaderCount;
+      if (idle && replicator.settled && balanced) this.#noDeletedDocument(pair, progress.checkpoint);
     }
   }
 
@@ -124,6 +131,7 @@ export class SimCheckers {
 
   /** Called with every record just before it is stored. */
   #saved({ pair, position }: PositionRecord): void {
+    const held = digestOf([...this.#world.quarantine.of(pair).values()].map(({ document }) => document));
     const shard = Number(pair.split('/').at(-1));
     const leaderShard = present(this.#world.leaderIndex.shards[shard], 'the leader shard');
     const index = this.#world.followerIndex;
@@ -139,6 +147,9 @@ export class SimCheckers {
       const followerShard = shardOf(index, document);
       const copy = followerShard.get(document.id);
       const wanted = versionOf(scheme, document.seqNo, shard);
+      // A position that knows of more than the index holds is not trusted.
+      const distrusted = this.#world.network.drawn.has('quarantineLost') && !sameDigest(position.quarantine, held);
+      if (distrusted || this.#isQuarantined(pair, document)) continue;
       const there = copy !== undefined && copy.version >= wanted;
       const where = `position ${position.checkpoint} of ${pair} vouches for ${document.id} at ${document.seqNo}`;
       this.#claim(there, `${where}, which is not on the follower`);
@@ -146,6 +157,14 @@ export class SimCheckers {
       const durable = there && (followerShard.syncedVersionOf(document.id) ?? -1) >= wanted;
       this.#claim(durable, `${where}, which is not durable`);
     }
+  }
+
+  /** Refused, and durably known to be so. */
+  #isQuarantined(pair: string, { id, seqNo, source }: StoredDocument): boolean {
+    if (!this.#world.refusals.everRefused({ source })) return false;
+    const entry = this.#world.quarantine.of(pair).get(id)?.document;
+    this.made.quarantined += 1;
+    return entry !== undefined && entry.seqNo >= seqNo;
   }
 
   #nothingRolledBackIsCopied(): void {
@@ -159,12 +178,51 @@ export class SimCheckers {
     const follower = this.#documentsOf(
       (this.#world.followerIndex?.shards ?? []).map((shard) => [...shard.documents()]),
     );
-    for (const [id, { source, routing }] of leader) {
+    for (const [id, { source, routing, seqNo }] of leader) {
       const copy = follower.get(id);
+      if (this.#world.refusals.refuses({ source })) {
+        this.#passedOver({ id, routing, seqNo }, copy);
+        continue;
+      }
       this.#claim(copy !== undefined, `${id} is missing on the follower`);
       this.#claim(copy?.source === source && copy.routing === routing, `${id} differs on the follower`);
     }
+    this.#quarantines();
     for (const id of follower.keys()) this.#claim(leader.has(id), `${id} is on the follower only`);
+  }
+
+  /** A refused document is in quarantine as what it is, in the process and in the index, and no newer copy of it is anywhere. */
+  #passedOver(key: { id: string; routing: string | undefined; seqNo: number }, copy: StoredDocument | undefined): void {
+    const pair = this.#pairs().find((each) => each.pair.shard === this.#leader.shardNumberOf(key));
+    const entry = pair?.session.quarantine?.get(key.id);
+    this.#claim(
+      entry?.seqNo === key.seqNo,
+      `${key.id} at ${key.seqNo} is refused, and the quarantine has ${entry?.seqNo}`,
+    );
+    this.#claim(
+      entry?.copyVersion === copy?.version,
+      `the quarantine tells of copy ${entry?.copyVersion} of ${key.id}, the follower has ${copy?.version}`,
+    );
+  }
+
+  /** Nothing is in quarantine that the leader does not have, or that was taken; the index holds the same. */
+  #quarantines(): void {
+    for (const { pair, session } of this.#pairs()) {
+      const documents = session.quarantine?.documents ?? [];
+      for (const { id, routing, seqNo } of documents) {
+        const document = this.#world.leaderShardOf({ id, routing }).get(id);
+        this.#claim(document?.seqNo === seqNo, `${id} at ${seqNo} is in quarantine, the leader has ${document?.seqNo}`);
+        this.#claim(this.#world.refusals.refuses(document ?? { source: undefined }), `${id} is in quarantine in vain`);
+      }
+      if (this.#world.network.drawn.has('quarantineLost')) continue;
+      // A late write may have left more in it, which the next start finds out.
+      const stored = this.#world.quarantine.of(pairKey(pair));
+      for (const { id, seqNo } of documents)
+        this.#claim(
+          stored.get(id)?.document.seqNo === seqNo,
+          `${id} at ${seqNo} is in quarantine and not in its index`,
+        );
+    }
   }
 
   /** Once everything is quiet: what the pairs believe of the follower is so. */

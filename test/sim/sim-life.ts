@@ -10,6 +10,7 @@ import type { IndexAdmin } from '../../src/ports/index-admin.ts';
 import type { LeaderCluster } from '../../src/ports/leader-cluster.ts';
 import type { Narrator } from '../../src/ports/narrator.ts';
 import type { PositionStore } from '../../src/ports/position-store.ts';
+import type { QuarantineStore } from '../../src/ports/quarantine-store.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { ByteBudget } from '../../src/replication/byte-budget.ts';
 import { ClusterBreaker } from '../../src/replication/cluster-breaker.ts';
@@ -82,6 +83,7 @@ export interface ClusterPorts {
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  readonly quarantine: QuarantineStore;
 }
 
 export interface LifePorts {
@@ -111,6 +113,7 @@ export class SimLife {
       const breaker = new ClusterBreaker({ cluster: name, probe, requestTimeoutMs, clock, random, narrator });
       const [leader, follower] = [gated(raw.leader, breaker), gated(raw.follower, breaker)];
       const [admin, positions] = [gated(raw.admin, breaker), gated(raw.positions, breaker)];
+      const quarantine = gated(raw.quarantine, breaker);
       const watcher = new ClusterWatcher({
         cluster: leader,
         breaker,
@@ -133,7 +136,7 @@ export class SimLife {
       watcher.start();
       keeper.start();
       const views = new Semaphore(2);
-      const roles = { leader, follower, admin, positions };
+      const roles = { leader, follower, admin, positions, quarantine };
       this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, views, requestTimeoutMs });
     }
     const shared: SupervisorPorts = {

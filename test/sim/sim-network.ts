@@ -7,6 +7,7 @@ const WRITES = new Set([
   'bulk',
   'save',
   'remove',
+  'put',
   'flush',
   'createIndex',
   'putMapping',
@@ -15,7 +16,7 @@ const WRITES = new Set([
   'putPipeline',
 ]);
 /** A request to change metadata that runs late would only be tried again; those that change data are what matters. */
-const LATE = new Set(['bulk', 'save']);
+const LATE = new Set(['bulk', 'save', 'put']);
 
 interface FaultyCall {
   readonly cluster: string;

@@ -21,6 +21,8 @@ export interface FaultRates {
   readonly crash: number;
   readonly stop: number;
   readonly operator: number;
+  /** Somebody deletes the index of the quarantine. */
+  readonly quarantineLost: number;
 }
 
 export interface SimOptions {
@@ -39,6 +41,10 @@ export interface SimOptions {
   /** How long a request may still run after its caller gave up; above the request timeout only in some seeds. */
   readonly zombieMs: number;
   readonly requestTimeoutMs: number;
+  /** Share of the documents that the follower refuses for what they are. */
+  readonly refusedShare: number;
+  /** The mapping is corrected when the troubles are over, so that everything is taken. */
+  readonly refusalsEnd: 'mapping' | 'command' | 'never';
   readonly parameters: Partial<FollowParameters>;
   readonly faults: FaultRates;
 }
@@ -49,6 +55,8 @@ export function drawOptions(seed: number): SimOptions {
   const sometimes = (share: number, most: number): number => (random.chance(share) ? random.next() * most : 0);
   const leaderShards = random.pick(1, 1, 2, 3);
   const requestTimeoutMs = 2000;
+  // Drawn apart, so that older seeds tell the same story.
+  const apart = new SimRandom(seed * 104_729 + 71);
   return {
     seed,
     leaderShards,
@@ -62,6 +70,8 @@ export function drawOptions(seed: number): SimOptions {
     latencyMs: random.pick(2, 10, 60),
     zombieMs: random.chance(0.15) ? 60_000 : requestTimeoutMs,
     requestTimeoutMs,
+    refusedShare: apart.chance(0.5) ? apart.next() * 0.4 : 0,
+    refusalsEnd: apart.pick('mapping', 'command', 'never', 'never'),
     parameters: {
       ...DEFAULT_PARAMETERS,
       max_read_request_operation_count: random.pick(3, 10, 100, 5120),
@@ -86,6 +96,7 @@ export function drawOptions(seed: number): SimOptions {
       crash: sometimes(0.6, 0.05),
       stop: sometimes(0.3, 0.02),
       operator: sometimes(0.4, 0.05),
+      quarantineLost: apart.chance(0.2) ? 0.02 : 0,
     },
   };
 }

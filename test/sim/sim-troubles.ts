@@ -1,5 +1,6 @@
 import { present } from '../../src/domain/assert.ts';
 import { Failed } from '../../src/domain/failure.ts';
+import type { Supervisor } from '../../src/actors/supervisor.ts';
 import type { SimCheckers } from './sim-checkers.ts';
 import type { SimLeader } from './sim-leader.ts';
 import { FOLLOWER, LEADER, type SimWorld } from './sim-world.ts';
@@ -62,6 +63,7 @@ export class SimTroubles {
     if (happens('followerCrash')) this.#crashFollower();
     if (happens('followerRestore')) this.#restoreFollower();
     if (happens('foreignWrite')) this.#writeToFollower();
+    if (happens('quarantineLost')) this.#loseQuarantine();
     if (happens('journal')) journal.failNextAppend(random.pick('lost-ack', 'lost-before', 'lost-after'));
     if (this.#changing || this.#world.life === undefined) return;
     if (happens('crash')) {
@@ -94,6 +96,11 @@ export class SimTroubles {
       shard.historyUuid = `${shard.historyUuid}-restored-${number}`;
     }
     index.primaryTerms = index.primaryTerms.map((term) => term + 2);
+  }
+
+  #loseQuarantine(): void {
+    this.#checkers.quarantineLost();
+    this.#world.quarantine.drop();
   }
 
   #writeToFollower(): void {
@@ -179,6 +186,16 @@ export class SimTroubles {
     }
   }
 
+  /** The operator corrects the follower's mapping, which the pairs notice, or something that they cannot notice, and says so. */
+  async correct(): Promise<void> {
+    const { life, refusals, clock, options } = this.#world;
+    if (options.refusalsEnd === 'never') return;
+    refusals.correct();
+    if (options.refusalsEnd === 'mapping') return this.#world.touchFollowerMapping();
+    const { supervisor } = present(life, 'a living process');
+    while (!(await tried(supervisor))) await clock.sleep(1000);
+  }
+
   /** Work that takes a while; a process that died in the middle never ends it. */
   #later(work: () => Promise<void>, afterMs: number): void {
     this.#world.clock.setTimeout(() => {
@@ -186,6 +203,15 @@ export class SimTroubles {
         this.defect ??= thrown instanceof Error ? thrown : new Error(String(thrown));
       });
     }, afterMs);
+  }
+}
+
+async function tried(supervisor: Supervisor): Promise<boolean> {
+  try {
+    return (await supervisor.retryQuarantine({ follower: FOLLOWER, waitMs: 10_000 })).effective;
+  } catch (thrown) {
+    ignoreFailed(thrown);
+    return false;
   }
 }
 

@@ -5,6 +5,7 @@ import { memoryAdmin, type MemoryAdmin } from '../support/memory-admin.ts';
 import { memoryJournal, type MemoryJournal } from '../support/memory-event-log.ts';
 import { memoryNarrator, type MemoryNarrator } from '../support/memory-narrator.ts';
 import { memoryPositions, type MemoryPositions } from '../support/memory-positions.ts';
+import { memoryQuarantine, type MemoryQuarantine } from '../support/memory-quarantine.ts';
 import { MemoryCluster, type MemoryIndex, shardOf } from '../support/memory-search/memory-cluster.ts';
 import { memoryFollower } from '../support/memory-search/memory-follower.ts';
 import { memoryLeader, type MemoryLeader } from '../support/memory-search/memory-leader.ts';
@@ -15,6 +16,7 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 import { type ClusterPorts, MortalClock, SimLife } from './sim-life.ts';
 import { SimNetwork } from './sim-network.ts';
 import type { SimOptions } from './sim-options.ts';
+import { SimRefusals } from './sim-refusals.ts';
 
 export const LEADER = { cluster: 'main', index: 'orders' };
 export const FOLLOWER = { cluster: 'replica', index: 'orders-copy' };
@@ -36,6 +38,9 @@ export class SimWorld {
   readonly leaderPort: MemoryLeader;
   readonly leaderAdmin: MemoryAdmin;
   readonly positions: MemoryPositions = memoryPositions();
+  readonly quarantine: MemoryQuarantine = memoryQuarantine();
+  /** Documents that the follower refuses for what they are. */
+  readonly refusals: SimRefusals;
   readonly journal: MemoryJournal = memoryJournal();
   readonly narrator: MemoryNarrator = memoryNarrator();
   readonly down = new Set<string>();
@@ -54,6 +59,7 @@ export class SimWorld {
     this.options = options;
     this.random = new SimRandom(options.seed);
     this.network = new SimNetwork(options, this.random);
+    this.refusals = new SimRefusals(options);
     this.#wrap = wrap;
     const monotonicMs = this.clock.monotonic;
     this.leader = new MemoryCluster({ name: LEADER.cluster, monotonicMs });
@@ -71,15 +77,17 @@ export class SimWorld {
     };
     const followerPorts: ClusterPorts = {
       leader: memoryLeader(this.follower),
-      follower: memoryFollower(this.follower, { versionAggregates, itemFault }),
+      follower: memoryFollower(this.follower, { versionAggregates, itemFault, refuses: this.refusals.refuses }),
       admin: this.#followerAdmin,
       positions: this.positions,
+      quarantine: this.quarantine,
     };
     const leaderPorts: ClusterPorts = {
       leader: this.leaderPort,
       follower: memoryFollower(this.leader),
       admin: this.leaderAdmin,
       positions: memoryPositions(),
+      quarantine: memoryQuarantine(),
     };
     this.#ports = new Map([
       [LEADER.cluster, leaderPorts],
@@ -101,6 +109,10 @@ export class SimWorld {
 
   followerMapping(): Readonly<Record<string, unknown>> {
     return this.#followerAdmin.metadataOf(FOLLOWER.index).mappings;
+  }
+
+  async touchFollowerMapping(): Promise<void> {
+    await this.#followerAdmin.putMapping(FOLLOWER.index, {}, AbortSignal.any([]));
   }
 
   /** Shard n of both indices holds the same documents. */
@@ -161,6 +173,7 @@ export class SimWorld {
       follower: over(ports.follower),
       admin: over(ports.admin),
       positions: over(ports.positions),
+      quarantine: over(ports.quarantine),
     };
   }
 

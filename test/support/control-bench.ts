@@ -1,4 +1,10 @@
-import type { CommandResult, ControlSurface, IndexStatus, PairStatus } from '../../src/domain/commands.ts';
+import type {
+  CommandResult,
+  ControlSurface,
+  IndexStatus,
+  PairStatus,
+  QuarantineEntry,
+} from '../../src/domain/commands.ts';
 import type { CommandHandler, CommandTransport } from '../../src/ports/command-transport.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Random } from '../../src/ports/random.ts';
@@ -31,6 +37,8 @@ export function recordingSurface(
     unfollow: (given) => command('unfollow', given),
     pause: (given) => command('pause', given),
     resume: (given) => command('resume', given),
+    retryQuarantine: (given) => command('retryQuarantine', given),
+    quarantine: async (given) => ((await take('quarantine', given)) as QuarantineEntry[] | undefined) ?? [],
     status: async (given) => ((await take('status', given)) as IndexStatus[] | undefined) ?? [],
     list: async () => ((await take('list', undefined)) as IndexStatus[] | undefined) ?? [],
   };
@@ -93,6 +101,8 @@ function fakePair(names: Pick<PairStatus, 'leader' | 'follower' | 'shard'>): Pai
     followerDocuments: 1_000_000,
     leaderDocuments: 1_000_001,
     outstandingDeletes: 0,
+    quarantined: 0,
+    quarantinedWithoutCopy: 0,
     progress: 1,
     operationsWritten: 5_000_000,
     bytesRead: 9_876_543_210,

@@ -6,6 +6,8 @@ export interface IndexAddress {
   readonly url: string;
   readonly index: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** `_source` of the search; `false` reads ids alone. */
+  readonly filter?: object | false;
 }
 
 export interface ReadDocument {
@@ -34,7 +36,8 @@ export async function* readIndex(address: IndexAddress): AsyncGenerator<ReadDocu
 }
 
 async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<ReadDocument> {
-  const search = { size: PAGE_DOCUMENTS, sort: ['_doc'], version: true, seq_no_primary_term: true };
+  const filter = address.filter === undefined ? {} : { _source: address.filter };
+  const search = { size: PAGE_DOCUMENTS, sort: ['_doc'], version: true, seq_no_primary_term: true, ...filter };
   const path = `/${encodeURIComponent(address.index)}/_search?scroll=2m&preference=_shards:${shard}&allow_partial_search_results=false`;
   let answer = await call(address, 'POST', path, JSON.stringify(search));
   const scrollId = (JSON.parse(memberText(answer, '_scroll_id') ?? 'null') ?? '') as string;
@@ -42,7 +45,7 @@ async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<
     for (;;) {
       const hits = elementTexts(memberText(memberText(answer, 'hits') ?? '{}', 'hits') ?? '[]');
       if (hits.length === 0) return;
-      for (const hit of hits) yield documentOf(hit, shard);
+      for (const hit of hits) yield documentOf(hit, shard, address.filter !== false);
       answer = await call(address, 'POST', '/_search/scroll', JSON.stringify({ scroll: '2m', scroll_id: scrollId }));
     }
   } finally {
@@ -50,14 +53,13 @@ async function* readShard(address: IndexAddress, shard: number): AsyncGenerator<
   }
 }
 
-function documentOf(hit: string, shard: number): ReadDocument {
-  const {
-    _id: id,
-    _routing: routing,
-    _seq_no: seqNo,
-    _version: version,
-  } = JSON.parse(hit) as { _id: string; _routing?: string; _seq_no: number; _version: number };
-  const source = memberText(hit, '_source');
+function documentOf(hit: string, shard: number, withSource: boolean): ReadDocument {
+  // Never the hit as a whole: a document may have comments.
+  const of = (name: string): unknown => JSON.parse(memberText(hit, name) ?? 'null');
+  const id = of('_id') as string;
+  const routing = (of('_routing') ?? undefined) as string | undefined;
+  const [seqNo, version] = [of('_seq_no') as number, of('_version') as number];
+  const source = withSource ? memberText(hit, '_source') : '';
   if (source === undefined) throw new Error(`document ${id} has no _source`);
   return { shard, id, routing, seqNo, version, source };
 }
@@ -126,6 +128,10 @@ function valueEnd(text: string, start: number): number {
       at = stringEnd(text, at);
       continue;
     }
+    if (character === '/') {
+      at = commentEnd(text, at);
+      continue;
+    }
     if (character === '{' || character === '[') depth += 1;
     else if (character === '}' || character === ']') depth -= 1;
     else if (depth === 0) {
@@ -135,4 +141,11 @@ function valueEnd(text: string, start: number): number {
     at += 1;
   } while (depth > 0);
   return at;
+}
+
+/** Elasticsearch keeps and returns the comments of a document. */
+function commentEnd(text: string, start: number): number {
+  const end = text[start + 1] === '*' ? text.indexOf('*/', start + 2) + 2 : text.indexOf('\n', start) + 1;
+  if (end <= start + 1) throw new Error('the answer ends within a comment');
+  return end;
 }

@@ -31,6 +31,7 @@ const everything = read([
   'stack/**/*',
   'scripts/**/*',
   'demo/**/*',
+  'bench/**/*',
   'docs/**/*',
   '.ci/*',
   '*.md',

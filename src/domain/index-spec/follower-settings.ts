@@ -30,6 +30,12 @@ const keptOut: SettingValues = {
 /** Settings that change which documents are taken, or how they can be asked for; kept out where the follower knows them. */
 const keptOutIfKnown = ['index.disable_sequence_numbers', 'index.mode', 'index.routing_partition_size'];
 
+/**
+ * Where it is true, the default since Elasticsearch 9.2, vectors are taken out of a document and rendered anew from the index when it is read, with other
+ * last digits where the similarity is cosine. A copy would then differ from its leader, and a copy of it again. It cannot be changed later.
+ */
+const EXCLUDE_VECTORS = 'index.mapping.exclude_source_vectors';
+
 export interface FollowerSettings {
   /** For creating the follower. */
   readonly create: SettingValues;
@@ -60,19 +66,26 @@ export function followerSettings({
   const copied = Object.fromEntries(
     Object.entries(truth).filter(([key]) => ['once', 'fixed', 'live'].includes(classOf(key))),
   );
-  const given = Object.fromEntries(Object.entries(overrides).filter(([key]) => classOf(key) !== 'managed'));
   const unshared =
     'index.number_of_shards' in overrides &&
     !sameValue(overrides['index.number_of_shards'], truth['index.number_of_shards'])
       ? ['index.number_of_routing_shards']
       : [];
   for (const key of unshared) delete copied[key];
+  const keepsVectors =
+    followerKnowsAll && EXCLUDE_VECTORS in { ...leader.defaults, ...leader.settings }
+      ? { [EXCLUDE_VECTORS]: 'false' }
+      : {};
+  const given = Object.fromEntries(
+    Object.entries(overrides).filter(([key]) => classOf(key) !== 'managed' || key === EXCLUDE_VECTORS),
+  );
   const known = followerKnowsAll ? keptOutIfKnown.filter((key) => key in leader.defaults) : [];
   return {
     create: {
       ...keptOut,
       ...Object.fromEntries(known.map((key) => [key, null])),
       ...copied,
+      ...keepsVectors,
       ...given,
       ...whileBootstrapping,
       'index.gc_deletes': longerOf(textOf(value('index.gc_deletes'))),

@@ -21,7 +21,10 @@ const listed: Readonly<Record<Exclude<SettingClass, 'live'>, readonly string[]>>
     'lifecycle.', 'plugins.index_state_management.', 'opendistro.', 'blocks.', 'routing.allocation.', 'routing.rebalance.', 'allocation.', 'unassigned.',
     'write.wait_for_active_shards', 'store.', 'recovery.',
   ],
-  managed: ['number_of_replicas', 'auto_expand_replicas', 'refresh_interval', 'translog.durability', 'gc_deletes', 'default_pipeline', 'final_pipeline'],
+  managed: [
+    'number_of_replicas', 'auto_expand_replicas', 'refresh_interval', 'translog.durability', 'gc_deletes', 'default_pipeline', 'final_pipeline',
+    'mapping.exclude_source_vectors',
+  ],
   once: [
     'priority', 'hidden', 'codec', 'compound_format', 'merge.', 'translog.', 'flush_after_merge', 'soft_deletes.', 'search.', 'indexing.', 'warmer.', 'requests.',
     'load_fixed_bitset_filters_eagerly', 'bloom_filter_for_id_field.', 'highlight.', 'analyze.', 'query.', 'query_string.', 'max_result_window', 'max_rescore_window',

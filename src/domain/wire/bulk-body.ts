@@ -52,9 +52,13 @@ export class BulkBody {
   #sizeBytes = 0;
   #operations = 0;
 
-  constructor(capacityBytes: number = DEFAULT_CAPACITY_BYTES) {
+  /** `memory`: what to write into, as long as it is large enough. */
+  constructor(
+    capacityBytes: number = DEFAULT_CAPACITY_BYTES,
+    memory: Uint8Array<ArrayBuffer> = new Uint8Array(capacityBytes),
+  ) {
     this.#capacityBytes = capacityBytes;
-    this.#buffer = new Uint8Array(capacityBytes);
+    this.#buffer = memory;
   }
 
   get operations(): number {

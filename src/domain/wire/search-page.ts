@@ -65,11 +65,16 @@ const SUCCESSFUL = asciiBytes('successful');
 const SKIPPED = asciiBytes('skipped');
 const FAILED = asciiBytes('failed');
 
+export interface ScanOptions {
+  /** At most one hit was asked for, sorted, so that a comment after its `_source` can be told from the rest of the hit. */
+  readonly alone?: boolean;
+}
+
 /**
  * Scans a whole answer. Throws `WireFormatError` on anything but a complete search answer with `hits`, `_shards` and
  * `timed_out` (so an error answer is never an empty page), and on numbers that a double cannot hold.
  */
-export function scanSearchPage(body: Uint8Array): SearchPage {
+export function scanSearchPage(body: Uint8Array, { alone = false }: ScanOptions = {}): SearchPage {
   const cursor = new JsonCursor(body);
   const other = new Map<string, readonly [number, number]>();
   let hits: HitList | undefined;
@@ -83,7 +88,7 @@ export function scanSearchPage(body: Uint8Array): SearchPage {
     const key = cursor.keyText();
     if (key === 'hits') {
       if (hits !== undefined) cursor.fail('hits only once');
-      hits = readHitList(cursor);
+      hits = readHitList(cursor, alone);
     } else if (key === '_shards') {
       shards = readShards(cursor);
     } else if (key === 'timed_out') {
@@ -107,7 +112,7 @@ export function scanSearchPage(body: Uint8Array): SearchPage {
 
 type HitList = Pick<SearchPage, 'hits' | 'total' | 'totalRelation'>;
 
-function readHitList(cursor: JsonCursor): HitList {
+function readHitList(cursor: JsonCursor, alone: boolean): HitList {
   let hits: WireHit[] | undefined;
   let total: number | undefined;
   let totalRelation: 'eq' | 'gte' | undefined;
@@ -117,7 +122,7 @@ function readHitList(cursor: JsonCursor): HitList {
       if (hits !== undefined) cursor.fail('hits.hits only once');
       hits = [];
       for (let next = cursor.open('[', 'hits.hits as an array'); next; next = cursor.more('['))
-        hits.push(readHit(cursor));
+        hits.push(readHit(cursor, alone));
     } else if (cursor.keyIs(TOTAL)) {
       ({ total, totalRelation } = readTotal(cursor));
     } else {
@@ -166,7 +171,7 @@ function readShards(cursor: JsonCursor): ShardCounts {
   return { total, successful, skipped, failed };
 }
 
-function readHit(cursor: JsonCursor): WireHit {
+function readHit(cursor: JsonCursor, alone: boolean): WireHit {
   let seqNo: number | undefined;
   let primaryTerm: number | undefined;
   let version: number | undefined;
@@ -197,7 +202,7 @@ function readHit(cursor: JsonCursor): WireHit {
       cursor.skipContainer();
       sourceEnd = cursor.at;
       sourceMultiline = cursor.multiline;
-      closeSource(cursor);
+      closeSource(cursor, alone);
     } else if (cursor.keyIs(SORT)) {
       if (cursor.peek() !== 0x5b) cursor.fail('sort as an array');
       sortStart = cursor.at;
@@ -244,13 +249,21 @@ function openSource(cursor: JsonCursor): number {
   return cursor.at;
 }
 
+const AFTER_SOURCE = asciiBytes(',"sort":[');
+
 /**
  * Passes what a document has after its closing brace. A line comment there may have no end of its own: it would take in
- * the rest of the hit, up to a line break that belongs to another document. Nothing tells the two apart, so it is refused.
+ * the rest of the hit, up to a line break that belongs to another document. Nothing tells the two apart, so it is refused,
+ * unless the hit is alone: then what the server adds is the last of its kind in the answer, whatever the comment says.
  */
-function closeSource(cursor: JsonCursor): void {
+function closeSource(cursor: JsonCursor, alone: boolean): void {
   while (cursor.peek() === 0x2f) {
     if (cursor.body[cursor.at + 1] === 0x2f) {
+      const end = alone ? lastIndexOf(cursor.body, AFTER_SOURCE) : -1;
+      if (end > cursor.at) {
+        cursor.at = end;
+        return;
+      }
       throw new WireFormatError({
         offset: cursor.at,
         expected: 'no line comment after _source',
@@ -259,4 +272,10 @@ function closeSource(cursor: JsonCursor): void {
     }
     cursor.at = commentEnd(cursor.body, cursor.at);
   }
+}
+
+function lastIndexOf(body: Uint8Array, wanted: Uint8Array): number {
+  for (let at = body.length - wanted.length; at >= 0; at -= 1)
+    if (wanted.every((byte, i) => body[at + i] === byte)) return at;
+  return -1;
 }

@@ -10,8 +10,16 @@ export interface CommandEndpoint {
   readonly name: CommandName;
 }
 
-const INDEX_COMMANDS: readonly CommandName[] = ['follow', 'unfollow', 'pause', 'resume', 'status'];
-const PAIR_COMMANDS: readonly CommandName[] = ['pause', 'resume', 'status'];
+const INDEX_COMMANDS: readonly CommandName[] = [
+  'follow',
+  'unfollow',
+  'pause',
+  'resume',
+  'quarantine-retry',
+  'status',
+  'quarantine',
+];
+const PAIR_COMMANDS: readonly CommandName[] = ['pause', 'resume', 'quarantine-retry', 'status', 'quarantine'];
 
 /**
  * The target is named by the body, or by the subject:

@@ -38,6 +38,8 @@ export interface NatsConnectOptions {
   readonly name: string;
   readonly auth?: NatsAuth | undefined;
   readonly tls?: NatsTls | undefined;
+  /** What the server must call itself, for a local one whose port another may have taken. */
+  readonly serverName?: string | undefined;
   /** For one attempt at one server. */
   readonly connectTimeoutMs?: number | undefined;
   readonly onState?: ((state: NatsConnectionState) => void) | undefined;
@@ -56,6 +58,11 @@ export async function connectNats(options: NatsConnectOptions): Promise<NatsConn
     nc = await connect(connectionOptions(options));
   } catch (error) {
     throw failed('journal_unreachable', { op, reason: `${servers}: ${natsReason(error)}` }, error);
+  }
+  const { serverName } = options;
+  if (serverName !== undefined && nc.info?.server_name !== serverName) {
+    await nc.close();
+    throw failed('journal_unreachable', { op, reason: `${servers}: another server has taken this port` });
   }
   void tellStates(nc, options.onState ?? (() => undefined));
   return nc;

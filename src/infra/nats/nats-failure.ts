@@ -4,21 +4,17 @@ import { Failed, failed } from '../../domain/failure.ts';
 
 const NO_ROOM =
   /maximum (bytes|messages|messages per subject) exceeded|insufficient (storage|resources|memory)|resource limits exceeded|no space/i;
-const NO_ROOM_HINT =
-  "Make room on the NATS server (disk, account limit or the stream's max_bytes). A server without a limit of its own takes it from the free disk when it starts: restart it then. Slipstream goes on by itself.";
-
 export interface NatsFailureContext {
   readonly op: string;
   /** The effect of the request is unknown: the server may have run it, or may still. */
   readonly ambiguous?: boolean;
 }
 
-/** Whatever the client threw, as `journal_unreachable` in the server's words. A `Failed` passes as it is. */
+/** Whatever the client threw, as `journal_full` or `journal_unreachable` in the server's words. A `Failed` passes as it is. */
 export function natsFailure(thrown: unknown, context: NatsFailureContext): Failed {
   if (thrown instanceof Failed) return thrown;
   const reason = natsReason(thrown);
-  const hint = NO_ROOM.test(reason) ? { hint: NO_ROOM_HINT } : {};
-  return failed('journal_unreachable', { ...context, ...hint, reason }, thrown);
+  return failed(NO_ROOM.test(reason) ? 'journal_full' : 'journal_unreachable', { ...context, reason }, thrown);
 }
 
 export function natsReason(thrown: unknown): string {

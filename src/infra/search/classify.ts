@@ -48,6 +48,8 @@ const byType: Readonly<Record<string, FailureCode>> = {
   cluster_manager_not_discovered_exception: 'no_master',
   not_master_exception: 'no_master',
   process_cluster_event_timeout_exception: 'request_timeout',
+  // 9.4.3: 500 for every page that holds a document in UTF-16 with a byte order mark.
+  not_x_content_exception: 'document_unreadable',
   strict_dynamic_mapping_exception: 'mapping_conflict',
   document_parsing_exception: 'mapping_conflict',
   mapper_parsing_exception: 'mapping_conflict',

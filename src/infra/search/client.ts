@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Client } from '@elastic/elasticsearch';
 import { Failed, type FailureCode } from '../../domain/failure.ts';
+import type { BufferPool } from '../../domain/wire/buffer-pool.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { readBody } from './answer-body.ts';
 import { classifyAnswer, classifyThrown } from './classify.ts';
@@ -52,6 +53,8 @@ export interface ClusterRequest {
   readonly refusedAs?: FailureCode | undefined;
   /** Error statuses that are an answer to this request. */
   readonly accept?: readonly number[] | undefined;
+  /** Where the answer's memory is taken from; its owner gives it back. */
+  readonly buffers?: BufferPool | undefined;
   /** Added to the client's deadline, for requests that wait on purpose. */
   readonly extraTimeoutMs?: number | undefined;
 }
@@ -95,6 +98,7 @@ export function createSearchClient(options: SearchClientOptions): SearchClient {
         const body = await readBody(stream, {
           gzipped: headers['content-encoding'] === 'gzip',
           maxBytes: maxAnswerBytes,
+          buffers: request.buffers,
           onBytes: (bytes) => limit?.spend(bytes),
         });
         const answered = (status >= 200 && status < 300) || request.accept?.includes(status) === true;

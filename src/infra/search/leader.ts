@@ -1,4 +1,4 @@
-import { failed } from '../../domain/failure.ts';
+import { Failed, failed } from '../../domain/failure.ts';
 import type { SearchPage } from '../../domain/wire/search-page.ts';
 import type { LeaderCluster, PageRequest } from '../../ports/leader-cluster.ts';
 import type { HistogramRequest, View } from '../../ports/search-cluster.ts';
@@ -39,20 +39,38 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe): 
     return listed(client, answer);
   };
 
+  /** Which document it is that cannot be read. Of several, any: fewer are to be asked for, until it is alone. */
+  async function named(
+    { failure }: Failed,
+    asked: { op: string; target: SearchTarget; search: Record<string, unknown>; size: number },
+    signal: AbortSignal,
+  ): Promise<Failed> {
+    const { op, target, search, size } = asked;
+    const at = { op, cluster: name };
+    if (size !== 1) return failed('answer_too_large', { ...at, reason: `one of ${size} documents: ${failure.reason}` });
+    const listing = searchTarget(`${name} listing`, target, { ...search, ...LISTING });
+    const [document] = listed(client, await askSearch(client, listing, { shards: 1, countTotal: false }, signal));
+    const place = document === undefined ? 'a document' : `the document at leader seq_no ${document.seqNo}`;
+    return failed('document_unreadable', { ...at, reason: `${place}: ${failure.reason}` });
+  }
+
   return {
     ...createClusterState(client),
     async readPage(request, signal) {
       const { excludeVectorsOption } = await engine.capabilities(signal);
-      const { index, shard, nodeId, view, countTotal } = request;
+      const { index, shard, nodeId, view, countTotal, size, buffers } = request;
       const op = `${name} search`;
       const target: SearchTarget =
         view === undefined ? { kind: 'now', index, preference: copyPreference(shard, nodeId) } : { kind: 'view', view };
+      const search = pageSearch(request, excludeVectorsOption);
       const page = await askPage(
         client,
-        searchTarget(op, target, pageSearch(request, excludeVectorsOption)),
-        countTotal,
+        { ...searchTarget(op, target, search), buffers },
+        { size, countTotal },
         signal,
-      );
+      ).catch(async (thrown: unknown) => {
+        throw unreadable(thrown) ? await named(thrown, { op, target, search, size }, signal) : thrown;
+      });
       if (view !== undefined) view.id = page.pitId ?? view.id;
       checkHits(page, { op, cluster: name, index });
       return page;
@@ -91,6 +109,10 @@ function pageSearch(
     version: false,
     ...(excludeVectorsOption ? { _source: { exclude_vectors: false } } : {}),
   };
+}
+
+function unreadable(thrown: unknown): thrown is Failed {
+  return thrown instanceof Failed && thrown.failure.code === 'document_unreadable';
 }
 
 function checkHits(page: SearchPage, { op, cluster, index }: { op: string; cluster: string; index: string }): void {

@@ -1,8 +1,11 @@
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { IndexAdmin } from '../../ports/index-admin.ts';
 import type { LeaderCluster } from '../../ports/leader-cluster.ts';
+import type { ClusterInspection } from '../../ports/cluster-inspection.ts';
 import type { PositionStore } from '../../ports/position-store.ts';
 import type { RequestGate } from '../../ports/request-gate.ts';
+import { createClusterInspection } from './cluster-inspection.ts';
+import type { QuarantineStore } from '../../ports/quarantine-store.ts';
 import { createSearchClient, type SearchClientOptions } from './client.ts';
 import { createClusterState } from './cluster-state.ts';
 import { createEngineProbe } from './engine.ts';
@@ -11,6 +14,7 @@ import { gatedClient } from './gated-client.ts';
 import { createIndexAdmin } from './index-admin.ts';
 import { createLeaderCluster } from './leader.ts';
 import { createPositionStore } from './position-store.ts';
+import { createQuarantineStore } from './quarantine-store.ts';
 
 export interface OpenCluster {
   readonly leader: LeaderCluster;
@@ -19,6 +23,8 @@ export interface OpenCluster {
   readonly positions: PositionStore;
   /** The version of the cluster's state, past the gate. Throws `Failed`. */
   probe(signal: AbortSignal): Promise<unknown>;
+  readonly inspection: ClusterInspection;
+  readonly quarantine: QuarantineStore;
   /** Waits for requests under way. */
   close(): Promise<void>;
 }
@@ -34,6 +40,8 @@ export function openCluster(options: SearchClientOptions, gate?: RequestGate): O
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
     probe: (signal) => createClusterState(ungated).stateVersion(signal),
+    inspection: createClusterInspection(client),
+    quarantine: createQuarantineStore(client),
     close: () => client.close(),
   };
 }

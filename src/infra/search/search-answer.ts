@@ -38,26 +38,33 @@ export function partial(client: SearchClient, op: string, reason: string): Faile
   return failed('partial_answer', { op, cluster: client.name, reason });
 }
 
-/** A page of hits as bytes, checked to be whole. */
+/** A page of hits as bytes, checked to be whole. Throws `document_unreadable` for a whole answer whose hits cannot be told apart. */
 export async function askPage(
   client: SearchClient,
   request: ClusterRequest,
-  countTotal: boolean,
+  expected: { size: number; countTotal: boolean },
   signal: AbortSignal,
 ): Promise<SearchPage> {
   const { body } = await client.send(request, signal);
-  const page = scan(client, request.op, body);
-  const reason = missingPart(page, { shards: 1, countTotal });
+  const page = scan(client, request.op, body, expected.size === 1);
+  const reason = missingPart(page, { shards: 1, countTotal: expected.countTotal });
   if (reason !== undefined) throw partial(client, request.op, reason);
   return page;
 }
 
-function scan(client: SearchClient, op: string, body: Uint8Array): SearchPage {
+const CLOSE = 0x7d;
+
+function scan(client: SearchClient, op: string, body: Uint8Array, alone: boolean): SearchPage {
   try {
-    return scanSearchPage(body);
+    return scanSearchPage(body, { alone });
   } catch (error) {
     if (!(error instanceof WireFormatError)) throw error;
-    throw failed('answer_cut', { op, cluster: client.name, reason: `${error.message} (${body.length} bytes)` });
+    const whole = body.at(-1) === CLOSE && error.offset < body.length - 1;
+    throw failed(whole ? 'document_unreadable' : 'answer_cut', {
+      op,
+      cluster: client.name,
+      reason: `${error.message} (${body.length} bytes)`,
+    });
   }
 }
 

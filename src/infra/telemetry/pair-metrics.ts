@@ -79,6 +79,13 @@ const READINGS: readonly Reading[] = [
     join: sum,
   },
   {
+    name: 'quarantine.documents',
+    unit: '{document}',
+    description: 'Documents that the follower refuses',
+    value: (s) => s.quarantined,
+    join: sum,
+  },
+  {
     name: 'bootstrap.progress',
     unit: '1',
     description: 'Share of the first copy that is done',

@@ -1,4 +1,5 @@
 /** Reads documents by sequence number, wherever they are, and keeps digests alone. */
+import { Failed } from '../../domain/failure.ts';
 import { decodeText } from '../../domain/wire/json-cursor.ts';
 import type { SearchPage, WireHit } from '../../domain/wire/search-page.ts';
 import type { LeaderCluster } from '../../ports/leader-cluster.ts';
@@ -126,20 +127,17 @@ async function* pagesOf(run: Run, shard: number, side: Side, signal: AbortSignal
   const { reader, index, pageDocuments } = side;
   let after = run.first - 1;
   let size = Math.min(FIRST_PAGE_DOCUMENTS, pageDocuments);
+  const rest = { index, shard, nodeId: side.nodeOf(shard), upTo: run.last, countTotal: false };
   while (after < run.last) {
-    const page = await reader.readPage(
-      {
-        index,
-        shard,
-        nodeId: side.nodeOf(shard),
-        after,
-        upTo: run.last,
-        size,
-        view: side.views.get(shard),
-        countTotal: false,
-      },
-      signal,
-    );
+    const page = await reader
+      .readPage({ ...rest, after, size, view: side.views.get(shard) }, signal)
+      .catch((thrown: unknown) => {
+        if (!(thrown instanceof Failed) || thrown.failure.code !== 'answer_too_large' || size === 1) throw thrown;
+      });
+    if (page === undefined) {
+      size = Math.max(1, Math.floor(size / 4));
+      continue;
+    }
     yield page;
     const last = page.hits.at(-1);
     if (last === undefined || page.hits.length < size) return;

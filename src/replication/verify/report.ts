@@ -41,6 +41,8 @@ export interface VerifyReport {
   readonly foreign: Findings;
   /** Those of the above whose version another follower document carries too. */
   readonly duplicates: Findings;
+  /** On the leader, and known to be refused by the follower, which has no copy or an older one. */
+  readonly quarantined: Findings;
   /** Changed on the leader after the checkpoint and not seen in step before the deadline. */
   readonly undecided: Findings;
   /** Never seen exactly in step, since the leader kept changing them, but the follower passed a state read from the leader meanwhile. */
@@ -78,6 +80,7 @@ export interface Tally {
   readonly differing: Collector<DifferingFinding>;
   readonly foreign: Collector<Finding>;
   readonly duplicates: Collector<Finding>;
+  readonly quarantined: Collector<Finding>;
   readonly undecided: Collector<Finding>;
   readonly checkpoints: Map<number, number>;
   compared: number;
@@ -93,6 +96,7 @@ export function emptyTally(): Tally {
     differing: collector(),
     foreign: collector(),
     duplicates: collector(),
+    quarantined: collector(),
     undecided: collector(),
     checkpoints: new Map(),
     compared: 0,
@@ -106,8 +110,9 @@ export function reportOf(
   tally: Tally,
   facts: { leaderShards: number; contentHash: boolean; tookMs: number },
 ): VerifyReport {
-  const { missing, extra, differing, foreign, duplicates, undecided } = tally;
-  const differences = missing.total + extra.total + differing.total + foreign.total + duplicates.total;
+  const { missing, extra, differing, foreign, duplicates, quarantined, undecided } = tally;
+  const differences =
+    missing.total + extra.total + differing.total + foreign.total + duplicates.total + quarantined.total;
   const outcome = differences > 0 ? 'different' : undecided.total > 0 ? 'undecided' : 'equal';
   const plain = <F extends Finding>({ total, samples }: Findings<F>): Findings<F> => ({ total, samples });
   return {
@@ -121,6 +126,7 @@ export function reportOf(
     differing: plain(differing),
     foreign: plain(foreign),
     duplicates: plain(duplicates),
+    quarantined: plain(quarantined),
     undecided: plain(undecided),
     overtaken: tally.overtaken,
     checkpointByShard: Array.from({ length: facts.leaderShards }, (_, shard) => tally.checkpoints.get(shard) ?? -1),

@@ -45,6 +45,13 @@ export interface ContentComparison {
   readonly digest: (bytes: Uint8Array) => string;
 }
 
+/** A leader operation that the follower is known to refuse. */
+export interface KnownRefusal {
+  readonly id: string;
+  readonly shard: number;
+  readonly seqNo: number;
+}
+
 export interface VerifyRequest {
   readonly leader: LeaderCluster;
   readonly follower: FollowerCluster;
@@ -55,6 +62,8 @@ export interface VerifyRequest {
   readonly aligned: boolean;
   /** Undefined: identities alone are compared. */
   readonly contents: ContentComparison | undefined;
+  /** What is in quarantine now: such documents are told apart from those that are missing or differ without anybody's knowing. */
+  readonly quarantined?: (signal: AbortSignal) => Promise<readonly KnownRefusal[]>;
   readonly clock: Clock;
   readonly onProgress: (progress: VerifyProgress) => void;
   readonly limits?: Partial<VerifyLimits>;

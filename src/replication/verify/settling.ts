@@ -3,7 +3,7 @@ import { type Doubt, endingOf, findingOf, isAheadOfLeader, newDoubt, recordDiffe
 import { type Fence, statsOf } from './fence.ts';
 import { compareAgreed, lookAt } from './looks.ts';
 import type { Tally } from './report.ts';
-import type { VerifyLimits, VerifyRequest } from './request.ts';
+import type { KnownRefusal, VerifyLimits, VerifyRequest } from './request.ts';
 
 export interface SettlingOptions {
   readonly request: VerifyRequest;
@@ -23,6 +23,8 @@ export class Settling {
   readonly #options: SettlingOptions;
   readonly #open = new Map<string, Doubt>();
   #fresh: Doubt[] = [];
+  /** Leader operations that the follower refuses, by id. */
+  #refused: ReadonlyMap<string, readonly KnownRefusal[]> | undefined;
 
   constructor(options: SettlingOptions) {
     this.#options = options;
@@ -110,6 +112,18 @@ export class Settling {
     for (const doubt of same) this.#agree(doubt);
   }
 
+  /** Once, when there is the first doubt: what is refused only later is a difference like any other. */
+  async #refusals(signal: AbortSignal): Promise<ReadonlyMap<string, readonly KnownRefusal[]>> {
+    if (this.#open.size === 0) return new Map();
+    const known = (await this.#options.request.quarantined?.(signal)) ?? [];
+    return Map.groupBy(known, ({ id }) => id);
+  }
+
+  #isRefused({ key, leaderSeqNo, leaderShard }: Doubt): boolean {
+    const known = this.#refused?.get(key.id) ?? [];
+    return known.some(({ seqNo, shard }) => seqNo === leaderSeqNo && (leaderShard ?? shard) === shard);
+  }
+
   #agree(doubt: Doubt): void {
     if (this.#open.delete(keyOf(doubt.key))) this.#options.tally.compared += 1;
   }
@@ -119,7 +133,14 @@ export class Settling {
     const { leader, leaderIndex, scheme, clock } = request;
     const nowMs = clock.monotonic();
     const overdue: Doubt[] = [];
+    this.#refused ??= await this.#refusals(signal);
     for (const [key, doubt] of this.#open) {
+      // Nothing to wait for.
+      if (doubt.looks > 0 && this.#isRefused(doubt)) {
+        this.#open.delete(key);
+        tally.quarantined.add(findingOf(doubt));
+        continue;
+      }
       const ending = endingOf(doubt, scheme, { nowMs, patienceMs: limits.patienceMs });
       if (ending === 'later') continue;
       this.#open.delete(key);

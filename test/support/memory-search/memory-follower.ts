@@ -18,6 +18,8 @@ export interface MemoryFollowerOptions {
   readonly versionAggregates?: boolean;
   /** What becomes of one operation of a bulk: rejected before it runs, or failed with or without having run. Absent or undefined: it runs. */
   readonly itemFault?: () => 'busy' | 'failed before' | 'failed after' | undefined;
+  /** Documents that are refused for what they are. */
+  readonly refuses?: (write: DocumentWrite) => boolean;
 }
 
 export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOptions = {}): FollowerCluster {
@@ -45,6 +47,7 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
           const fault = options.itemFault?.();
           if (fault === 'busy') return refusal(429, 'es_rejected_execution_exception');
           if (fault === 'failed before') return refusal(503, 'unavailable_shards_exception');
+          if (options.refuses?.(write) === true) return refusal(400, 'document_parsing_exception');
           const outcome = shardOf(index, write).write(write);
           return fault === undefined ? bulkItem(outcome) : refusal(503, 'unavailable_shards_exception');
         });

@@ -41,6 +41,8 @@ export function actorBench(parts: Partial<SimOptions> = {}, wrap?: PortWrapper):
     followerShards: 1,
     leaderFormula: 'mod' as const,
     latencyMs: 5,
+    refusedShare: 0,
+    refusalsEnd: 'never' as const,
     parameters: {},
   };
   const world = new SimWorld({ ...options, faults: none, ...parts }, wrap);

@@ -66,6 +66,7 @@ export interface BenchOptions {
   readonly answer?: (call: Call) => unknown;
   readonly deps?: Partial<CliDependencies>;
   readonly config?: Config;
+  readonly journalWarnings?: readonly string[];
 }
 
 export function bench(options: BenchOptions = {}): Bench {
@@ -85,11 +86,13 @@ export function bench(options: BenchOptions = {}): Bench {
     },
     connectControl: async () => {
       log.push('connect');
-      return { control: surface, journal: journal.open(), close: async () => void log.push('close') };
+      const journalWarnings = async () => options.journalWarnings ?? [];
+      return { control: surface, journal: journal.open(), journalWarnings, close: async () => void log.push('close') };
     },
     startSupervisor: refuse('start'),
     verify: refuse('verify'),
     checkReach: refuse('check'),
+    diagnose: refuse('doctor'),
     stdout: { write: (text) => void (texts.out += text) },
     stderr: { write: (text) => void (texts.err += text) },
     env: {},
@@ -143,6 +146,8 @@ export function pair(over: Partial<PairStatus> = {}): PairStatus {
     followerDocuments: 67_616,
     leaderDocuments: 67_616,
     outstandingDeletes: 0,
+    quarantined: 0,
+    quarantinedWithoutCopy: 0,
     progress: 1,
     operationsWritten: 70_000,
     bytesRead: 12_000_000,

@@ -19,7 +19,16 @@ describe('slipstream status', () => {
   it('is one JSON object with --json, sorted', async () => {
     const cli = bench({ answer: () => [index([pair({ shard: 1 }), pair()])] });
     assert.equal(await cli.run('status', '--json'), 0);
-    assert.deepEqual(cli.json(), { ok: true, result: { indices: [index([pair(), pair({ shard: 1 })])] } });
+    assert.deepEqual(cli.json(), {
+      ok: true,
+      result: { indices: [index([pair(), pair({ shard: 1 })])], warnings: [] },
+    });
+  });
+
+  it('says below what an operator should know of the journal', async () => {
+    const cli = bench({ answer: () => [index([pair()])], journalWarnings: ['journal: one replica'] });
+    await cli.run('status');
+    assert.match(cli.out(), /tokyo:cities .*\njournal: one replica\n$/);
   });
 
   it('has colours on a terminal, but not with NO_COLOR or a dumb one', async () => {

@@ -143,7 +143,7 @@ describe('the configuration of a command', () => {
     const cli = bench({ config: { ...config, warnings: ['nats: in clear'] } });
     assert.equal(await cli.run('status', '--json'), 0);
     assert.equal(cli.err(), 'slipstream: warning: nats: in clear\n');
-    assert.deepEqual(cli.json(), { ok: true, result: { indices: [] } });
+    assert.deepEqual(cli.json(), { ok: true, result: { indices: [], warnings: [] } });
   });
 });
 

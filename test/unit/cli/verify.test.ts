@@ -20,6 +20,7 @@ function report(over: Partial<VerifyReport> = {}): VerifyReport {
     differing: none,
     foreign: none,
     duplicates: none,
+    quarantined: none,
     undecided: none,
     overtaken: 0,
     checkpointByShard: [67_615, 67_616],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { defaultDataFolder } from '../../../src/config/data-folder.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { failureOf } from '../../../src/domain/failure.ts';
 import { DEFAULT_PARAMETERS } from '../../../src/domain/parameters.ts';
@@ -17,7 +18,8 @@ describe('a configuration that is right', () => {
       {
         clusters: [],
         nats: {
-          servers: ['nats://127.0.0.1:4222'],
+          servers: [],
+          own: { dataFolder: defaultDataFolder({}) },
           auth: { kind: 'none' },
           subjectPrefix: 'slipstream',
           stream: 'SLIPSTREAM_JOURNAL',
@@ -86,15 +88,28 @@ describe('a configuration that is right', () => {
 
   for (const [text, auth] of [
     ['user: u\n  password: p', { kind: 'userPassword', user: 'u', password: 'p' }],
+    ['user: u\n  passwordFile: secret', { kind: 'userPassword', user: 'u', password: 'SUhush' }],
     ['token: t', { kind: 'token', token: 't' }],
+    ['tokenFile: secret', { kind: 'token', token: 'SUhush' }],
+    ['nkeySeed: SUx', { kind: 'nkey', seed: 'SUx' }],
+    ['nkeyFile: secret', { kind: 'nkey', seed: 'SUhush' }],
     ['credentialsFile: me.creds', { kind: 'credentials', credentials: '-----BEGIN NATS USER JWT-----\n' }],
   ] as const)
-    it(`logs in to NATS by ${auth.kind}`, async () => {
-      assert.deepEqual(
-        (await load(`nats:\n  ${text}\n`, {}, { 'me.creds': '-----BEGIN NATS USER JWT-----\n' })).nats.auth,
-        auth,
-      );
+    it(`logs in to NATS by ${auth.kind}, given as ${text.split('\n').at(-1)?.trim()}`, async () => {
+      const files = { 'me.creds': '-----BEGIN NATS USER JWT-----\n', secret: 'SUhush\n' };
+      assert.deepEqual((await load(`nats:\n  servers: nats://h\n  ${text}\n`, {}, files)).nats.auth, auth);
     });
+
+  it('keeps the data of its own NATS server beside the file, where it says so, else where the system keeps such things', async () => {
+    const { nats } = await load('nats: {dataFolder: ../data, serverBinary: /opt/nats-server, port: "${P}"}\n', {
+      P: '4333',
+    });
+    assert.match(nats.own?.dataFolder ?? '', /^\/.*[^.]\/data$/);
+    assert.deepEqual({ ...nats.own, dataFolder: '' }, { dataFolder: '', serverBinary: '/opt/nats-server', port: 4333 });
+    assert.equal(defaultDataFolder({ XDG_DATA_HOME: '/x' }, true), '/var/lib/slipstream');
+    assert.equal(defaultDataFolder({ XDG_DATA_HOME: '/x', HOME: '/h' }, false), '/x/slipstream');
+    assert.equal(defaultDataFolder({ XDG_DATA_HOME: 'x', HOME: '/h' }, false), '/h/.local/share/slipstream');
+  });
 });
 
 describe('values from the environment', () => {
@@ -113,7 +128,9 @@ describe('values from the environment', () => {
 
   it('that are missing or misspelt are faults at their paths, once each', async () => {
     assert.deepEqual(
-      await faultsIn('clusters:\n  a:\n    url: ${URL}\n    auth:\n      apiKey: ${KEY\nnats:\n  token: ${1x}\n'),
+      await faultsIn(
+        'clusters:\n  a:\n    url: ${URL}\n    auth:\n      apiKey: ${KEY\nnats:\n  token: ${1x}\n  servers: nats://h\n',
+      ),
       [
         '3: clusters.a.url: environment variable URL is not set',
         '5: clusters.a.auth.apiKey: expected ${NAME} with the name of an environment variable (a plain ${ is written $${)',
@@ -170,8 +187,8 @@ telemtry: {}
       '10: clusters.osaka.url[0]: expected an address such as http://127.0.0.1 (http or https)',
       '10: clusters.osaka.auth: give apiKey, or username and password',
       '11: clusters.kyoto: expected a mapping, found text',
-      '12: nats: give one of credentialsFile, user with password, or token',
-      '12: nats: user and password belong together',
+      '12: nats: give one of credentialsFile, nkeySeed, nkeyFile, user with password or passwordFile, token, or tokenFile',
+      '12: nats: user and password (or passwordFile) belong together',
       '13: supervisor.bufferSize: expected a size such as 32mb (bare number: bytes), from 1mb to 64gb',
       '13: supervisor.pollIntervalMaxMs: is below pollIntervalMs; raise it too',
       '14: defaults.on_missing_history: expected one of rebootstrap, fail; did you mean rebootstrap?',
@@ -184,6 +201,38 @@ telemtry: {}
       '20: follow[2]: expected a mapping, found a number',
       '21: telemtry: unknown key; did you mean telemetry?',
     ]);
+  });
+
+  it('has keys of NATS told that do not fit together', async () => {
+    assert.deepEqual(
+      await faultsIn(
+        'nats: {servers: nats://h, dataFolder: x, port: 1, certFile: c.pem}\n',
+        {},
+        { 'c.pem': CERTIFICATE },
+      ),
+      [
+        '1: nats: certFile and keyFile belong together',
+        '1: nats: dataFolder, port: for a server of our own, which is not run where servers are given',
+      ],
+    );
+    assert.deepEqual(await faultsIn('nats: {token: t, replicas: 3}\n'), [
+      '1: nats: token, replicas: for servers that are there already; give servers too',
+    ]);
+    assert.deepEqual(
+      await faultsIn(
+        'nats:\n  servers: nats://h\n  tokenFile: empty\n  nkeyFile: none\n  password: a\n  passwordFile: empty\n',
+        {},
+        { empty: '\n' },
+      ),
+      [
+        '1: nats: give one of credentialsFile, nkeySeed, nkeyFile, user with password or passwordFile, token, or tokenFile',
+        '1: nats: user and password (or passwordFile) belong together',
+        '1: nats: give password or passwordFile, not both',
+        '3: nats.tokenFile: empty is empty',
+        '4: nats.nkeyFile: none cannot be read (ENOENT)',
+        '6: nats.passwordFile: empty is empty',
+      ],
+    );
   });
 
   it('has sections of the wrong kind told, not tripped over', async () => {

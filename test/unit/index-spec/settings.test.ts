@@ -14,7 +14,7 @@ import { described, marked } from './described.ts';
 const classes: Readonly<Record<SettingClass, readonly string[]>> = {
   private: ['uuid', 'version.created', 'version.upgraded', 'creation_date', 'provided_name', 'history.uuid', 'resize.source.name', 'routing.allocation.include._tier_preference', 'routing.allocation.initial_recovery._id', 'replication.type', 'xpack.ccr.following_index', 'soft_deletes.enabled', 'store.snapshot.index_uuid'],
   foreign: ['lifecycle.name', 'lifecycle.indexing_complete', 'plugins.index_state_management.policy_id', 'blocks.write', 'routing.allocation.require.zone', 'routing.allocation.total_shards_per_node', 'unassigned.node_left.delayed_timeout', 'store.type', 'write.wait_for_active_shards'],
-  managed: ['number_of_replicas', 'auto_expand_replicas', 'refresh_interval', 'translog.durability', 'gc_deletes', 'default_pipeline', 'final_pipeline'],
+  managed: ['number_of_replicas', 'auto_expand_replicas', 'refresh_interval', 'translog.durability', 'gc_deletes', 'default_pipeline', 'final_pipeline', 'mapping.exclude_source_vectors'],
   once: ['priority', 'hidden', 'codec', 'max_result_window', 'translog.sync_interval', 'merge.policy.max_merged_segment', 'search.slowlog.threshold.query.warn', 'search.idle.after', 'query.default_field', 'soft_deletes.retention_lease.period', 'highlight.max_analyzed_offset'],
   fixed: ['number_of_shards', 'number_of_routing_shards', 'routing_partition_size', 'routing_path', 'mode', 'analysis.analyzer.a.type', 'similarity.s.b', 'sort.field', 'time_series.start_time', 'mapping.source.mode', 'disable_sequence_numbers', 'seq_no.index_options'],
   live: ['mapping.total_fields.limit', 'mapping.nested_objects.limit', 'max_ngram_diff', 'max_shingle_diff', 'time_series.end_time', 'some.setting.of.tomorrow'],
@@ -49,6 +49,7 @@ test('a follower is created with what must match, without what is private or for
     'index.gc_deletes': '15m',
     'index.default_pipeline': 'slipstream-guard',
     'index.final_pipeline': '_none',
+    'index.mapping.exclude_source_vectors': 'false',
   });
   const copied = Object.keys(settings).filter((key) => settings[key] === '1');
   assert.deepEqual(
@@ -110,6 +111,16 @@ test('settings that a template could add are kept out, where the follower knows 
   assert.equal(create({}, { defaults }).create['index.disable_sequence_numbers'], null);
   assert.equal('index.disable_sequence_numbers' in create({}, { defaults, followerKnowsAll: false }).create, false);
   assert.equal('index.disable_sequence_numbers' in create({}).create, false);
+});
+
+test('vectors stay in the documents of a follower that knows how, whatever the leader does, unless the command says otherwise', () => {
+  const key = 'index.mapping.exclude_source_vectors';
+  const defaults = { [key]: 'true' };
+  assert.equal(create({}, { defaults }).create[key], 'false');
+  assert.equal(create({ [key]: 'true' }).create[key], 'false');
+  assert.equal(create({}, { defaults, overrides: { [key]: 'true' } }).create[key], 'true');
+  assert.equal(key in create({}, { defaults, followerKnowsAll: false }).create, false);
+  assert.equal(key in create({}).create, false);
 });
 
 test('routing shards of the leader go with its number of shards only', () => {

@@ -94,6 +94,29 @@ describe('a page of a leader', () => {
     }
   });
 
+  it('with a document that cannot be told from the rest is asked for again with fewer, until that one is named', async () => {
+    // UTF-16, as Elasticsearch returns it.
+    const garbled = JSON.stringify(page).replace('{"n":1}', '{\u0000"\u0000n\u0000"\u0000:\u00001\u0000}\u0000');
+    await using c = await cluster(({ body }, response) => {
+      if (body.includes('"_source":false')) json(response, { ...page, hits: { hits: [{ ...hit, _version: 1 }] } });
+      else response.end(garbled);
+    });
+    assert.equal((await failureOf(c.leader.readPage(pageRequest, never))).code, 'answer_too_large');
+    const alone = await failureOf(c.leader.readPage({ ...pageRequest, size: 1 }, never));
+    assert.deepEqual([alone.code, alone.kind], ['document_unreadable', 'transient']);
+    assert.match(alone.reason, /^the document at leader seq_no 5: expected /);
+  });
+
+  it('that no search can return is named too', async () => {
+    await using c = await cluster(({ body }, response) => {
+      if (body.includes('"_source":false')) json(response, { ...page, hits: { hits: [{ ...hit, _version: 1 }] } });
+      else replay(response, recorded('search-document-utf16'));
+    });
+    assert.equal((await failureOf(c.leader.readPage(pageRequest, never))).code, 'answer_too_large');
+    const alone = await failureOf(c.leader.readPage({ ...pageRequest, size: 1 }, never));
+    assert.match(alone.reason, /^the document at leader seq_no 5: .*not_x_content_exception/);
+  });
+
   it('that ends in the middle of a document is refused', async () => {
     const text = JSON.stringify(page);
     await using c = await cluster((_, response) => response.end(text.slice(0, text.indexOf('"n"'))));

@@ -26,6 +26,9 @@ interface Case {
 
 const cases: Readonly<Record<string, Case>> = {
   'aliases-index-missing': { code: 'index_deleted', reason: /no such index \[rec-missing\]/ },
+  'bulk-alone-content-length': { code: 'too_large_for_follower', reason: /^HTTP 413/ },
+  'bulk-alone-coordinating': { code: 'cluster_busy', reason: /^es_rejected_execution_exception: rejected execution/ },
+  'bulk-circuit-breaker': { code: 'cluster_busy', reason: /^circuit_breaking_exception: \[parent\] Data too large/ },
   'bulk-malformed': { code: 'unexpected_answer', reason: /^illegal_argument_exception: Malformed action/ },
   'bulk-rejected': { code: 'cluster_busy', reason: /^es_rejected_execution_exception: rejected execution/ },
   'bulk-unreadable-token': { code: 'unexpected_answer', reason: /^x_content_parse_exception: .*Unrecognized token/ },
@@ -75,6 +78,7 @@ const cases: Readonly<Record<string, Case>> = {
     refusedAs: 'settings_rejected',
   },
   'search-copy-not-on-node': { code: 'leader_moved_primary', reason: /no data nodes with criteria/ },
+  'search-document-utf16': { code: 'document_unreadable', reason: /^not_x_content_exception: / },
   'search-index-blocked': { code: 'blocked', reason: /FORBIDDEN\/7\/index read/ },
   'search-index-closed': { code: 'index_closed', reason: /^index_closed_exception: closed/ },
   'search-index-missing': {

@@ -27,6 +27,8 @@ function status(
     followerDocuments: 5,
     leaderDocuments: 5,
     outstandingDeletes: shard,
+    quarantined: 0,
+    quarantinedWithoutCopy: 0,
     progress: 1,
     operationsWritten: 11,
     bytesRead: 100,

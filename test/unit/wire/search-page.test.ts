@@ -177,6 +177,17 @@ test('a document that ends in a line comment is refused by name, even where a la
   assert.equal(refused(answerText([hitText({ source: '{"a":1} // x\n' })])).problem, 'source_ends_in_line_comment');
 });
 
+test('a document that ends in a line comment is read when it is alone, whatever the comment says', () => {
+  for (const comment of ['// } "', '//x\n', '// ,"sort":[1]}]}}', '/**/ // a // ,"sort":[', '//']) {
+    const body = utf8(answerText([hitText({ source: `{"a":1}${comment}` })]));
+    const page = scanSearchPage(body, { alone: true });
+    const [hit] = page.hits;
+    assert.ok(hit !== undefined && page.total === 1);
+    assert.equal(text(body.subarray(hit.sourceStart, hit.sourceEnd)), '{"a":1}');
+    assert.equal(text(body.subarray(hit.sortStart, hit.sortEnd)), '[7]');
+  }
+});
+
 test('an answer with blanks between all tokens is read', () => {
   const pretty = JSON.stringify(
     JSON.parse(answerText([hitText({ source: '{"a":[1,{"b":null}]}' })])),

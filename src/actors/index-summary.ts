@@ -9,7 +9,7 @@ export function summary(
   outages: readonly Outage[] = [],
 ): Omit<IndexStatus, 'pairs'> {
   const states = new Map<string, number>();
-  for (const { state } of pairs) states.set(state, (states.get(state) ?? 0) + 1);
+  for (const pair of pairs) states.set(statedAs(pair), (states.get(statedAs(pair)) ?? 0) + 1);
   const [only] = [...states.keys()];
   const agreed = snapshot.state === 'unfollowed' ? 'unfollowed, to be released' : only;
   const state =
@@ -24,4 +24,9 @@ export function summary(
     aligned: snapshot.aligned ?? null,
     ...(outages.length === 0 ? {} : { outages }),
   };
+}
+
+/** A pair that passed over documents is never told as if nothing were wrong. */
+function statedAs({ state, quarantined }: PairStatus): string {
+  return quarantined > 0 ? `${state}, with errors` : state;
 }

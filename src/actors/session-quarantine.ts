@@ -1,0 +1,85 @@
+import { failureOf } from '../domain/failure.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
+import { pairKey, type PairRef } from '../domain/names.ts';
+import type { Position } from '../domain/position.ts';
+import { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
+import type { SupervisorPorts } from './cluster-access.ts';
+import type { FollowerIndex } from './follower-index.ts';
+
+export interface SessionQuarantineOptions {
+  readonly ports: SupervisorPorts;
+  readonly index: FollowerIndex;
+  readonly pair: PairRef;
+  readonly parameters: FollowParameters;
+  /** How many documents in quarantine the journal tells of. */
+  readonly quarantineRecorded: () => number;
+  /** Fact: there is another number of them. Resolves when it is in the journal. */
+  readonly quarantined: (documents: number) => Promise<void>;
+  /** Something that a command may wait for has come to its end. */
+  readonly changed: () => void;
+}
+
+/** Documents that come and go all the time are not told of all the time. */
+const TOLD_EVERY_MS = 10_000;
+
+/** The quarantine of one pair through the lives of its replicators, and what the journal is told of it. */
+export class SessionQuarantine {
+  readonly #options: SessionQuarantineOptions;
+  #current: PairQuarantine | undefined;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+  #retrying = false;
+
+  constructor(options: SessionQuarantineOptions) {
+    this.#options = options;
+  }
+
+  /** That of the last replicator. */
+  get current(): PairQuarantine | undefined {
+    return this.#current;
+  }
+
+  /**
+   * For a new replicator that goes on from this position, or from the beginning. Not `complete`: the index of the quarantine does not hold what
+   * the position passed over; comparing both sides finds out what that was.
+   */
+  async open(
+    { epoch, aligned, position }: { epoch: number; aligned: boolean; position: Position | undefined },
+    signal: AbortSignal,
+  ): Promise<{ readonly quarantine: PairQuarantine; readonly complete: boolean }> {
+    const { ports, index, pair, parameters } = this.#options;
+    const { followerSide, snapshot } = index;
+    const quarantine = new PairQuarantine({
+      store: followerSide.quarantine,
+      follower: followerSide.follower,
+      clock: ports.clock,
+      narrator: ports.narrator,
+      pair: pairKey(pair),
+      followerIndex: pair.follower.index,
+      shard: pair.shard,
+      scheme: { epoch, leaderShards: snapshot.shards },
+      aligned,
+      parameters,
+    });
+    if (position === undefined) await quarantine.clear(signal);
+    const complete = position === undefined || (await quarantine.takeUp(position.quarantine, signal));
+    this.#current = quarantine;
+    return { quarantine, complete };
+  }
+
+  /** Called between steps. The journal is not waited for: it may be away. */
+  tell(): void {
+    const { ports, quarantineRecorded, quarantined, changed } = this.#options;
+    const { size = 0, retrying = false } = this.#current ?? {};
+    if (this.#retrying && !retrying) changed();
+    this.#retrying = retrying;
+    const nowMs = ports.clock.monotonic();
+    if (size === quarantineRecorded() || nowMs < this.#toldAtMs + TOLD_EVERY_MS) return;
+    this.#toldAtMs = nowMs;
+    quarantined(size).catch((thrown: unknown) => {
+      // Told again when it is another number, and with every other event.
+      const failure = failureOf(thrown, 'append');
+      if (failure.code !== 'bug')
+        ports.narrator.log('warn', 'the quarantine was not recorded', { pair: pairKey(this.#options.pair), failure });
+    });
+  }
+}

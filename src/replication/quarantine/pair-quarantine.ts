@@ -1,0 +1,334 @@
+import { failed } from '../../domain/failure.ts';
+import type { FollowParameters } from '../../domain/parameters.ts';
+import {
+  digestOf,
+  type QuarantinedDocument,
+  type QuarantineDigest,
+  quarantineLimit,
+  type RefusalCode,
+  refusedVersion,
+  sameDigest,
+} from '../../domain/quarantine.ts';
+import { EPOCH_SPAN, identityOf, type VersionScheme } from '../../domain/version.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { FollowerCluster } from '../../ports/follower-cluster.ts';
+import type { Narrator } from '../../ports/narrator.ts';
+import type { QuarantineStore, QuarantineWrite } from '../../ports/quarantine-store.ts';
+import type { DocumentKey } from '../../ports/search-cluster.ts';
+
+export interface QuarantineOptions {
+  readonly store: QuarantineStore;
+  readonly follower: FollowerCluster;
+  readonly clock: Clock;
+  readonly narrator: Narrator;
+  readonly pair: string;
+  readonly followerIndex: string;
+  readonly shard: number;
+  readonly scheme: VersionScheme;
+  /** The follower's shard holds this pair's documents alone. */
+  readonly aligned: boolean;
+  readonly parameters: Pick<FollowParameters, 'quarantine_max_documents'>;
+}
+
+/** A document that was just refused. */
+export interface RefusedDocument {
+  readonly id: string;
+  readonly routing: string | undefined;
+  readonly seqNo: number;
+  readonly code: RefusalCode;
+  readonly reason: string;
+  readonly content: string | undefined;
+  readonly contentBytes: number;
+}
+
+const KEYS_AT_ONCE = 500;
+/** Each is read by a search of its own. */
+const RETRIED_AT_ONCE = 50;
+/** A mapping that changes all the time must not have everything read again all the time. */
+const RETRY_INTERVAL_MS = 30_000;
+
+/**
+ * The documents of one pair that the follower refuses. In memory for the counting equation, and in the follower cluster's index before any
+ * position passes them. What leaves it leaves the index later: an entry that is there in vain is found out by the counts.
+ */
+export class PairQuarantine {
+  readonly #options: QuarantineOptions;
+  readonly #documents = new Map<string, QuarantinedDocument>();
+  /** Not in quarantine any more, and perhaps still in the index: version by id. */
+  readonly #left = new Map<string, number>();
+  #arriving = 0;
+  #unproven: { readonly expected: QuarantineDigest | undefined } | undefined;
+  /** Requests to the index follow each other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Ids that are to be read again and sent. */
+  #toRetry: readonly string[] = [];
+  #retriedAtMs = Number.NEGATIVE_INFINITY;
+  /** Metadata of the follower under which everything was tried last. */
+  #triedUnder: string | undefined;
+
+  constructor(options: QuarantineOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#documents.size;
+  }
+
+  /** Documents in quarantine of which the follower has no copy, not even an older one: the leader counts them and the follower does not. */
+  get withoutCopy(): number {
+    let count = 0;
+    for (const { copyVersion } of this.#documents.values()) if (copyVersion === undefined) count += 1;
+    return count;
+  }
+
+  /**
+   * What a position says of it. Where the index was found to hold something else, the old word stays until both sides were compared: whoever
+   * starts in between has to compare too.
+   */
+  digestToSave({ compared }: { compared: boolean }): QuarantineDigest | undefined {
+    if (this.#unproven !== undefined && !compared) return this.#unproven.expected;
+    this.#unproven = undefined;
+    return this.size === 0 ? undefined : digestOf(this.#documents.values());
+  }
+
+  get documents(): readonly QuarantinedDocument[] {
+    return [...this.#documents.values()];
+  }
+
+  get(id: string): QuarantinedDocument | undefined {
+    return this.#documents.get(id);
+  }
+
+  // --- at the start ---------------------------------------------------------------------------------------------------------
+
+  /** Everything is copied from the beginning: whatever is refused will be so again. */
+  async clear(signal: AbortSignal): Promise<void> {
+    const { store, pair } = this.#options;
+    for (const { document, version } of await store.load(pair, signal)) this.#left.set(document.id, version);
+    await this.flush(signal);
+  }
+
+  /** Takes up what the index holds. False: it is not what the saved position vouches for, and both sides have to be compared. */
+  async takeUp(expected: QuarantineDigest | undefined, signal: AbortSignal): Promise<boolean> {
+    const { store, pair, scheme } = this.#options;
+    for (const { document, epoch, version } of await store.load(pair, signal)) {
+      if (epoch === scheme.epoch) this.#documents.set(document.id, document);
+      else this.#left.set(document.id, version);
+    }
+    const complete = sameDigest(expected, digestOf(this.#documents.values()));
+    if (!complete) this.#unproven = { expected };
+    await this.lookAtCopies(signal);
+    if (this.size > 0) this.askRetry();
+    return complete;
+  }
+
+  // --- what comes and goes --------------------------------------------------------------------------------------------------
+
+  /**
+   * Resolves when every one of them is in the index, so that a position may pass it. `documents`: about how many the leader shard has. Throws
+   * `too_many_quarantined`.
+   */
+  async refuse(refused: readonly RefusedDocument[], documents: number, signal: AbortSignal): Promise<void> {
+    const arriving = refused.filter(({ id }) => !this.#documents.has(id)).length;
+    this.#requireRoom(arriving, documents, refused[0]);
+    this.#arriving += arriving;
+    try {
+      await this.#inTurn(() => this.#take(refused, signal));
+    } finally {
+      this.#arriving -= arriving;
+    }
+  }
+
+  #requireRoom(arriving: number, documents: number, example: RefusedDocument | undefined): void {
+    const { parameters, follower } = this.#options;
+    const limit = quarantineLimit(parameters.quarantine_max_documents, documents);
+    const wanted = this.size + this.#arriving + arriving;
+    if (arriving === 0 || wanted <= limit) return;
+    throw failed('too_many_quarantined', {
+      op: 'quarantine',
+      cluster: follower.name,
+      reason: `${wanted} documents of about ${documents} are refused, ${limit} may be in quarantine; the document at leader seq_no ${example?.seqNo ?? '?'}: ${example?.reason ?? ''}`,
+    });
+  }
+
+  async #take(refused: readonly RefusedDocument[], signal: AbortSignal): Promise<void> {
+    const { clock, narrator, pair } = this.#options;
+    const now = clock.now();
+    const unknown = refused.filter(({ id }) => !this.#documents.has(id));
+    const copies = new Map(await this.#copiesOf(unknown, signal));
+    const taken = refused.flatMap(({ content, contentBytes, ...refusal }) => {
+      const before = this.#documents.get(refusal.id);
+      const document: QuarantinedDocument = {
+        ...refusal,
+        copyVersion: before === undefined ? copies.get(refusal.id) : before.copyVersion,
+        firstRefusedAtMs: before?.firstRefusedAtMs ?? now,
+        refusedAtMs: now,
+        refusals: (before?.refusals ?? 0) + 1,
+      };
+      // Written under another mapping once, and not since: it is in step.
+      return this.#isInStep(document) ? [] : [{ document, content, contentBytes }];
+    });
+    await this.#put(
+      taken.map(({ document, content, contentBytes }) => ({ ...this.#writeOf(document), content, contentBytes })),
+      signal,
+    );
+    for (const { document } of taken) {
+      if (!this.#documents.has(document.id))
+        narrator.log('warn', 'a document is in quarantine', {
+          pair,
+          seqNo: document.seqNo,
+          code: document.code,
+          olderCopy: document.copyVersion !== undefined,
+        });
+      this.#documents.set(document.id, document);
+    }
+  }
+
+  /** The follower took a document, or the leader has it no more. */
+  release(id: string): void {
+    const document = this.#documents.get(id);
+    if (document === undefined) return;
+    this.#documents.delete(id);
+    this.#left.set(id, this.#versionOf(document));
+    this.#options.narrator.log('info', 'a document left the quarantine', { pair: this.#options.pair });
+  }
+
+  /** The older copy of a document was deleted from the follower. */
+  copyDeleted(id: string): void {
+    const document = this.#documents.get(id);
+    if (document !== undefined) this.#documents.set(id, { ...document, copyVersion: undefined });
+  }
+
+  /** Takes what has left out of the index. */
+  async flush(signal: AbortSignal): Promise<void> {
+    if (this.#left.size === 0) return;
+    await this.#inTurn(async () => {
+      // What came back meanwhile stays.
+      for (const id of this.#left.keys()) if (this.#documents.has(id)) this.#left.delete(id);
+      const gone = [...this.#left].map(([id, version]) => ({ id, version }));
+      await this.#options.store.remove(this.#options.pair, gone, signal);
+      for (const { id, version } of gone) if (this.#left.get(id) === version) this.#left.delete(id);
+    });
+  }
+
+  /**
+   * Asks the follower which copies it has: at the start, and whenever it was counted. A write whose answer was lost may have made one, or may
+   * have been the document itself.
+   */
+  async lookAtCopies(signal: AbortSignal): Promise<void> {
+    if (this.size === 0) return;
+    for (const [id, copyVersion] of await this.#copiesOf([...this.#documents.values()], signal)) {
+      const before = this.#documents.get(id);
+      if (before === undefined) continue;
+      const document = { ...before, copyVersion };
+      if (this.#isInStep(document)) this.release(id);
+      // Not written to the index: whoever starts asks the follower again.
+      else this.#documents.set(id, document);
+    }
+    await this.flush(signal);
+  }
+
+  // --- trying again ---------------------------------------------------------------------------------------------------------
+
+  /** There is something to try again, or to take out of the index. */
+  get pending(): boolean {
+    return this.#toRetry.length > 0 || this.#left.size > 0;
+  }
+
+  get retrying(): boolean {
+    return this.#toRetry.length > 0;
+  }
+
+  /** Everything in quarantine is to be read from the leader again and sent. */
+  askRetry(): void {
+    this.#toRetry = [...this.#documents.keys()];
+    this.#retriedAtMs = this.#options.clock.monotonic();
+  }
+
+  /** Hears of the follower's metadata: what was refused under another mapping may be taken now. */
+  metadataSeen(versions: { readonly mappingVersion: number; readonly settingsVersion: number } | undefined): void {
+    if (versions === undefined) return;
+    const seen = `${versions.mappingVersion}/${versions.settingsVersion}`;
+    const changed = this.#triedUnder !== undefined && this.#triedUnder !== seen && this.size > 0;
+    if (changed && this.#options.clock.monotonic() < this.#retriedAtMs + RETRY_INTERVAL_MS) return;
+    this.#triedUnder = seen;
+    if (changed) this.askRetry();
+  }
+
+  /** One part of what was asked for, in order of the leader's operations; `resend` reads them again and writes what is still there. */
+  async retry(resend: (seqNos: readonly number[]) => Promise<void>): Promise<void> {
+    const asked = this.#toRetry;
+    const next = asked.slice(0, RETRIED_AT_ONCE).flatMap((id) => this.#documents.get(id)?.seqNo ?? []);
+    if (next.length > 0) await resend(next.toSorted((a, b) => a - b));
+    // Asked for again meanwhile: from the beginning.
+    if (this.#toRetry === asked) this.#toRetry = asked.slice(RETRIED_AT_ONCE);
+  }
+
+  // --- the follower and the index -------------------------------------------------------------------------------------------
+
+  #isInStep(document: QuarantinedDocument): boolean {
+    return (document.copyVersion ?? -1) >= this.#versionOf(document);
+  }
+
+  #versionOf(document: QuarantinedDocument): number {
+    const { scheme, shard } = this.#options;
+    return refusedVersion(document, scheme, shard);
+  }
+
+  async #copiesOf(
+    keys: readonly DocumentKey[],
+    signal: AbortSignal,
+  ): Promise<readonly (readonly [id: string, copyVersion: number | undefined])[]> {
+    const { follower, followerIndex } = this.#options;
+    const copies: (readonly [string, number | undefined])[] = [];
+    for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
+      const asked = keys.slice(at, at + KEYS_AT_ONCE);
+      const found = await follower.multiGet(followerIndex, asked, signal);
+      for (const [position, { id }] of asked.entries()) {
+        const version = found[position]?.version;
+        copies.push([id, version !== undefined && this.#isOurs(version) ? version : undefined]);
+      }
+    }
+    return copies;
+  }
+
+  /** Where shards do not align, a document of the same id may be another leader shard's. */
+  #isOurs(version: number): boolean {
+    const { aligned, scheme, shard } = this.#options;
+    return aligned || (version % EPOCH_SPAN) % scheme.leaderShards === shard;
+  }
+
+  #writeOf(document: QuarantinedDocument): QuarantineWrite {
+    const { pair, scheme } = this.#options;
+    const copy = document.copyVersion === undefined ? undefined : identityOf(scheme, document.copyVersion);
+    return {
+      pair,
+      epoch: scheme.epoch,
+      version: this.#versionOf(document),
+      document,
+      copySeqNo: copy?.kind === 'leader-op' ? copy.seqNo : undefined,
+      content: undefined,
+      contentBytes: undefined,
+    };
+  }
+
+  async #put(writes: readonly QuarantineWrite[], signal: AbortSignal): Promise<void> {
+    if (writes.length === 0) return;
+    const { store } = this.#options;
+    const { created } = await store.put(writes, signal);
+    if (!created || this.size === 0) return;
+    // Somebody deleted the index.
+    const put = new Set(writes.map(({ document }) => document.id));
+    const others = [...this.#documents.values()].filter(({ id }) => !put.has(id));
+    await store.put(
+      others.map((document) => this.#writeOf(document)),
+      signal,
+    );
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    await turn;
+  }
+}
