@@ -1,6 +1,7 @@
 import type { Failure } from './failure.ts';
 import type { Lifecycle } from './journal.ts';
 import type { FollowerIndexRef, IndexRef } from './names.ts';
+import type { Outage } from './outage.ts';
 import type { FollowParameters } from './parameters.ts';
 import type { QuarantinedDocument } from './quarantine.ts';
 
@@ -117,6 +118,8 @@ export interface IndexStatus {
   readonly aligned: boolean | null;
   /** What it costs that they do not align. */
   readonly note?: string;
+  /** Of its clusters, those that do not answer as a whole; absent: both answer. */
+  readonly outages?: readonly Outage[];
   readonly pairs: readonly PairStatus[];
 }
 

@@ -30,6 +30,10 @@ const rows = {
     kind: 'transient',
     hint: 'A primary shard is not active; check the cluster health. Slipstream keeps trying.',
   },
+  no_master: {
+    kind: 'transient',
+    hint: 'The cluster has no elected master, or has only just started; check its nodes. Slipstream goes on by itself.',
+  },
   index_closed: { kind: 'transient', hint: 'Open the index; Slipstream goes on by itself.' },
   blocked: {
     kind: 'transient',
