@@ -51,7 +51,11 @@ export async function loadCities(options: CitiesOptions): Promise<LoadedCities> 
   const cities = (await allCities()).slice(0, options.documents);
   const path = `/${encodeURIComponent(index)}`;
   const settings = { number_of_shards: shards, number_of_replicas: 0, refresh_interval: -1 };
-  await callCluster(options, { method: 'PUT', path, body: JSON.stringify({ settings, mappings: CITY_MAPPINGS }) }, signal);
+  await callCluster(
+    options,
+    { method: 'PUT', path, body: JSON.stringify({ settings, mappings: CITY_MAPPINGS }) },
+    signal,
+  );
   let next = 0;
   let loaded = 0;
   const send = async (): Promise<void> => {

@@ -76,13 +76,16 @@ async function measure(followerShards: number): Promise<Record<string, string>> 
   await world.leader.ok('POST', `/${leaderIndex}/_refresh`);
   await world.follower.ok('POST', `/${index}/_refresh`);
   await using open = opened();
+  // What the engine can do is known only then.
+  await open.follower.admin.identify(signal);
   const sides: Sides = {
-    ...{ leader: open.leader.leader, leaderIndex, follower: open.follower.follower, followerIndex: index },
-    ...{
-      shard: 0,
-      aligned,
-      scheme: { epoch: 1, leaderShards: LEADER_SHARDS, layout: aligned ? 'interleaved' : 'by-shard' },
-    },
+    leader: open.leader.leader,
+    leaderIndex,
+    follower: open.follower.follower,
+    followerIndex: index,
+    shard: 0,
+    aligned,
+    scheme: { epoch: 1, leaderShards: LEADER_SHARDS, layout: aligned ? 'interleaved' : 'by-shard' },
   };
   const row = {
     into: `${followerShards}${aligned ? ', aligned' : ''}`,
@@ -151,8 +154,14 @@ function withoutAggregation(sides: Sides): Sides {
 function opened(): { leader: OpenCluster; follower: OpenCluster } & AsyncDisposable {
   const cluster = (name: string, url: string): OpenCluster =>
     openCluster({
-      ...{ name, url, auth: { kind: 'none' }, caPem: undefined, compression: false },
-      ...{ requestTimeoutMs: 60_000, maxConnections: 4, clock: systemClock },
+      name,
+      url,
+      auth: { kind: 'none' },
+      caPem: undefined,
+      compression: false,
+      requestTimeoutMs: 60_000,
+      maxConnections: 4,
+      clock: systemClock,
     });
   const [leader, follower] = [cluster('leader', leaderUrl), cluster('follower', followerUrl)];
   return {

@@ -1,7 +1,9 @@
 import { FAILURES, Failed, failed, failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } from '../domain/journal.ts';
 import { indexKey } from '../domain/names.ts';
+import type { Outage } from '../domain/outage.ts';
 import { indexSubject } from '../domain/subjects.ts';
+import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { IndexAudit } from '../replication/index-audit.ts';
 import type { ShardReplicator } from '../replication/shard-replicator.ts';
@@ -69,6 +71,16 @@ export class FollowerIndex {
 
   get snapshot(): IndexSnapshot {
     return this.#snapshot;
+  }
+
+  /** The breaker of the side that does not answer as a whole. */
+  get away(): ClusterBreaker | undefined {
+    return [this.leaderSide.breaker, this.followerSide.breaker].find(({ outage }) => outage !== undefined);
+  }
+
+  /** Of the clusters of both sides. */
+  get outages(): readonly Outage[] {
+    return [...new Set([this.leaderSide.breaker, this.followerSide.breaker])].flatMap(({ outage }) => outage ?? []);
   }
 
   /** True until the follower acknowledges only what is synced. */

@@ -4,6 +4,7 @@ import { backoffMs } from '../domain/backoff.ts';
 import { failureOf, Failed, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type Lifecycle, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
+import type { Outage } from '../domain/outage.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { pairSubject } from '../domain/subjects.ts';
 import {
@@ -120,6 +121,11 @@ export class PairActor {
     return { attempt, nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#nextTryAtMs : undefined, failure };
   }
 
+  /** Of the cluster that a retrying pair waits for. */
+  get outage(): Outage | undefined {
+    return this.#recorded?.state === 'retrying' ? this.#options.index.away?.outage : undefined;
+  }
+
   /** Takes up the folded state, or starts a new life. */
   async start(cause: EventCause): Promise<void> {
     this.#machine.start();
@@ -229,13 +235,19 @@ export class PairActor {
     // An orderly stop is no event: the pair goes on at the next start.
     if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
     // Not awaited: the mailbox moves the machine, which may end this worker.
-    void this.#send(told.event, told.fact, { cause: 'cycle' }, 'for ever', left).catch((thrown: unknown) => {
-      if (!this.#stopping.signal.aborted)
+    void this.#tell(told, left, signal).catch((thrown: unknown) => {
+      if (!signal.aborted)
         this.#options.ports.narrator.log('error', 'an outcome was not recorded', {
           pair: this.#key,
           failure: failureOf(thrown, 'append'),
         });
     });
+  }
+
+  /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */
+  async #tell({ event, fact }: Telling, left: AbortSignal, signal: AbortSignal): Promise<void> {
+    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(signal);
+    await this.#send(event, fact, { cause: 'cycle' }, 'for ever', left);
   }
 
   #failure(failure: Failure, thrown: unknown): Telling {

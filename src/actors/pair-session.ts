@@ -5,6 +5,7 @@ import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
+import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { PositionDraft } from './position-keeper.ts';
@@ -41,7 +42,7 @@ export class PairSession {
   #seen: Observation | undefined;
   #watchFailure: Failure | undefined;
   #wake: (() => void) | undefined;
-  #draining = false;
+  #drained = new AbortController();
   #allowMassDelete = false;
 
   constructor(options: SessionOptions) {
@@ -78,9 +79,13 @@ export class PairSession {
     return this.#seen ?? this.#options.index.leaderSide.watcher.latest(this.#options.index.snapshot.leader.index);
   }
 
+  get #draining(): boolean {
+    return this.#drained.signal.aborted;
+  }
+
   /** Ends the work at the next safe point. */
   drain(): void {
-    this.#draining = true;
+    this.#drained.abort(new DOMException('the pair drains', 'AbortError'));
     this.#wake?.();
   }
 
@@ -104,18 +109,21 @@ export class PairSession {
   }
 
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
-    this.#draining = false;
+    this.#drained = new AbortController();
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
+    const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.#drained.signal, signal));
     let replicator = await this.#open(input, signal);
-    if (input.mode === 'attempt') await this.#requireFollower(signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
       if (replicator.audit.restarted) replicator = await this.#reopen(input, signal);
       // After every step, or a leader that is written to all the time would keep the pair from ever being done.
       if (!first && input.goal === 'bootstrapping' && (await this.#bootstrapped(replicator, signal)))
         return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
-      if (!first && !replicator.needsStep(this.lastSeen)) {
+      const idle = !replicator.needsStep(this.lastSeen);
+      // The cluster was all that was wrong.
+      if (first && waited && idle && input.goal === 'following') return { type: 'RECOVERED' };
+      if (!first && idle) {
         await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }
@@ -159,20 +167,6 @@ export class PairSession {
     if (this.#allowMassDelete) replicator.allowMassDelete(true);
     this.#allowMassDelete = false;
     return replicator;
-  }
-
-  /** Every shard of the follower serves: only then its primary terms tell whether it was started anew meanwhile. */
-  async #requireFollower(signal: AbortSignal): Promise<void> {
-    const { followerSide, snapshot } = this.#options.index;
-    const { index } = snapshot.follower;
-    const { versions, shards } = await followerSide.watcher.observe(index, { refresh: false }, signal);
-    const missing = versions?.primaryTerms.findIndex((_, shard) => !shards.has(shard)) ?? -1;
-    if (missing < 0) return;
-    throw failed('shard_unavailable', {
-      op: 'watch follower',
-      cluster: followerSide.name,
-      reason: `no primary of shard ${missing} of ${index} answers`,
-    });
   }
 
   /** Goes back to the saved position: the follower may have lost what it acknowledged after it. */
@@ -221,7 +215,7 @@ export class PairSession {
     }
     const { position } = fit;
     const { aligned } = prepared;
-    const { quarantine, complete } = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
+    const quarantine = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -257,7 +251,6 @@ export class PairSession {
     });
     // What the position was found to fit is what the audit compares with from now on.
     replicator.followerObserved(followerNow);
-    if (!complete) replicator.compareNext();
     this.#replicator = replicator;
     this.#progress = replicator.progress;
     this.#sample();
@@ -323,15 +316,8 @@ export class PairSession {
       const { followerCount = null } = progress;
       const { checkpoint, ranges } = progress.safe;
       const leader = { uuid: leaderUuid, historyUuid, shards };
-      const digest = quarantine.digestToSave({ compared: replicator.comparedOnce });
-      return {
-        epoch,
-        checkpoint,
-        ranges,
-        leader,
-        followerCount,
-        ...(digest === undefined ? {} : { quarantine: digest }),
-      };
+      const { passedOver } = quarantine;
+      return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
     };
     index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
   }

@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { Narrator } from '../ports/narrator.ts';
 import type { PositionStore, PositionToken } from '../ports/position-store.ts';
+import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { ClusterWatcher, Observation } from '../replication/cluster-watcher.ts';
 
 /** What a pair says of itself, without the follower's side, which the keeper adds. Undefined: nothing to save now. */
@@ -26,6 +27,7 @@ interface Entry extends KeptPair {
 
 export interface KeeperOptions {
   readonly follower: FollowerCluster;
+  readonly breaker: ClusterBreaker;
   readonly watcher: ClusterWatcher;
   readonly store: PositionStore;
   readonly clock: Clock;
@@ -105,11 +107,12 @@ export class PositionKeeper {
   }
 
   async #loop(): Promise<void> {
-    const { clock, intervalMs, flushIntervalMs, narrator, follower } = this.#options;
+    const { clock, intervalMs, flushIntervalMs, narrator, follower, breaker } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
         await clock.sleep(intervalMs, signal);
+        if (breaker.outage !== undefined) continue;
         const now = clock.monotonic();
         const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));

@@ -38,14 +38,11 @@ export class SessionQuarantine {
     return this.#current;
   }
 
-  /**
-   * For a new replicator that goes on from this position, or from the beginning. Not `complete`: the index of the quarantine does not hold what
-   * the position passed over; comparing both sides finds out what that was.
-   */
+  /** For a new replicator that goes on from this position, or from the beginning. */
   async open(
     { epoch, aligned, position }: { epoch: number; aligned: boolean; position: Position | undefined },
     signal: AbortSignal,
-  ): Promise<{ readonly quarantine: PairQuarantine; readonly complete: boolean }> {
+  ): Promise<PairQuarantine> {
     const { ports, index, pair, parameters } = this.#options;
     const { followerSide, snapshot } = index;
     const quarantine = new PairQuarantine({
@@ -61,9 +58,9 @@ export class SessionQuarantine {
       parameters,
     });
     if (position === undefined) await quarantine.clear(signal);
-    const complete = position === undefined || (await quarantine.takeUp(position.quarantine, signal));
+    else await quarantine.takeUp(position.passedOver ?? [], signal);
     this.#current = quarantine;
-    return { quarantine, complete };
+    return quarantine;
   }
 
   /** Called between steps. The journal is not waited for: it may be away. */

@@ -275,7 +275,7 @@ export class Supervisor implements ControlSurface {
     const statuses = followed.map((one) => {
       const all = statusesOf(one, this.#ports.clock);
       return {
-        ...summary(one.index.snapshot, all),
+        ...summary(one.index.snapshot, all, one.index.outages),
         pairs:
           one.index.snapshot.state === 'unfollowed'
             ? []

@@ -8,6 +8,7 @@ import { commandClient } from '../control/client.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
 import { Failed, failed, failureOf } from '../domain/failure.ts';
+import type { Outage } from '../domain/outage.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
 import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
@@ -20,6 +21,7 @@ import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
 import { structuredLog } from '../infra/telemetry/structured-log.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import { ByteBudget } from '../replication/byte-budget.ts';
+import { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
@@ -116,7 +118,10 @@ async function run(
   };
   const supervisor = new Supervisor({ ports, defaults: config.defaults });
   await supervisor.start();
-  const unobserve = narrator.observeStatus(() => supervisor.pairStatuses());
+  const unobserve = narrator.observeStatus(
+    () => supervisor.pairStatuses(),
+    () => clusters.outages(),
+  );
   const { follow: entries, defaults } = config;
   const follows = configuredFollows({ entries, defaults, surface: supervisor, ...ports });
   const server = await serveCommands(nc, {
@@ -211,13 +216,29 @@ class Clusters {
     const known = this.#open.get(name);
     if (known !== undefined) return known.access;
     const settings = configuredCluster(this.#config, name);
-    const cluster = openConfigured(settings);
     const { log, term, narrator } = this.#shared;
+    const { requestTimeoutMs } = settings;
+    const breaker: ClusterBreaker = new ClusterBreaker({
+      cluster: name,
+      probe: (signal) => cluster.probe(signal),
+      requestTimeoutMs,
+      clock: systemClock,
+      random: systemRandom,
+      narrator,
+    });
+    const cluster: OpenCluster = openConfigured(settings, breaker);
     const { pollIntervalMs, pollIntervalMaxMs, positionIntervalMs } = this.#config.supervisor;
     const { leader, follower, admin, positions, quarantine } = cluster;
-    const watcher = new ClusterWatcher({ cluster: leader, clock: systemClock, pollIntervalMs, pollIntervalMaxMs });
+    const watcher = new ClusterWatcher({
+      cluster: leader,
+      breaker,
+      clock: systemClock,
+      pollIntervalMs,
+      pollIntervalMaxMs,
+    });
     const keeper = new PositionKeeper({
       follower,
+      breaker,
       watcher,
       store: positions,
       clock: systemClock,
@@ -235,19 +256,26 @@ class Clusters {
       follower,
       admin,
       positions,
+      breaker,
       quarantine,
       watcher,
       keeper,
       views: new Semaphore(VIEWS_MAX),
-      requestTimeoutMs: settings.requestTimeoutMs,
+      requestTimeoutMs,
     };
     this.#open.set(name, { access, cluster });
     return access;
   }
 
+  /** Of every cluster that was opened; undefined: it answers. */
+  outages(): ReadonlyMap<string, Outage | undefined> {
+    return new Map([...this.#open].map(([name, { access }]) => [name, access.breaker.outage]));
+  }
+
   async close(): Promise<void> {
     for (const { access, cluster } of this.#open.values()) {
       await access.keeper.stop();
+      access.breaker.stop();
       await access.watcher.stop();
       await cluster.close();
     }

@@ -6,6 +6,7 @@ import { oneLine, type Paint } from './text.ts';
 /** One event as one line: time, sequence, whose, transition, event, cause, who, trace. */
 export function eventLine({ seq, event }: StoredEvent, paint: Paint): string {
   const failure = event.entity === 'pair' ? event.result.failure : undefined;
+  const { fact } = event;
   const parts = [
     paint('dim', new Date(event.atMs).toISOString()),
     `#${seq}`,
@@ -17,6 +18,7 @@ export function eventLine({ seq, event }: StoredEvent, paint: Paint): string {
     `cause=${oneLine(event.cause)}`,
     ...(event.by === undefined ? [] : [`by=${oneLine(event.by)}`]),
     ...(event.trace === undefined ? [] : [`trace=${event.trace.traceId}`]),
+    ...(fact.type === 'QUARANTINED' ? [`documents=${fact.documents}`] : []),
     ...(failure === undefined ? [] : [failureLine(failure)]),
   ];
   return parts.join('  ');

@@ -1,6 +1,7 @@
 import type { Failure } from './failure.ts';
 import type { Lifecycle } from './journal.ts';
 import type { FollowerIndexRef, IndexRef } from './names.ts';
+import type { Outage } from './outage.ts';
 import type { FollowParameters } from './parameters.ts';
 import type { QuarantinedDocument } from './quarantine.ts';
 
@@ -119,6 +120,8 @@ export interface IndexStatus {
   readonly note?: string;
   /** Why what the configuration lists is not followed, or not yet; `shards` is 0 then. */
   readonly failure?: Failure;
+  /** Of its clusters, those that do not answer as a whole; absent: both answer. */
+  readonly outages?: readonly Outage[];
   readonly pairs: readonly PairStatus[];
 }
 

@@ -30,6 +30,10 @@ const rows = {
     kind: 'transient',
     hint: 'A primary shard is not active; check the cluster health. Slipstream keeps trying.',
   },
+  no_master: {
+    kind: 'transient',
+    hint: 'The cluster has no elected master, or has only just started; check its nodes. Slipstream goes on by itself.',
+  },
   index_closed: { kind: 'transient', hint: 'Open the index; Slipstream goes on by itself.' },
   blocked: {
     kind: 'transient',
@@ -110,7 +114,7 @@ const rows = {
   },
   id_collision: {
     kind: 'fatal',
-    hint: 'One id lives under several routings and the shards do not align: follow into an index whose shards align.',
+    hint: 'One id lives (or lived lately) under several routings, and its documents meet on the follower since shards do not align: follow into an index whose shards align (docs/unaligned.md).',
   },
   mass_delete: {
     kind: 'fatal',

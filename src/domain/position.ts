@@ -1,5 +1,3 @@
-import type { QuarantineDigest } from './quarantine.ts';
-
 /** A bootstrap range of leader sequence numbers; `next` is the first one not yet applied, done when `next > to`. */
 export interface RangeCursor {
   readonly from: number;
@@ -26,8 +24,8 @@ export interface Position {
   readonly followerCount: number | null;
   /** Present only after an orderly stop with nothing in flight: counts can be trusted without a recount. */
   readonly clean: boolean;
-  /** Of the documents that the checkpoint and the ranges have passed without the follower's having taken them; absent: none. */
-  readonly quarantine?: QuarantineDigest | undefined;
+  /** Leader operations that the checkpoint and the ranges have passed although the follower refuses them; absent: none. */
+  readonly passedOver?: readonly number[] | undefined;
 }
 
 export interface PositionRecord {

@@ -21,13 +21,6 @@ export interface QuarantinedDocument {
   readonly refusals: number;
 }
 
-/** What a position says of the quarantine, to tell whether the index beside still holds what it held. */
-export interface QuarantineDigest {
-  readonly documents: number;
-  /** Sum of the leader sequence numbers, modulo 2^32. */
-  readonly seqNoSum: number;
-}
-
 /** Below this many, a shard's quarantine is never too large for its share: small indices would stop at every other document. */
 const SHARE_FLOOR = 100;
 /** When more of a shard than this is refused, something is wrong with more than single documents. */
@@ -36,20 +29,6 @@ const SHARE_MAX = 0.5;
 /** How many documents of a shard with about `documents` may be in quarantine. */
 export function quarantineLimit(documentsMax: number, documents: number): number {
   return Math.min(documentsMax, Math.max(SHARE_FLOOR, Math.floor(documents * SHARE_MAX)));
-}
-
-export function digestOf(documents: Iterable<Pick<QuarantinedDocument, 'seqNo'>>): QuarantineDigest {
-  let [count, seqNoSum] = [0, 0];
-  for (const { seqNo } of documents) {
-    count += 1;
-    seqNoSum = (seqNoSum + seqNo) % 2 ** 32;
-  }
-  return { documents: count, seqNoSum };
-}
-
-/** A position without a digest was saved when nothing was in quarantine. */
-export function sameDigest(left: QuarantineDigest | undefined, right: QuarantineDigest): boolean {
-  return (left?.documents ?? 0) === right.documents && (left?.seqNoSum ?? 0) === right.seqNoSum;
 }
 
 /** The version that the follower's copy would carry if it had been taken. */

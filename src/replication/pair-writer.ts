@@ -1,3 +1,4 @@
+import { failureOf } from '../domain/failure.ts';
 import { versionOf, type VersionScheme } from '../domain/version.ts';
 import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
@@ -88,14 +89,19 @@ export class PairWriter {
     const { leader: source, followerIndex, resultWindow, miscounted } = this.#setup;
     const { leader, follower } = this.#ports;
     const target = {
-      ...{ leader, follower, followerIndex, resultWindow },
-      ...{ leaderIndex: source.index, shard: source.shard, scheme: this.#scheme },
+      leader,
+      follower,
+      followerIndex,
+      resultWindow,
+      leaderIndex: source.index,
+      shard: source.shard,
+      scheme: this.#scheme,
     };
     try {
       await refuseCollisions(target, page, hits, signal);
     } catch (thrown) {
       // What was replaced counts for its pair no more.
-      miscounted(this.#ports.clock.monotonic());
+      if (failureOf(thrown, 'bulk').code === 'id_collision') miscounted(this.#ports.clock.monotonic());
       throw thrown;
     }
   }

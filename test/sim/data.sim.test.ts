@@ -9,7 +9,7 @@ import { PLANTED, withTwins } from './planted-bugs.ts';
 import { drawOptions } from './sim-options.ts';
 
 const SEEDS = 200;
-const TWIN_SEEDS = 80;
+const TWIN_SEEDS = 40;
 /** A planted defect that this many seeds do not find is not found. */
 const HUNT_SEEDS = 120;
 

@@ -1,7 +1,6 @@
 import { present } from '../../src/domain/assert.ts';
 import { pairKey } from '../../src/domain/names.ts';
 import type { PositionRecord } from '../../src/domain/position.ts';
-import { digestOf, sameDigest } from '../../src/domain/quarantine.ts';
 import { identityOf, shardNamedBy, versionOf, type VersionScheme } from '../../src/domain/version.ts';
 import type { PairActor } from '../../src/actors/pair-actor.ts';
 import type { ShardReplicator } from '../../src/replication/shard-replicator.ts';
@@ -157,7 +156,6 @@ export class SimCheckers {
 
   /** Called with every record just before it is stored. */
   #saved({ pair, position }: PositionRecord): void {
-    const held = digestOf([...this.#world.quarantine.of(pair).values()].map(({ document }) => document));
     const shard = Number(pair.split('/').at(-1));
     const leaderShard = present(this.#world.leaderIndex.shards[shard], 'the leader shard');
     const index = this.#world.followerIndex;
@@ -173,9 +171,7 @@ export class SimCheckers {
       const followerShard = shardOf(index, document);
       const copy = followerShard.get(document.id);
       const wanted = versionOf(scheme, document.seqNo, shard);
-      // A position that knows of more than the index holds is not trusted.
-      const distrusted = this.#world.network.drawn.has('quarantineLost') && !sameDigest(position.quarantine, held);
-      if (distrusted || this.#isQuarantined(pair, document)) continue;
+      if (this.#isQuarantined({ pair, position }, document)) continue;
       const there = copy !== undefined && copy.version >= wanted;
       const where = `position ${position.checkpoint} of ${pair} vouches for ${document.id} at ${document.seqNo}`;
       this.#claim(there, `${where}, which is not on the follower`);
@@ -185,12 +181,13 @@ export class SimCheckers {
     }
   }
 
-  /** Refused, and durably known to be so. */
-  #isQuarantined(pair: string, { id, seqNo, source }: StoredDocument): boolean {
-    if (!this.#world.refusals.everRefused({ source })) return false;
-    const entry = this.#world.quarantine.of(pair).get(id)?.document;
+  /** Refused, and durably known to be so: in the position itself, and in the index unless somebody deleted it from there. */
+  #isQuarantined({ pair, position }: Pick<PositionRecord, 'pair' | 'position'>, document: StoredDocument): boolean {
+    if (!this.#world.refusals.everRefused(document)) return false;
     this.made.quarantined += 1;
-    return entry !== undefined && entry.seqNo >= seqNo;
+    const entry = this.#world.quarantine.of(pair).get(document.id)?.document;
+    if (entry !== undefined && entry.seqNo >= document.seqNo) return true;
+    return this.#world.network.drawn.has('quarantineLost') && position.passedOver?.includes(document.seqNo) === true;
   }
 
   #nothingRolledBackIsCopied(): void {

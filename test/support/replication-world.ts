@@ -234,9 +234,10 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       }
       const pairs = names.map((index) => ({ prefix: { pair: `${FOLLOWER}/${index}/` } }));
       const query = { query: { bool: { should: pairs } } };
-      await follower
-        .call('POST', '/.replication_checkpoint/_delete_by_query?conflicts=proceed&refresh=true', query)
-        .catch(() => undefined);
+      for (const written of ['.replication_checkpoint', '.slipstream_quarantine'])
+        await follower
+          .call('POST', `/${written}/_delete_by_query?conflicts=proceed&refresh=true`, query)
+          .catch(() => undefined);
       await jetstreamManager(nats)
         .then((jsm) => jsm.streams.delete(stream))
         .catch(() => undefined);

@@ -37,7 +37,7 @@ const positionRecord = z.object({
     follower: z.object({ uuid: z.string(), historyUuids: z.array(z.string()), maxSeqNos: z.array(z.number()) }),
     followerCount: z.number().nullable(),
     clean: z.boolean(),
-    quarantine: z.object({ documents: z.number(), seqNoSum: z.number() }).optional(),
+    passedOver: z.array(z.number()).optional(),
   }),
 }) satisfies z.ZodType<PositionRecord>;
 

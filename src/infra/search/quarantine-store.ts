@@ -9,7 +9,7 @@ import { Failed, failed } from '../../domain/failure.ts';
 import type { QuarantineStore, QuarantineWrite, StoredQuarantine } from '../../ports/quarantine-store.ts';
 import { classifyPart } from './classify.ts';
 import type { SearchClient } from './client.ts';
-import { ask, broadcast, pathOf } from './json-answer.ts';
+import { ask, pathOf } from './json-answer.ts';
 import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
 import { searchTarget } from './search-target.ts';
 
@@ -112,8 +112,7 @@ async function createIndex(client: SearchClient, signal: AbortSignal): Promise<b
 async function load(client: SearchClient, pair: string, signal: AbortSignal): Promise<readonly StoredQuarantine[]> {
   const op = `${client.name} load quarantine`;
   try {
-    // Writes are refreshed as they are made; what a crash left unrefreshed is seen too.
-    await broadcast(client, { op, path: `${pathOf(QUARANTINE_INDEX)}/_refresh` }, signal);
+    // Writes are refreshed as they are made, and what a crash left is refreshed when its shard starts.
     const search = {
       ...WHOLE_SEARCH,
       query: { term: { pair } },

@@ -1,13 +1,10 @@
 import { failed } from '../../domain/failure.ts';
 import type { FollowParameters } from '../../domain/parameters.ts';
 import {
-  digestOf,
   type QuarantinedDocument,
-  type QuarantineDigest,
   quarantineLimit,
   type RefusalCode,
   refusedVersion,
-  sameDigest,
 } from '../../domain/quarantine.ts';
 import { identityOf, shardNamedBy, type VersionScheme } from '../../domain/version.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -57,11 +54,12 @@ export class PairQuarantine {
   /** Not in quarantine any more, and perhaps still in the index: version by id. */
   readonly #left = new Map<string, number>();
   #arriving = 0;
-  #unproven: { readonly expected: QuarantineDigest | undefined } | undefined;
+  /** Leader operations that a position has passed over and that the index does not hold. */
+  #lost = new Set<number>();
   /** Requests to the index follow each other. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** Ids that are to be read again and sent. */
-  #toRetry: readonly string[] = [];
+  /** Leader operations that are to be read again and sent. */
+  #toRetry: readonly number[] = [];
   #retriedAtMs = Number.NEGATIVE_INFINITY;
   /** Metadata of the follower under which everything was tried last. */
   #triedUnder: string | undefined;
@@ -81,14 +79,9 @@ export class PairQuarantine {
     return count;
   }
 
-  /**
-   * What a position says of it. Where the index was found to hold something else, the old word stays until both sides were compared: whoever
-   * starts in between has to compare too.
-   */
-  digestToSave({ compared }: { compared: boolean }): QuarantineDigest | undefined {
-    if (this.#unproven !== undefined && !compared) return this.#unproven.expected;
-    this.#unproven = undefined;
-    return this.size === 0 ? undefined : digestOf(this.#documents.values());
+  /** What a position has to say of it. */
+  get passedOver(): readonly number[] {
+    return [...Array.from(this.#documents.values(), ({ seqNo }) => seqNo), ...this.#lost].toSorted((a, b) => a - b);
   }
 
   get documents(): readonly QuarantinedDocument[] {
@@ -108,18 +101,20 @@ export class PairQuarantine {
     await this.flush(signal);
   }
 
-  /** Takes up what the index holds. False: it is not what the saved position vouches for, and both sides have to be compared. */
-  async takeUp(expected: QuarantineDigest | undefined, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Takes up what the index holds, and what a position has passed over: all of it is tried again. Documents that somebody deleted from the index come
+   * back to it so.
+   */
+  async takeUp(passedOver: readonly number[], signal: AbortSignal): Promise<void> {
     const { store, pair, scheme } = this.#options;
     for (const { document, epoch, version } of await store.load(pair, signal)) {
       if (epoch === scheme.epoch) this.#documents.set(document.id, document);
       else this.#left.set(document.id, version);
     }
-    const complete = sameDigest(expected, digestOf(this.#documents.values()));
-    if (!complete) this.#unproven = { expected };
+    const known = new Set(Array.from(this.#documents.values(), ({ seqNo }) => seqNo));
+    this.#lost = new Set(passedOver.filter((seqNo) => !known.has(seqNo)));
     await this.lookAtCopies(signal);
-    if (this.size > 0) this.askRetry();
-    return complete;
+    this.askRetry();
   }
 
   // --- what comes and goes --------------------------------------------------------------------------------------------------
@@ -241,8 +236,8 @@ export class PairQuarantine {
 
   /** Everything in quarantine is to be read from the leader again and sent. */
   askRetry(): void {
-    this.#toRetry = [...this.#documents.keys()];
-    this.#retriedAtMs = this.#options.clock.monotonic();
+    this.#toRetry = this.passedOver;
+    if (this.#toRetry.length > 0) this.#retriedAtMs = this.#options.clock.monotonic();
   }
 
   /** Hears of the follower's metadata: what was refused under another mapping may be taken now. */
@@ -255,11 +250,12 @@ export class PairQuarantine {
     if (changed) this.askRetry();
   }
 
-  /** One part of what was asked for, in order of the leader's operations; `resend` reads them again and writes what is still there. */
+  /** One part of what was asked for; `resend` reads it again and writes what is still there. */
   async retry(resend: (seqNos: readonly number[]) => Promise<void>): Promise<void> {
     const asked = this.#toRetry;
-    const next = asked.slice(0, RETRIED_AT_ONCE).flatMap((id) => this.#documents.get(id)?.seqNo ?? []);
-    if (next.length > 0) await resend(next.toSorted((a, b) => a - b));
+    const next = asked.slice(0, RETRIED_AT_ONCE);
+    await resend(next);
+    for (const seqNo of next) this.#lost.delete(seqNo);
     // Asked for again meanwhile: from the beginning.
     if (this.#toRetry === asked) this.#toRetry = asked.slice(RETRIED_AT_ONCE);
   }

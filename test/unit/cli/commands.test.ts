@@ -70,10 +70,15 @@ describe('what a command asks of the supervisor', () => {
     [['status'], 'status', {}],
     [['status', 'tokyo:cities'], 'status', { follower }],
     [['status', 'tokyo:cities/12', '--json'], 'status', { follower, shard: 12 }],
+    [['quarantine', 'list'], 'quarantine', {}],
+    [['quarantine', 'list', 'tokyo:cities/2'], 'quarantine', { follower, shard: 2 }],
+    [['quarantine', 'retry', 'tokyo:cities', '--wait', '5s'], 'retryQuarantine', { follower, by, waitMs: 5000 }],
   ];
   for (const [argv, name, given] of asked)
     it(`slipstream ${argv.join(' ')}`, async () => {
-      const cli = bench({ answer: ({ name: called }) => (called === 'status' ? [] : accepted()) });
+      const cli = bench({
+        answer: ({ name: called }) => (called === 'status' || called === 'quarantine' ? [] : accepted()),
+      });
       assert.equal(await cli.run(...argv), 0, cli.err());
       assert.deepEqual(cli.surface.calls, [{ name, given }]);
       assert.deepEqual(cli.log, ['load ./slipstream.yml', 'connect', 'close']);

@@ -60,8 +60,8 @@ describe('slipstream verify', () => {
       'tokyo:cities DIFFERS FROM paris:cities (identity and content, 1.2 s)',
       '  compared 135,233  missing 2  differing 1',
       '  at checkpoints 0: 67615, 1: 67616',
-      '  missing     a  leader_seq_no=7',
-      '  differing   c  routing=r  by=content  leader_seq_no=8  follower_version=9',
+      '  missing      a  leader_seq_no=7',
+      '  differing    c  routing=r  by=content  leader_seq_no=8  follower_version=9',
       '  --samples N names more of them',
       '',
     ]);

@@ -12,11 +12,13 @@ import { fakeStatuses } from '../../support/control-bench.ts';
 const text = await readFile(new URL('../../../docs/commands.md', import.meta.url), 'utf8');
 
 function blocks(kind: string): { name: CommandName; body: string }[] {
-  return [...text.matchAll(new RegExp(`^\`\`\`json ${kind} (\\w+)\\n([^]*?)^\`\`\``, 'gm'))].map(([, name, body]) => {
-    const known = COMMAND_NAMES.find((each) => each === name);
-    assert.ok(known !== undefined && body !== undefined);
-    return { name: known, body };
-  });
+  return [...text.matchAll(new RegExp(`^\`\`\`json ${kind} ([\\w-]+)\\n([^]*?)^\`\`\``, 'gm'))].map(
+    ([, name, body]) => {
+      const known = COMMAND_NAMES.find((each) => each === name);
+      assert.ok(known !== undefined && body !== undefined);
+      return { name: known, body };
+    },
+  );
 }
 
 it('shows only commands that are accepted, and every command', () => {

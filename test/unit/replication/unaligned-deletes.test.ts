@@ -53,10 +53,20 @@ class Bench {
     return scanDeletes(
       {
         sides: {
-          ...{ leader, leaderIndex: 'left', follower, followerIndex: 'right' },
-          ...{ shard, scheme, aligned: false },
+          leader,
+          leaderIndex: 'left',
+          follower,
+          followerIndex: 'right',
+          shard,
+          scheme,
+          aligned: false,
         },
-        ...{ view, globalCheckpoint: maxSeqNo, upTo: maxSeqNo, followerCount: 10, expected, whole: true },
+        view,
+        globalCheckpoint: maxSeqNo,
+        upTo: maxSeqNo,
+        followerCount: 10,
+        expected,
+        whole: true,
         deleteShareMax: 1,
         writeDeletes,
         resend: async (seqNos) => void this.resent.push(...seqNos),

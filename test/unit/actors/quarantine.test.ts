@@ -1,0 +1,100 @@
+/** What the journal and the operator see of a quarantine. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FOLLOWER } from '../../sim/sim-world.ts';
+import { type ActorBench, actorBench } from './actor-bench.ts';
+
+const KEY = `${FOLLOWER.cluster}/${FOLLOWER.index}/0`;
+
+/** Follows, with the first of three documents refused. */
+async function withOneRefused(parameters = {}): Promise<ActorBench> {
+  const bench = actorBench({ refusedShare: 0.62, parameters });
+  // Sources 1 to 3: 0.618, 0.236 and 0.854 of the way; the first two are refused.
+  for (const id of ['a', 'b', 'c']) bench.put(id);
+  await bench.follow();
+  await bench.until(() => bench.state() === 'following', 'following');
+  return bench;
+}
+
+async function facts(bench: ActorBench): Promise<readonly string[]> {
+  return (await bench.events()).map(({ fact }) => ('documents' in fact ? `${fact.type} ${fact.documents}` : fact.type));
+}
+
+test('the pair follows, with errors, and the journal has the number and neither ids nor reasons', async () => {
+  const bench = await withOneRefused();
+  const { supervisor } = bench.world.life ?? assert.fail('a living process');
+  const [index] = await bench.run(supervisor.status({}));
+  assert.equal(index?.state, 'following, with errors');
+  assert.deepEqual([index.pairs[0]?.quarantined, index.pairs[0]?.quarantinedWithoutCopy], [2, 2]);
+  const entries = await bench.run(supervisor.quarantine({}));
+  assert.deepEqual(
+    entries.map(({ id, seqNo, olderCopy, refusals }) => [id, seqNo, olderCopy, refusals]),
+    [
+      ['a', 0, false, 1],
+      ['b', 1, false, 1],
+    ],
+  );
+  assert.ok((await facts(bench)).includes('QUARANTINED 2'));
+  assert.equal((await bench.events()).at(-1)?.result.quarantined, 2);
+  assert.doesNotMatch(JSON.stringify(await bench.events()), /refused by the model|document_parsing/);
+  // The beginning of the content is for people, in the index alone.
+  assert.equal(bench.world.quarantine.of(KEY).get('a')?.content, '{"n":1,"fields":0}');
+});
+
+test('nothing of the content is kept where none is to be', async () => {
+  const bench = await withOneRefused({ quarantine_content_bytes: 0 });
+  const write = bench.world.quarantine.of(KEY).get('a');
+  assert.deepEqual([write?.content, write?.contentBytes], [undefined, 18]);
+});
+
+test('a retry is a decision of somebody; a paused pair takes it up when it is resumed', async () => {
+  const bench = await withOneRefused();
+  await bench.pause();
+  await bench.until(() => bench.state() === 'paused', 'paused');
+  const retry = (commandId: string) =>
+    bench.world.life?.supervisor.retryQuarantine({ follower: FOLLOWER, commandId, by: 'ada', waitMs: 500 });
+  const paused = await bench.run(Promise.resolve(retry('c-1')));
+  assert.deepEqual([paused?.accepted, paused?.effective], [true, false]);
+  assert.equal((await bench.events()).at(-1)?.by, 'ada');
+  assert.equal(bench.pair().snapshot?.state, 'paused');
+  const listed = await bench.run(Promise.resolve(bench.world.life?.supervisor.quarantine({})));
+  assert.equal(listed?.length, 2, 'what is paused is told too');
+
+  bench.world.refusals.correct();
+  await bench.resume();
+  await bench.until(() => bench.pair().quarantined === 0, 'an empty quarantine');
+  await bench.until(() => bench.pair().snapshot?.quarantined === undefined, 'a journal that says so');
+  const again = await bench.run(Promise.resolve(retry('c-2')));
+  assert.equal(again?.effective, true, 'there is nothing left to wait for');
+  assert.equal(bench.world.followerIndex?.shards[0]?.size, 3);
+});
+
+test('a crash forgets nothing, also when the index of the quarantine was deleted meanwhile', async () => {
+  const bench = await withOneRefused();
+  await bench.until(
+    () => (bench.world.positions.records.get(KEY)?.record.position.passedOver?.length ?? 0) === 2,
+    'saved',
+  );
+  bench.world.quarantine.drop();
+  await bench.crash();
+  await bench.until(() => bench.pair().session.quarantine?.size === 2, 'both known again');
+  assert.deepEqual([...bench.world.quarantine.of(KEY).keys()].toSorted(), ['a', 'b']);
+});
+
+test('more than may be in quarantine stops the pair, and the page that went over is not recorded', async () => {
+  const bench = actorBench({ refusedShare: 1, parameters: { quarantine_max_documents: 2 } });
+  for (const id of ['a', 'b', 'c']) bench.put(id);
+  await bench.follow();
+  await bench.until(() => bench.state() === 'fatal', 'an end');
+  assert.equal(bench.pair().snapshot?.failure?.code, 'too_many_quarantined');
+  assert.equal(bench.world.quarantine.of(KEY).size, 0);
+});
+
+test('under the policy fail the first refused document stops the pair', async () => {
+  const bench = actorBench({ refusedShare: 1, parameters: { on_document_rejected: 'fail' } });
+  bench.put('a');
+  await bench.follow();
+  await bench.until(() => bench.state() === 'fatal', 'an end');
+  assert.equal(bench.pair().snapshot?.failure?.code, 'document_rejected');
+  assert.match(bench.pair().snapshot?.failure?.reason ?? '', /^the document at leader seq_no 0: document_parsing/);
+});
