@@ -7,7 +7,7 @@ import { exitOfSignal } from './exit-codes.ts';
 import { interruption } from './interruption.ts';
 import { history } from './journal-history.ts';
 import { withControl } from './outcome.ts';
-import { optionalTarget, type Target } from './targets.ts';
+import { optionalTarget, shownTarget, type Target } from './targets.ts';
 import { painter } from './text.ts';
 
 function filtersOf({ follower, shard }: Partial<Target>): readonly string[] {
@@ -33,13 +33,18 @@ export const events: Command = {
   ],
   run(context) {
     const { args, deps, json } = context;
-    const filters = filtersOf(optionalTarget('events', args));
+    const target = optionalTarget('events', args);
+    const filters = filtersOf(target);
+    const { follower, shard } = target;
+    const of =
+      follower === undefined ? '' : ` of ${shownTarget({ follower, ...(shard === undefined ? {} : { shard }) })}`;
     const from = args.value('from') ?? '1';
     if (!/^[1-9]\d{0,14}$/.test(from))
       throw usageFault('events', `--from ${from}: expected a sequence number from 1 on`);
     const paint = painter(deps);
     return withControl(context, async ({ journal }) => {
       using stop = interruption(deps);
+      let told = 0;
       try {
         for await (const stored of history(
           journal,
@@ -48,8 +53,10 @@ export const events: Command = {
           stop.signal,
         )) {
           deps.stdout.write(`${json ? JSON.stringify(stored) : eventLine(stored, paint)}\n`);
+          told += 1;
           if (stop.signal.aborted) break;
         }
+        if (told === 0 && !stop.signal.aborted) deps.stderr.write(`slipstream: no events${of} in the journal\n`);
       } catch (error) {
         if (!stop.signal.aborted) throw error;
       }

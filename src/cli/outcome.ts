@@ -17,7 +17,11 @@ export async function withControl<T>(
   }
 }
 
-function pairLine({ shard, accepted, effective, state, failure }: CommandResult['pairs'][number]): string {
+function pairLine(
+  { shard, accepted, effective, state, failure }: CommandResult['pairs'][number],
+  ended?: string,
+): string {
+  if (effective && ended !== undefined) return `  shard ${shard}  done, ${ended}\n`;
   const outcome = !accepted ? 'refused' : effective ? 'done' : 'accepted';
   return `  shard ${shard}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
 }
@@ -41,7 +45,9 @@ export function tellOutcome(
     say(
       `${verb} ${target}: accepted${waitMs > 0 ? ', but not effective in time' : ''}; slipstream status ${target} shows when it is effective\n`,
     );
-  for (const pair of result.pairs) say(pairLine(pair));
+  // The state that a shard had when it was ended is of no use any more.
+  const ended = verb === 'unfollow' ? 'no longer followed' : undefined;
+  for (const pair of result.pairs) say(pairLine(pair, ended));
   for (const hint of new Set(failures.map((failure) => failure.hint))) say(`next: ${hint}\n`);
   if (decisive !== undefined) return exitOf(decisive);
   if (!result.accepted) return 'refused';

@@ -31,7 +31,7 @@ async function check(context: CommandContext, config: Config): Promise<Exit> {
     say(
       failure === undefined
         ? `${label}: ok${detail === undefined ? '' : ` (${detail})`}\n`
-        : `${label}: ${failureLine(failure)}\n  next: ${failure.hint}\n`,
+        : `${label}: ${failureLine(failure, name)}\n  next: ${failure.hint}\n`,
     );
   }
   const [first] = failures;

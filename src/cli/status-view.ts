@@ -134,7 +134,7 @@ function outageLines(outages: readonly Outage[], { nowMs, paint }: StatusView): 
     const next = nextProbeAtMs === undefined ? 'now' : `in ${shortDuration(Math.max(0, nextProbeAtMs - nowMs))}`;
     const since = shortDuration(Math.max(0, nowMs - sinceMs));
     return [
-      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure)}`),
+      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure, cluster)}`),
       `  ${integer(waiting)} shards wait and go on by themselves; next probe ${next}`,
       `  next: ${oneLine(failure.hint)}`,
     ];

@@ -70,7 +70,7 @@ const BELOW = [
   'tokyo:logs/0 retrying: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',
   '  next: Check that the cluster is up and that its url is right. Slipstream keeps trying, and goes on by itself.',
   'tokyo:logs/1 fatal: mapping_conflict: put mapping: mapper [name] cannot be changed from type [text]',
-  "  next: The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+  '  next: The type of a field cannot be changed: unfollow, and follow into a new index. Correct anything else on the follower, then resume.',
   'tokyo:logs/2-3 paused: by command',
   '  next: slipstream resume tokyo:logs',
   '',
