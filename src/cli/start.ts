@@ -83,7 +83,9 @@ async function supervise(context: CommandContext, config: Config): Promise<Exit 
     if (startup.signal.aborted) running.stop(first ?? 'stop');
     const nats = running.ownServer === undefined ? config.nats.servers : [running.ownServer.url];
     answer({ supervisor: config.supervisor.name, clusters: [...config.clusters.keys()], nats });
-    say(whereToLook(config, running));
+    // Behind a pipe stdout is for the log, one JSON object a line.
+    if (deps.isTty) say(whereToLook(config, running));
+    else if (!context.json) deps.stderr.write(whereToLook(config, running));
     return await running.stopped;
   } catch (error) {
     if (startup.signal.aborted) return 'ok';
