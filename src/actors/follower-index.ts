@@ -13,6 +13,7 @@ import { releaseFollower, restoreAfterBootstrap } from '../replication/index/res
 import { syncMetadata } from '../replication/index/sync.ts';
 import { EPOCH_MAX, nextEpoch } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
+import { causeFields, type EventCause } from './event-cause.ts';
 
 /** What pairs need to know of their index before they move data. */
 export interface PreparedIndex {
@@ -68,6 +69,11 @@ export class FollowerIndex {
 
   get snapshot(): IndexSnapshot {
     return this.#snapshot;
+  }
+
+  /** Sequence of the newest event of the index's subject, as far as this actor knows. */
+  get seq(): number {
+    return this.#seq;
   }
 
   /** True until the follower acknowledges only what is synced. */
@@ -162,7 +168,7 @@ export class FollowerIndex {
     await this.append(
       { type: 'PREPARED' },
       { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },
-      'start',
+      { cause: 'start' },
       signal,
     );
     for (const { what, name, how, verdict } of made.differences) {
@@ -308,12 +314,12 @@ export class FollowerIndex {
   }
 
   /** Appends to the index's subject and takes the result over. */
-  async append(fact: IndexFact, result: IndexSnapshot, cause: string, signal: AbortSignal): Promise<void> {
+  async append(fact: IndexFact, result: IndexSnapshot, cause: EventCause, signal: AbortSignal): Promise<void> {
     const event: IndexEvent = {
       id: this.#ports.random.id(),
       version: EVENT_VERSION,
       atMs: this.#ports.clock.now(),
-      cause,
+      ...causeFields(cause),
       term: this.#ports.term,
       fact,
       result,

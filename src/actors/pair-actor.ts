@@ -14,13 +14,9 @@ import {
   type WorkerInput,
 } from '../machines/shard-pair.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import { causeFields, type EventCause } from './event-cause.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { PairSession, type WorkOutcome } from './pair-session.ts';
-
-export interface EventCause {
-  readonly cause: string;
-  readonly by?: string | undefined;
-}
 
 export interface PairActorOptions {
   readonly ports: SupervisorPorts;
@@ -91,6 +87,11 @@ export class PairActor {
 
   get pair(): PairRef {
     return this.#options.pair;
+  }
+
+  /** Sequence of the newest event of the pair's subject, as far as this actor knows. */
+  get seq(): number {
+    return this.#seq;
   }
 
   get session(): PairSession {
@@ -299,8 +300,7 @@ export class PairActor {
         id: this.#options.ports.random.id(),
         version: EVENT_VERSION,
         atMs: clock.now(),
-        cause: cause.cause,
-        ...(cause.by === undefined ? {} : { by: cause.by }),
+        ...causeFields(cause),
         term: this.#options.ports.term,
         pair: this.#options.pair,
         fact,

@@ -8,30 +8,18 @@ import type {
   StatusQuery,
   TargetCommand,
 } from '../domain/commands.ts';
-import { failed, failureOf, type Failure } from '../domain/failure.ts';
+import { failed, failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Random } from '../ports/random.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import { causeFields, commandCause, type EventCause } from './event-cause.ts';
 import { FollowerIndex } from './follower-index.ts';
-import { PairActor, type EventCause } from './pair-actor.ts';
-import { pairStatus, type PairRates } from './pair-status.ts';
-import { RateMeter } from './rate-meter.ts';
-
-interface Followed {
-  readonly index: FollowerIndex;
-  readonly pairs: readonly PairActor[];
-  readonly rates: readonly PairRates[];
-}
-
-interface Folded<S> {
-  readonly snapshot: S;
-  readonly seq: number;
-}
+import { PairActor } from './pair-actor.ts';
+import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
+import { foldJournal, type Folded, type FoldedJournal } from './journal-fold.ts';
 
 export interface SupervisorOptions {
   readonly ports: SupervisorPorts;
@@ -43,8 +31,8 @@ export class Supervisor implements ControlSurface {
   readonly #ports: SupervisorPorts;
   readonly #defaults: FollowParameters;
   readonly #followed = new Map<string, Followed>();
-  /** Followed according to the journal, in clusters that are not configured. */
-  readonly #orphans: { readonly snapshot: IndexSnapshot; readonly failure: Failure }[] = [];
+  /** Followed according to the journal, but in clusters that are not configured, or with events that cannot be read. */
+  readonly #refused = new Map<string, Refused>();
   readonly #listeners = new Set<() => void>();
   /** Last sequences of subjects without an actor, e.g. of an index that was unfollowed. */
   readonly #lastSeqs = new Map<string, number>();
@@ -59,8 +47,12 @@ export class Supervisor implements ControlSurface {
 
   /** Reads the newest event of every subject and takes every pair up where it was. */
   async start(): Promise<void> {
-    const { indices, pairs } = await this.#fold();
-    const alive = [...indices.values()].filter(({ snapshot }) => snapshot.state !== 'released');
+    const { indices, pairs, refused } = await this.#fold();
+    for (const [key, { follower, failure }] of refused)
+      this.#refused.set(key, { follower, snapshot: indices.get(indexSubject(follower))?.snapshot, failure });
+    const alive = [...indices.values()].filter(
+      ({ snapshot }) => snapshot.state !== 'released' && !refused.has(indexKey(snapshot.follower)),
+    );
     await Promise.all(alive.map((folded) => this.#takeUpOrTell(folded, pairs)));
   }
 
@@ -71,24 +63,17 @@ export class Supervisor implements ControlSurface {
     } catch (thrown) {
       const failure = failureOf(thrown, 'take up');
       if (failure.code !== 'unknown_cluster') throw thrown;
-      const { narrator } = this.#ports;
-      narrator.log('error', 'an index is not taken up', { index: indexKey(folded.snapshot.follower), failure });
-      this.#orphans.push({ snapshot: folded.snapshot, failure });
+      const { snapshot } = folded;
+      const key = indexKey(snapshot.follower);
+      this.#ports.narrator.log('error', 'an index is not taken up', { index: key, failure });
+      this.#refused.set(key, { follower: snapshot.follower, snapshot, failure });
     }
   }
 
-  async #fold(): Promise<{
-    readonly indices: ReadonlyMap<string, Folded<IndexSnapshot>>;
-    readonly pairs: ReadonlyMap<string, Folded<PairSnapshot>>;
-  }> {
-    const indices = new Map<string, Folded<IndexSnapshot>>();
-    const pairs = new Map<string, Folded<PairSnapshot>>();
-    for (const { subject, seq, event } of await this.#ports.log.latest(this.#stop.signal)) {
-      this.#lastSeqs.set(subject, seq);
-      if (event.entity === 'index') indices.set(subject, { snapshot: event.result, seq });
-      else pairs.set(subject, { snapshot: event.result, seq });
-    }
-    return { indices, pairs };
+  async #fold(): Promise<FoldedJournal> {
+    const folded = await foldJournal(this.#ports, this.#stop.signal);
+    for (const [subject, seq] of folded.lastSeqs) this.#lastSeqs.set(subject, seq);
+    return folded;
   }
 
   /** Work ends at the next safe point; positions are saved; the journal stays as it is. */
@@ -108,8 +93,9 @@ export class Supervisor implements ControlSurface {
   async follow(command: FollowCommand): Promise<CommandResult> {
     const { leader, follower } = command;
     const key = indexKey(follower);
-    const cause = causeOf(command, this.#ports.random);
+    const cause = commandCause(command, this.#ports.random);
     await this.#inTurn(key, async () => {
+      this.#requireReadable(follower);
       if (this.#followed.has(key))
         throw failed('already_followed', {
           op: 'follow',
@@ -143,8 +129,7 @@ export class Supervisor implements ControlSurface {
         id: this.#ports.random.id(),
         version: EVENT_VERSION,
         atMs: this.#ports.clock.now(),
-        cause: cause.cause,
-        ...(cause.by === undefined ? {} : { by: cause.by }),
+        ...causeFields(cause),
         term: this.#ports.term,
         fact: { type: 'FOLLOWED' as const, commandId: cause.commandId },
         result: snapshot,
@@ -172,7 +157,7 @@ export class Supervisor implements ControlSurface {
   async unfollow(command: TargetCommand): Promise<CommandResult> {
     const { follower } = command;
     const key = indexKey(follower);
-    const cause = causeOf(command, this.#ports.random);
+    const cause = commandCause(command, this.#ports.random);
     if (command.shard !== undefined)
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
     const { index, pairs } = this.#find(follower);
@@ -181,7 +166,7 @@ export class Supervisor implements ControlSurface {
       const { signal } = this.#stop;
       const unfollowed = { ...index.snapshot, state: 'unfollowed' as const };
       if (index.snapshot.state !== 'unfollowed')
-        await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause.cause, signal);
+        await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause, signal);
       await this.#release(key);
     });
     const ended = pairs.map((pair) => ({
@@ -204,21 +189,22 @@ export class Supervisor implements ControlSurface {
     const { follower, shards } = index.snapshot;
     const keys = Array.from({ length: shards }, (_, shard) => pairKey({ follower, shard }));
     await index.followerSide.positions.remove(keys, signal);
-    await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, 'unfollow', signal);
+    await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, { cause: 'unfollow' }, signal);
     this.#followed.delete(key);
     await index.stop();
-    for (const { subject, seq } of await this.#ports.log.latest(signal)) this.#lastSeqs.set(subject, seq);
+    this.#lastSeqs.set(indexSubject(follower), index.seq);
+    for (const pair of pairs) this.#lastSeqs.set(pairSubject(pair.pair), pair.seq);
   }
 
   async pause(command: TargetCommand): Promise<CommandResult> {
-    const cause = causeOf(command, this.#ports.random);
+    const cause = commandCause(command, this.#ports.random);
     const pairs = this.#targets(command);
     await Promise.all(pairs.map((pair) => pair.pause(cause.commandId, cause)));
     return this.#result(command, cause.commandId, pairs, (state) => state === 'paused');
   }
 
   async resume(command: ResumeCommand): Promise<CommandResult> {
-    const cause = causeOf(command, this.#ports.random);
+    const cause = commandCause(command, this.#ports.random);
     const pairs = this.#targets(command);
     const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
     const running = pairs.filter(
@@ -241,24 +227,14 @@ export class Supervisor implements ControlSurface {
   }
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
-    const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
-    const statuses = followed.map((one) => {
-      const all = statusesOf(one, this.#ports.clock);
-      return {
-        ...summary(one.index.snapshot, all),
-        pairs:
-          one.index.snapshot.state === 'unfollowed'
-            ? []
-            : all.filter(({ shard }) => query.shard === undefined || shard === query.shard),
-      };
-    });
-    const orphans = query.follower === undefined ? this.#orphans : [];
-    const told = orphans.map(({ snapshot, failure }) => ({
-      ...summary(snapshot, []),
-      state: `${failure.code}: ${failure.reason}`,
-      pairs: [],
-    }));
-    return [...statuses, ...told];
+    const { follower, shard } = query;
+    const refused = follower === undefined ? undefined : this.#refused.get(indexKey(follower));
+    if (refused !== undefined) return [refusedStatus(refused)];
+    const followed = follower === undefined ? [...this.#followed.values()] : [this.#find(follower)];
+    return [
+      ...followed.map((one) => indexStatus(one, shard, this.#ports.clock)),
+      ...(follower === undefined ? [...this.#refused.values()].map(refusedStatus) : []),
+    ];
   }
 
   /** The actor of every pair. */
@@ -268,7 +244,7 @@ export class Supervisor implements ControlSurface {
 
   /** For metrics: every pair, now. */
   pairStatuses(): readonly PairStatus[] {
-    return [...this.#followed.values()].flatMap((followed) => statusesOf(followed, this.#ports.clock));
+    return [...this.#followed.values()].flatMap((followed) => pairStatuses(followed, this.#ports.clock));
   }
 
   async list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]> {
@@ -327,10 +303,17 @@ export class Supervisor implements ControlSurface {
   }
 
   #find(follower: FollowerIndexRef): Followed {
+    this.#requireReadable(follower);
     const found = this.#followed.get(indexKey(follower));
     if (found === undefined)
       throw failed('unknown_pair', { op: 'find', reason: `${indexKey(follower)} is not followed here` });
     return found;
+  }
+
+  /** Nothing is decided, let alone overwritten, where the journal cannot be read. */
+  #requireReadable(follower: FollowerIndexRef): void {
+    const refused = this.#refused.get(indexKey(follower));
+    if (refused !== undefined) throw failed(refused.failure.code, refused.failure);
   }
 
   #targets(command: TargetCommand): readonly PairActor[] {
@@ -409,39 +392,4 @@ export class Supervisor implements ControlSurface {
       this.#stop.signal.addEventListener('abort', end, { once: true });
     });
   }
-}
-
-function causeOf(
-  command: { commandId?: string; by?: string },
-  random: Random,
-): EventCause & { readonly commandId: string } {
-  const commandId = command.commandId ?? random.id();
-  return { cause: `command:${commandId}`, by: command.by, commandId };
-}
-
-function statusesOf({ index, pairs, rates }: Followed, clock: Clock): readonly PairStatus[] {
-  return pairs.map((pair, at) => pairStatus(pair, index, rates[at] ?? newRates(), clock));
-}
-
-function newRates(): PairRates {
-  return { operations: new RateMeter(), bytes: new RateMeter() };
-}
-
-/** The state of an index is that of its pairs where they agree, and names each kind where they do not. */
-function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): Omit<IndexStatus, 'pairs'> {
-  const states = new Map<string, number>();
-  for (const { state } of pairs) states.set(state, (states.get(state) ?? 0) + 1);
-  const [only] = [...states.keys()];
-  const agreed = snapshot.state === 'unfollowed' ? 'unfollowed, to be released' : only;
-  const state =
-    states.size <= 1 && agreed !== undefined
-      ? agreed
-      : [...states].map(([name, count]) => `${count} ${name}`).join(', ');
-  return {
-    leader: snapshot.leader,
-    follower: snapshot.follower,
-    state,
-    shards: snapshot.shards,
-    aligned: snapshot.aligned ?? null,
-  };
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ClusterAccess, SupervisorPorts } from '../actors/cluster-access.ts';
+import { keepJournal } from '../actors/journal-keeper.ts';
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
@@ -15,6 +16,7 @@ import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
 import { otelNarrator, type OtelNarrator } from '../infra/telemetry/otel-narrator.ts';
+import { extractTrace } from '../infra/telemetry/propagation.ts';
 import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
 import { structuredLog } from '../infra/telemetry/structured-log.ts';
 import type { EventLog } from '../ports/event-log.ts';
@@ -31,6 +33,7 @@ const FLUSH_INTERVAL_MS = 10_000;
 const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
 const QUESTION_TIMEOUT_MS = 2000;
+const JOURNAL_TIMEOUT_MS = 60_000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
 export async function startSupervisor(config: Config, version: string): Promise<RunningSupervisor> {
@@ -81,7 +84,7 @@ async function run(
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
   const log = await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() });
-  const term = (await lastSequence(log)) + 1;
+  const term = (await log.lastSeq(AbortSignal.timeout(JOURNAL_TIMEOUT_MS))) + 1;
   const clusters = new Clusters(config, { log, term, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
   const ports: SupervisorPorts = {
@@ -97,7 +100,7 @@ async function run(
   await supervisor.start();
   const unobserve = narrator.observeStatus(() => supervisor.pairStatuses());
   const server = await serveCommands(nc, {
-    handler: commandService({ surface: supervisor, random: systemRandom }),
+    handler: commandService({ surface: supervisor, random: systemRandom, requestOf: extractTrace }),
     version,
     schemas: commandJsonSchemas(),
     prefix: config.nats.subjectPrefix,
@@ -106,6 +109,9 @@ async function run(
   });
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
   void followConfigured(config, supervisor, narrator);
+  const keeping = new AbortController();
+  const { historyAgeMs: ageMs, historyEvents: events } = config.journal;
+  const kept = keepJournal({ log, clock: systemClock, narrator, retention: { ageMs, events } }, keeping.signal);
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
@@ -116,7 +122,8 @@ async function run(
       systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
     ]);
     if (!drained) supervisor.kill();
-    await clusters.close();
+    keeping.abort(new DOMException('the supervisor stops', 'AbortError'));
+    await Promise.all([clusters.close(), kept]);
     unobserve();
     narrator.log('info', drained ? 'the supervisor has stopped' : 'the supervisor was stopped before it had drained');
     await nc.drain().catch(() => undefined);
@@ -161,13 +168,6 @@ async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
     op: 'start',
     reason: `a supervisor serves ${subjectPrefix}.cmd on ${servers.join(', ')} already`,
   });
-}
-
-async function lastSequence(log: EventLog): Promise<number> {
-  const signal = AbortSignal.timeout(60_000);
-  let last = 0;
-  for (const { seq } of await log.latest(signal)) last = Math.max(last, seq);
-  return last;
 }
 
 /** Follows what the configuration lists and is not followed yet; a refusal is told, the rest goes on. */

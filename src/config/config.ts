@@ -36,6 +36,11 @@ export interface NatsConfig {
   readonly stream: string;
 }
 
+export interface JournalConfig {
+  readonly historyAgeMs: number;
+  readonly historyEvents: number;
+}
+
 export interface SupervisorConfig {
   readonly name: string;
   /** Bytes of documents held in memory, over all pairs. */
@@ -69,6 +74,7 @@ export interface Config {
   readonly clusters: ReadonlyMap<string, ClusterConfig>;
   readonly nats: NatsConfig;
   readonly supervisor: SupervisorConfig;
+  readonly journal: JournalConfig;
   readonly defaults: FollowParameters;
   readonly follow: readonly FollowEntry[];
   readonly telemetry: TelemetryConfig;

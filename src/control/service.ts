@@ -1,5 +1,6 @@
 import type { ControlSurface } from '../domain/commands.ts';
 import { failed, failureOf } from '../domain/failure.ts';
+import type { TraceRef } from '../domain/journal.ts';
 import type {
   CommandAnswer,
   CommandHandler,
@@ -20,13 +21,8 @@ export interface CommandServiceOptions {
   readonly rememberedAnswers?: number | undefined;
   /** Commands under way at once; more are refused. */
   readonly maxInFlight?: number | undefined;
-  /** Runs one command in the caller's trace. */
-  readonly traced?:
-    | ((
-        call: { readonly name: CommandName; readonly trace: TraceHeaders },
-        run: () => Promise<WireReply>,
-      ) => Promise<WireReply>)
-    | undefined;
+  /** Reads the caller's trace context; undefined where there is none. */
+  readonly requestOf?: ((trace: TraceHeaders) => TraceRef | undefined) | undefined;
 }
 
 /** Room in a page for what stands around the items. */
@@ -37,7 +33,7 @@ const FRAME_BYTES = 4 * 1024;
  * gets the first answer, unless that was one that asks to be repeated (transient, conflict, timeout, defect).
  */
 export function commandService(options: CommandServiceOptions): CommandHandler {
-  const { surface, random, traced = (_call, run) => run(), maxInFlight = 1_000 } = options;
+  const { surface, random, requestOf = () => undefined, maxInFlight = 1_000 } = options;
   const answers = rememberAnswers<WireReply>({ limit: options.rememberedAnswers ?? 10_000, keep: isFinal });
   let inFlight = 0;
 
@@ -56,7 +52,7 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
       const commandId = parsed.command.commandId ?? random.id();
       const identified: Mutation = { name: parsed.name, command: { ...parsed.command, commandId } } as Mutation;
       const answer = answers.once(commandId, canonicalJson(identified), () =>
-        outcome(identified.name, () => mutate(surface, identified)),
+        outcome(identified.name, () => mutate(surface, withRequest(identified, requestOf(request.trace)))),
       );
       if (answer === undefined) throw invalid(parsed.name, [`commandId: ${commandId} was used for another command`]);
       return await answer;
@@ -65,17 +61,17 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
     }
   };
 
-  return async (request) => {
-    const { name, trace } = request;
-    return answerOf(
-      request,
-      await outcome(name, () => traced({ name, trace }, () => outcome(name, () => reply(request)))),
-    );
-  };
+  return async (request) => answerOf(request, await outcome(request.name, () => reply(request)));
 }
 
 type Mutation = Exclude<Command, { readonly name: 'status' | 'list' }>;
 type Query = Extract<Command, { readonly name: 'status' | 'list' }>;
+
+/** Whoever repeats a command may do so in another trace: it is the same command. */
+function withRequest(mutation: Mutation, request: TraceRef | undefined): Mutation {
+  if (request === undefined) return mutation;
+  return { name: mutation.name, command: { ...mutation.command, request } } as Mutation;
+}
 
 async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<WireReply> {
   switch (name) {

@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import type { Lifecycle } from './journal.ts';
+import type { Lifecycle, TraceRef } from './journal.ts';
 import type { FollowerIndexRef, IndexRef } from './names.ts';
 import type { FollowParameters } from './parameters.ts';
 
@@ -12,6 +12,8 @@ export interface CommandOptions {
   readonly commandId?: string;
   /** Who asks, for the journal. */
   readonly by?: string;
+  /** The span of whoever asks; carried by the transport, not in the body. */
+  readonly request?: TraceRef;
   /** Wait until effective, at most this long; 0: answer when accepted. */
   readonly waitMs?: number;
 }

@@ -142,6 +142,10 @@ const rows = {
     kind: 'corrupt',
     hint: 'An event cannot be read. It is left as it is; restore the journal from a backup.',
   },
+  journal_from_newer_version: {
+    kind: 'fatal',
+    hint: 'A newer Slipstream wrote this event. Run that version, or a later one; nothing was overwritten.',
+  },
   journal_older_than_data: {
     kind: 'fatal',
     hint: 'The journal is older than the follower data (restored backup?). Restore a newer journal, or follow into a new index.',

@@ -26,7 +26,10 @@ export interface EventEnvelope {
   readonly by?: string;
   /** Term of the owner that appended it. */
   readonly term: number;
+  /** The span that tells of it. */
   readonly trace?: TraceRef;
+  /** The span of whoever asked, where a command carried one. */
+  readonly request?: TraceRef;
 }
 
 /**

@@ -40,6 +40,7 @@ export const config: Config = {
     positionIntervalMs: 2000,
     drainTimeoutMs: 20_000,
   },
+  journal: { historyAgeMs: 604_800_000, historyEvents: 1000 },
   defaults: DEFAULT_PARAMETERS,
   follow: [],
   telemetry: { traces: { exporter: 'otlp', endpoint: 'http://127.0.0.1:4318/v1/traces' }, logLevel: 'info' },

@@ -153,21 +153,38 @@ it('says so when an answer is longer than the transport carries', async () => {
   assert.match(answer.failure?.reason ?? '', /was carried out/);
 });
 
-it('runs every command inside the trace that came with it', async () => {
-  const told: unknown[] = [];
+it('hands the trace context of the caller on with the command', async () => {
+  const surface = recordingSurface();
+  const request = { traceId: '0123456789abcdef0123456789abcdef', spanId: '0123456789abcdef' };
   const handler = commandService({
-    surface: recordingSurface(() => void told.push('ran')),
+    surface,
     random: countingRandom(),
-    traced: async (call, run) => {
-      told.push([call.name, call.trace.get('traceparent')]);
-      const reply = await run();
-      told.push(reply.ok);
-      return reply;
-    },
+    requestOf: (trace) => (trace.get('traceparent') === 'known' ? request : undefined),
   });
-  const trace = new Map([['traceparent', '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01']]);
-  await handler({ name: 'pause', body: JSON.stringify({ follower }), trace, maxReplyBytes: 1e6 });
-  await handler({ name: 'pause', body: '{}', trace, maxReplyBytes: 1e6 });
-  const call = ['pause', trace.get('traceparent')];
-  assert.deepEqual(told, [call, 'ran', true, call, false]);
+  const body = JSON.stringify({ follower });
+  for (const parent of ['known', 'broken'])
+    await handler({ name: 'pause', body, trace: new Map([['traceparent', parent]]), maxReplyBytes: 1e6 });
+  assert.deepEqual(
+    surface.calls.map(({ given }) => given),
+    [
+      { follower, commandId: 'id-1', request },
+      { follower, commandId: 'id-2' },
+    ],
+  );
+});
+
+it('takes a repeated command for the same in whatever trace it comes', async () => {
+  const surface = recordingSurface();
+  const handler = commandService({
+    surface,
+    random: countingRandom(),
+    requestOf: (trace) => ({ traceId: trace.get('traceparent') ?? '', spanId: 's' }),
+  });
+  const body = JSON.stringify({ follower, commandId: 'c1' });
+  for (const parent of ['one', 'two']) {
+    const trace = new Map([['traceparent', parent]]);
+    const answer = await handler({ name: 'pause', body, trace, maxReplyBytes: 1e6 });
+    assert.equal(answer.error, undefined);
+  }
+  assert.equal(surface.calls.length, 1);
 });
