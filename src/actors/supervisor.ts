@@ -1,4 +1,5 @@
 import type {
+  CommandOptions,
   CommandResult,
   ControlSurface,
   FollowCommand,
@@ -8,18 +9,25 @@ import type {
   StatusQuery,
   TargetCommand,
 } from '../domain/commands.ts';
-import { failed, failureOf } from '../domain/failure.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
+import { indexMatcher, isPattern } from '../domain/index-name.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import { commandResult, decideEach, type Targets } from './command-outcome.ts';
 import { causeFields, commandCause, type EventCause } from './event-cause.ts';
 import { FollowerIndex } from './follower-index.ts';
 import { PairActor } from './pair-actor.ts';
 import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
 import { foldJournal, type Folded, type FoldedJournal } from './journal-fold.ts';
+
+interface Selection {
+  readonly followed: readonly Followed[];
+  readonly refused: readonly Refused[];
+}
 
 export interface SupervisorOptions {
   readonly ports: SupervisorPorts;
@@ -96,6 +104,8 @@ export class Supervisor implements ControlSurface {
     const cause = commandCause(command, this.#ports.random);
     await this.#inTurn(key, async () => {
       this.#requireReadable(follower);
+      // This very command was accepted before.
+      if (this.#followed.get(key)?.index.snapshot.followId === cause.commandId) return;
       if (this.#followed.has(key))
         throw failed('already_followed', {
           op: 'follow',
@@ -142,7 +152,8 @@ export class Supervisor implements ControlSurface {
       if (indexKey(followed) !== indexKey(leader))
         throw failed('already_followed', { op: 'follow', reason: `${key} follows ${indexKey(followed)} already` });
     });
-    return this.#result(command, cause.commandId, this.#find(follower).pairs, (state) => state === 'following');
+    const targets = { pairs: this.#find(follower).pairs, refused: [], several: false };
+    return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
   }
 
   /** An earlier command may have been accepted although its answer was lost; otherwise throws what was thrown. */
@@ -160,6 +171,8 @@ export class Supervisor implements ControlSurface {
     const cause = commandCause(command, this.#ports.random);
     if (command.shard !== undefined)
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
+    if (!this.#followed.has(key) && (await this.#decided(command)).has(indexSubject(follower)))
+      return { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
     const { index, pairs } = this.#find(follower);
     await this.#inTurn(key, async () => {
       // The decision first: whatever fails afterwards is done again, by the next command or the next start.
@@ -198,43 +211,49 @@ export class Supervisor implements ControlSurface {
 
   async pause(command: TargetCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const pairs = this.#targets(command);
-    await Promise.all(pairs.map((pair) => pair.pause(cause.commandId, cause)));
-    return this.#result(command, cause.commandId, pairs, (state) => state === 'paused');
+    const targets = this.#targets(command);
+    const decided = await this.#decided(command);
+    const failures = await decideEach(targets, async (pair) => {
+      if (!decided.has(pairSubject(pair.pair))) await pair.pause(cause.commandId, cause);
+    });
+    return this.#result(command, cause.commandId, targets, failures, (state) => state === 'paused');
   }
 
   async resume(command: ResumeCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const pairs = this.#targets(command);
+    const targets = this.#targets(command);
+    const decided = await this.#decided(command);
     const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
-    const running = pairs.filter(
-      ({ snapshot }) =>
-        snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping'),
-    );
-    const [first] = running;
-    if (first !== undefined && rebootstrap) {
-      throw failed('not_paused', {
-        op: 'resume',
-        reason: `${pairKey(first.pair)} is ${first.snapshot?.state ?? 'starting'}; pause it before it is copied again`,
-      });
-    }
-    await Promise.all(
-      pairs
-        .filter((pair) => !running.includes(pair))
-        .map((pair) => pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause)),
-    );
-    return this.#result(command, cause.commandId, pairs, (state) => state === 'following' || state === 'bootstrapping');
+    const failures = await decideEach(targets, async (pair) => {
+      const { snapshot } = pair;
+      if (decided.has(pairSubject(pair.pair))) return;
+      const running =
+        snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping');
+      if (running && rebootstrap)
+        throw failed('not_paused', {
+          op: 'resume',
+          reason: `${pairKey(pair.pair)} is ${snapshot.state}; pause it before it is copied again`,
+        });
+      if (!running) await pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause);
+    });
+    const effective = (state: Lifecycle): boolean => state === 'following' || state === 'bootstrapping';
+    return this.#result(command, cause.commandId, targets, failures, effective);
+  }
+
+  /** Subjects for which a supervisor that did not answer has decided this command. */
+  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlySet<string>> {
+    const subjects = new Set<string>();
+    if (begunAtMs === undefined) return subjects;
+    const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false };
+    for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
+      if (event.cause === `command:${commandId}`) subjects.add(subject);
+    return subjects;
   }
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
     const { follower, shard } = query;
-    const refused = follower === undefined ? undefined : this.#refused.get(indexKey(follower));
-    if (refused !== undefined) return [refusedStatus(refused)];
-    const followed = follower === undefined ? [...this.#followed.values()] : [this.#find(follower)];
-    return [
-      ...followed.map((one) => indexStatus(one, shard, this.#ports.clock)),
-      ...(follower === undefined ? [...this.#refused.values()].map(refusedStatus) : []),
-    ];
+    const { followed, refused } = follower === undefined ? this.#everything() : this.#matching(follower);
+    return [...followed.map((one) => indexStatus(one, shard, this.#ports.clock)), ...refused.map(refusedStatus)];
   }
 
   /** The actor of every pair. */
@@ -316,21 +335,38 @@ export class Supervisor implements ControlSurface {
     if (refused !== undefined) throw failed(refused.failure.code, refused.failure);
   }
 
-  #targets(command: TargetCommand): readonly PairActor[] {
-    const { index, pairs } = this.#find(command.follower);
-    if (index.snapshot.state === 'unfollowed')
+  #everything(): Selection {
+    return { followed: [...this.#followed.values()], refused: [...this.#refused.values()] };
+  }
+
+  /** One index, or those that a pattern means. Throws `unknown_pair` when there is none. */
+  #matching({ cluster, index }: FollowerIndexRef): Selection {
+    const matches = indexMatcher(index);
+    const meant = (ref: FollowerIndexRef): boolean => ref.cluster === cluster && matches(ref.index);
+    const { followed, refused } = this.#everything();
+    const found = {
+      followed: followed.filter((one) => meant(one.index.snapshot.follower)),
+      refused: refused.filter((one) => meant(one.follower)),
+    };
+    if (found.followed.length + found.refused.length > 0) return found;
+    throw failed('unknown_pair', { op: 'find', reason: `${indexKey({ cluster, index })} is not followed here` });
+  }
+
+  #targets({ follower, shard }: TargetCommand): Targets {
+    const several = isPattern(follower.index);
+    if (!several) this.#requireReadable(follower);
+    const { followed, refused } = this.#matching(follower);
+    const alive = followed.filter(({ index }) => index.snapshot.state !== 'unfollowed');
+    const key = indexKey(follower);
+    if (alive.length + refused.length === 0)
+      throw failed('unknown_pair', { op: 'find', reason: `${key} is unfollowed, and only to be released` });
+    const pairs = alive.flatMap((one) => one.pairs.filter(({ pair }) => shard === undefined || pair.shard === shard));
+    if (pairs.length + refused.length === 0)
       throw failed('unknown_pair', {
         op: 'find',
-        reason: `${indexKey(command.follower)} is unfollowed, and only to be released`,
+        reason: `${key} has shards 0 to ${Math.max(...alive.map((one) => one.pairs.length)) - 1}, not ${shard}`,
       });
-    if (command.shard === undefined) return pairs;
-    const pair = pairs[command.shard];
-    if (pair === undefined)
-      throw failed('unknown_pair', {
-        op: 'find',
-        reason: `${indexKey(command.follower)} has shards 0 to ${pairs.length - 1}, not ${command.shard}`,
-      });
-    return [pair];
+    return { pairs, refused, several };
   }
 
   async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
@@ -350,29 +386,17 @@ export class Supervisor implements ControlSurface {
   }
 
   async #result(
-    command: { waitMs?: number },
+    command: CommandOptions,
     commandId: string,
-    pairs: readonly PairActor[],
+    targets: Targets,
+    failures: ReadonlyMap<PairActor, Failure>,
     effective: (state: Lifecycle) => boolean,
   ): Promise<CommandResult> {
+    const { waitMs = 0 } = command;
     const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state);
-    if ((command.waitMs ?? 0) > 0)
-      await this.#until(
-        () => pairs.every((pair) => done(pair) || pair.snapshot?.state === 'fatal'),
-        command.waitMs ?? 0,
-      );
-    const results = pairs.map((pair) => {
-      const state = pair.snapshot?.state ?? 'bootstrapping';
-      const failure = pair.snapshot?.failure;
-      return {
-        shard: pair.pair.shard,
-        accepted: true,
-        effective: done(pair),
-        state,
-        ...(failure === undefined ? {} : { failure }),
-      };
-    });
-    return { commandId, accepted: true, effective: results.every((result) => result.effective), pairs: results };
+    const settled = (pair: PairActor): boolean => done(pair) || pair.snapshot?.state === 'fatal' || failures.has(pair);
+    if (waitMs > 0) await this.#until(() => targets.pairs.every(settled), waitMs);
+    return commandResult(commandId, targets, failures, done);
   }
 
   async #until(condition: () => boolean, waitMs: number): Promise<void> {

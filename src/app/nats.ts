@@ -33,3 +33,8 @@ function natsAuth({ auth }: NatsConfig): NatsAuth | undefined {
 export function journalNames(nats: NatsConfig): { stream: string; prefix: string } {
   return { stream: nats.stream, prefix: `${nats.subjectPrefix}.journal` };
 }
+
+/** Answers to commands: another stream, beside the journal's. */
+export function answerNames(nats: NatsConfig): { stream: string; prefix: string } {
+  return { stream: nats.stream, prefix: `${nats.subjectPrefix}.answers` };
+}

@@ -9,6 +9,7 @@ import { commandClient } from '../control/client.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
 import { Failed, failed, failureOf } from '../domain/failure.ts';
+import { openAnswerStore } from '../infra/nats/answer-store.ts';
 import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
@@ -24,7 +25,7 @@ import { ByteBudget } from '../replication/byte-budget.ts';
 import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
-import { connectConfigured, journalNames } from './nats.ts';
+import { answerNames, connectConfigured, journalNames } from './nats.ts';
 import type { RunningSupervisor } from './program.ts';
 
 /** A flush every two seconds would cost a bootstrap much of its speed. */
@@ -83,7 +84,9 @@ async function run(
   nc: NatsConnection,
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
-  const log = await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() });
+  const newId = (): string => systemRandom.id();
+  const answers = await openAnswerStore(nc, { ...answerNames(config.nats), newId });
+  const log = await openEventLog(nc, { ...journalNames(config.nats), newId });
   const term = (await log.lastSeq(AbortSignal.timeout(JOURNAL_TIMEOUT_MS))) + 1;
   const clusters = new Clusters(config, { log, term, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
@@ -100,7 +103,14 @@ async function run(
   await supervisor.start();
   const unobserve = narrator.observeStatus(() => supervisor.pairStatuses());
   const server = await serveCommands(nc, {
-    handler: commandService({ surface: supervisor, random: systemRandom, requestOf: extractTrace }),
+    handler: commandService({
+      surface: supervisor,
+      random: systemRandom,
+      answers,
+      onAnswerLost: (thrown) =>
+        narrator.log('warn', 'an answer was not kept', { failure: failureOf(thrown, 'keep answer') }),
+      requestOf: extractTrace,
+    }),
     version,
     schemas: commandJsonSchemas(),
     prefix: config.nats.subjectPrefix,

@@ -1,5 +1,5 @@
-import type { ControlSurface } from '../domain/commands.ts';
-import { failed, failureOf } from '../domain/failure.ts';
+import type { CommandResult, ControlSurface } from '../domain/commands.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import type { TraceRef } from '../domain/journal.ts';
 import type {
   CommandAnswer,
@@ -8,17 +8,19 @@ import type {
   CommandRequest,
   TraceHeaders,
 } from '../ports/command-transport.ts';
+import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Random } from '../ports/random.ts';
-import { rememberAnswers } from './answers.ts';
-import { listPage, MAX_PAGE_BYTES, statusPage } from './pages.ts';
+import { answerOnce } from './answers.ts';
+import { listPage, MAX_PAGE_BYTES, resultPages, statusPage } from './pages.ts';
 import { statusOf, type WireReply } from './reply.ts';
 import { invalid, parseCommand, type Command } from './schemas.ts';
 
 export interface CommandServiceOptions {
   readonly surface: ControlSurface;
   readonly random: Random;
-  /** Command ids whose answers are remembered. */
-  readonly rememberedAnswers?: number | undefined;
+  readonly answers: AnswerStore;
+  /** Told of an answer that could not be kept. */
+  readonly onAnswerLost?: ((thrown: unknown) => void) | undefined;
   /** Commands under way at once; more are refused. */
   readonly maxInFlight?: number | undefined;
   /** Reads the caller's trace context; undefined where there is none. */
@@ -34,7 +36,7 @@ const FRAME_BYTES = 4 * 1024;
  */
 export function commandService(options: CommandServiceOptions): CommandHandler {
   const { surface, random, requestOf = () => undefined, maxInFlight = 1_000 } = options;
-  const answers = rememberAnswers<WireReply>({ limit: options.rememberedAnswers ?? 10_000, keep: isFinal });
+  const once = answerOnce(options.answers, options.onAnswerLost ?? (() => undefined));
   let inFlight = 0;
 
   const reply = async (request: CommandRequest): Promise<WireReply> => {
@@ -47,15 +49,28 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
     inFlight += 1;
     try {
       const parsed = parseCommand(request);
-      if (parsed.name === 'status' || parsed.name === 'list')
-        return await query(surface, parsed, Math.min(MAX_PAGE_BYTES, request.maxReplyBytes) - FRAME_BYTES);
-      const commandId = parsed.command.commandId ?? random.id();
-      const identified: Mutation = { name: parsed.name, command: { ...parsed.command, commandId } } as Mutation;
-      const answer = answers.once(commandId, canonicalJson(identified), () =>
-        outcome(identified.name, () => mutate(surface, withRequest(identified, requestOf(request.trace)))),
-      );
-      if (answer === undefined) throw invalid(parsed.name, [`commandId: ${commandId} was used for another command`]);
-      return await answer;
+      if (parsed.name === 'status' || parsed.name === 'list') return await query(surface, parsed, pageBytes(request));
+      const { cursor = '0', ...command } = parsed.command;
+      const commandId = command.commandId ?? random.id();
+      const mutation = { name: parsed.name, command: { ...command, commandId } } as Mutation;
+      const asked = { id: commandId, command: canonicalJson(mutation), page: Number(cursor) };
+      const given = await once(asked, async (begunAtMs) => {
+        const more = { request: requestOf(request.trace), begunAtMs };
+        const replies = await outcomePages(
+          mutation.name,
+          () => mutate(surface, told(mutation, more)),
+          pageBytes(request),
+        );
+        return { pages: replies.map((one) => JSON.stringify(one)), final: replies.every(isFinal) };
+      });
+      switch (given.kind) {
+        case 'page':
+          return JSON.parse(given.text) as WireReply;
+        case 'another':
+          throw invalid(parsed.name, [`commandId: ${commandId} was used for another command`]);
+        case 'missing':
+          throw invalid(parsed.name, [`cursor: there is no page ${cursor} of an answer to ${commandId}`]);
+      }
     } finally {
       inFlight -= 1;
     }
@@ -67,22 +82,46 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
 type Mutation = Exclude<Command, { readonly name: 'status' | 'list' }>;
 type Query = Extract<Command, { readonly name: 'status' | 'list' }>;
 
-/** Whoever repeats a command may do so in another trace: it is the same command. */
-function withRequest(mutation: Mutation, request: TraceRef | undefined): Mutation {
-  if (request === undefined) return mutation;
-  return { name: mutation.name, command: { ...mutation.command, request } } as Mutation;
+function pageBytes({ maxReplyBytes }: CommandRequest): number {
+  return Math.min(MAX_PAGE_BYTES, maxReplyBytes) - FRAME_BYTES;
 }
 
-async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<WireReply> {
+/** With what is not part of the command: whoever repeats it may do so in another trace. */
+function told(
+  { name, command }: Mutation,
+  { request, begunAtMs }: { request: TraceRef | undefined; begunAtMs: number | undefined },
+): Mutation {
+  const more = {
+    ...(request === undefined ? {} : { request }),
+    ...(begunAtMs === undefined ? {} : { begunAtMs }),
+  };
+  return { name, command: { ...command, ...more } } as Mutation;
+}
+
+async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<CommandResult> {
   switch (name) {
     case 'follow':
-      return { ok: true, result: await surface.follow(command) };
+      return surface.follow(command);
     case 'unfollow':
-      return { ok: true, result: await surface.unfollow(command) };
+      return surface.unfollow(command);
     case 'pause':
-      return { ok: true, result: await surface.pause(command) };
+      return surface.pause(command);
     case 'resume':
-      return { ok: true, result: await surface.resume(command) };
+      return surface.resume(command);
+  }
+}
+
+async function outcomePages(
+  name: CommandName,
+  work: () => Promise<CommandResult>,
+  maxBytes: number,
+): Promise<readonly WireReply[]> {
+  try {
+    return resultPages(await work(), maxBytes).map(({ items: [result], next }) =>
+      next === undefined ? { ok: true, result } : { ok: true, result, next },
+    );
+  } catch (error) {
+    return [{ ok: false, failure: failureOf(error, name) }];
   }
 }
 
@@ -104,13 +143,15 @@ async function outcome(name: CommandName, work: () => Promise<WireReply>): Promi
   }
 }
 
+/** Not what asks to be repeated. */
 function isFinal(reply: WireReply): boolean {
-  if (reply.ok) return true;
-  return (
-    (reply.failure.kind === 'refused' || reply.failure.kind === 'fatal') &&
-    reply.failure.code !== 'command_timeout' &&
-    reply.failure.code !== 'bug'
-  );
+  if (!reply.ok) return isLasting(reply.failure);
+  const { pairs } = reply.result as CommandResult;
+  return pairs.every(({ accepted, failure }) => accepted || failure === undefined || isLasting(failure));
+}
+
+function isLasting({ kind, code }: Failure): boolean {
+  return (kind === 'refused' || kind === 'fatal') && code !== 'command_timeout' && code !== 'bug';
 }
 
 function answerOf({ name, maxReplyBytes }: CommandRequest, reply: WireReply): CommandAnswer {

@@ -18,6 +18,7 @@ import {
   sleepingClock,
   type Call,
 } from '../../support/control-bench.ts';
+import { memoryAnswers } from '../../support/memory-answers.ts';
 import { natsUrl } from '../../support/nats-journal.ts';
 
 const follower = { cluster: 'replica', index: '.ds-журнал-2024.01.01' };
@@ -42,6 +43,7 @@ async function bench(answer?: (call: Call) => unknown): Promise<Bench> {
   const handler = commandService({
     surface,
     random: countingRandom(),
+    answers: memoryAnswers(),
     requestOf: (trace) => void traces.push(trace.get('traceparent')),
   });
   return {

@@ -71,7 +71,7 @@ export interface BenchOptions {
 
 export function bench(options: BenchOptions = {}): Bench {
   const surface = recordingSurface(options.answer);
-  const journal = memoryJournal();
+  const journal = memoryJournal('memory-journal', () => NOW_MS);
   const log: string[] = [];
   const texts = { out: '', err: '' };
   const listeners = new Set<(signal: StopSignal) => void>();
