@@ -38,6 +38,20 @@ const RUN_AGE_MAX_MS = 24 * 3600 * 1000;
 const BUGS_MAX = 3;
 const APPEND_RETRY_MAX_MS = 5000;
 
+type Worker = (input: WorkerInput, receive: (listener: () => void) => void) => () => void;
+
+/** One machine for all pairs, since each costs tens of kilobytes; its worker is that of the actor system that invokes it. */
+const workers = new WeakMap<object, Worker>();
+const MACHINE = shardPairMachine.provide({
+  actors: {
+    worker: fromCallback<WorkerEvent, WorkerInput>(({ input, receive, system }) => {
+      const worker = workers.get(system);
+      assert(worker !== undefined, 'every machine has a worker');
+      return worker(input, receive);
+    }),
+  },
+});
+
 /**
  * One shard pair: an XState machine whose every input passes through a mailbox that writes ahead. An input is first folded into the
  * machine without effect; if it changes the lifecycle or is a decision, its event is appended with the state that results; only then
@@ -164,22 +178,7 @@ export class PairActor {
 
   #createMachine(): Actor<typeof shardPairMachine> {
     const { ports, parameters } = this.#options;
-    const worker = fromCallback<WorkerEvent, WorkerInput>(({ input, receive }) => {
-      const left = new AbortController();
-      let { mode } = input;
-      receive(() => {
-        // It may not have begun yet.
-        mode = 'drain';
-        this.#session.drain();
-      });
-      const before = this.#worker;
-      // The one before has been told to end; two never move the same data.
-      this.#worker = before.then(() =>
-        this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal),
-      );
-      return () => left.abort(new DOMException('the state was left', 'AbortError'));
-    });
-    const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
+    const machine = createActor(MACHINE, {
       input: {
         snapshot: this.#recorded,
         onMissingHistory: parameters.on_missing_history,
@@ -190,6 +189,7 @@ export class PairActor {
         clearTimeout: (handle) => ports.clock.clearTimeout(handle),
       },
     });
+    workers.set(machine.system, (input, receive) => this.#invoke(input, receive));
     machine.subscribe({
       error: (thrown) =>
         ports.narrator.log('error', 'the state machine failed', {
@@ -198,6 +198,20 @@ export class PairActor {
         }),
     });
     return machine;
+  }
+
+  #invoke(input: WorkerInput, receive: (listener: () => void) => void): () => void {
+    const left = new AbortController();
+    let { mode } = input;
+    receive(() => {
+      // It may not have begun yet.
+      mode = 'drain';
+      this.#session.drain();
+    });
+    const before = this.#worker;
+    // The one before has been told to end; two never move the same data.
+    this.#worker = before.then(() => this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
+    return () => left.abort(new DOMException('the state was left', 'AbortError'));
   }
 
   async #work(input: WorkerInput, left: AbortSignal): Promise<void> {
