@@ -50,6 +50,8 @@ export class FollowerIndex {
   #idleSyncAtMs = 0;
   /** Shards that have to be copied before the bootstrap settings are put back; told by the supervisor. */
   activeShards: () => readonly number[] = () => [];
+  /** The greatest epoch of its pairs in the journal; told by the supervisor. */
+  journalEpoch: () => number = () => EPOCH_MAX;
 
   constructor(ports: SupervisorPorts, snapshot: IndexSnapshot, seq: number) {
     this.#ports = ports;
@@ -139,7 +141,7 @@ export class FollowerIndex {
       op: 'find follower',
       cluster: follower.cluster,
       reason: `follower index ${follower.index} is another one of the same name`,
-      hint: 'Unfollow it, and follow the leader into a new index.',
+      hint: 'Unfollow it, and follow the leader into a new index. If it was restored from a snapshot: slipstream recover copies it again, in place.',
     });
   }
 
@@ -197,6 +199,13 @@ export class FollowerIndex {
     // What the follower's engine can do is known only once it has been asked.
     await this.followerSide.admin.identify(signal);
     const { description, mark } = await requireFollower(this.#link, signal);
+    const known = this.journalEpoch();
+    if (mark.epoch > known)
+      throw failed('journal_older_than_data', {
+        op: 'read mark',
+        cluster: this.followerSide.name,
+        reason: `the mark of ${this.#snapshot.follower.index} has epoch ${mark.epoch}, the journal knows of none above ${known}`,
+      });
     this.#durable = mark.restore === undefined;
     const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);
     return {

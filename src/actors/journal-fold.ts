@@ -22,7 +22,7 @@ export interface FoldedJournal {
 
 /** Today's state of everything: the record of the newest event of every subject. */
 export async function foldJournal(
-  { log, narrator }: { readonly log: EventLog; readonly narrator: Narrator },
+  { log, narrator }: { readonly log: Pick<EventLog, 'latest'>; readonly narrator: Pick<Narrator, 'log'> },
   signal: AbortSignal,
 ): Promise<FoldedJournal> {
   const indices = new Map<string, Folded<IndexSnapshot>>();

@@ -87,6 +87,8 @@ export class PairActor {
       pair: options.pair,
       parameters: options.parameters,
       traceId: () => this.#recorded?.run.traceId,
+      startedSeq: this.#seq,
+      told: () => ({ eventSeq: this.#seq, desired: this.#recorded?.desired }),
       epochRaised: async (epoch, reason) => {
         await this.#send(
           { type: 'EPOCH_RAISED', epoch },

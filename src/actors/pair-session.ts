@@ -9,7 +9,7 @@ import { ShardReplicator } from '../replication/shard-replicator.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
-import type { PositionDraft } from './position-keeper.ts';
+import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { fittingPosition } from './position-fit.ts';
 
 /** How a worker ended, or what it has to say on its way. */
@@ -24,6 +24,9 @@ export interface SessionOptions {
   readonly pair: PairRef;
   readonly parameters: FollowParameters;
   readonly traceId: () => string | undefined;
+  /** Sequence of the pair's newest event when the supervisor started. */
+  readonly startedSeq: number;
+  readonly told: KeptPair['told'];
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
@@ -46,6 +49,8 @@ export class PairSession {
   #wake: (() => void) | undefined;
   #draining = false;
   #allowMassDelete = false;
+  /** Known from the first position on: what is saved since comes from this process. */
+  #journalFits = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -189,6 +194,7 @@ export class PairSession {
           follower: pair.follower,
           journalId: ports.log.journalId,
           epoch: input.epoch,
+          eventSeq: this.#journalFits ? Number.POSITIVE_INFINITY : this.#options.startedSeq,
           leaderUuid: snapshot.leaderUuid,
           followerNow,
         });
@@ -241,6 +247,7 @@ export class PairSession {
     this.#sample();
     this.#attach(replicator);
     this.#keep(replicator, input.epoch, stored?.token);
+    this.#journalFits = true;
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
     return replicator;
   }
@@ -287,7 +294,7 @@ export class PairSession {
   }
 
   #keep(replicator: ShardReplicator, epoch: number, token: PositionToken | undefined): void {
-    const { index, pair } = this.#options;
+    const { index, pair, told } = this.#options;
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
@@ -297,7 +304,7 @@ export class PairSession {
       const { checkpoint, ranges } = progress.safe;
       return { epoch, checkpoint, ranges, leader: { uuid: leaderUuid, historyUuid, shards }, followerCount };
     };
-    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
+    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told }, token);
   }
 
   #attach(replicator: ShardReplicator): void {

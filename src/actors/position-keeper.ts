@@ -15,6 +15,8 @@ export interface KeptPair {
   readonly draft: () => PositionDraft | undefined;
   /** The follower acknowledges without syncing while it bootstraps: durable only after a flush. */
   readonly flushFirst: () => boolean;
+  /** What of the journal stands beside the position. */
+  readonly told: () => Pick<PositionRecord, 'eventSeq' | 'desired'>;
 }
 
 interface Entry extends KeptPair {
@@ -181,6 +183,7 @@ export class PositionKeeper {
           journalId,
           term,
           savedAtMs: clock.now(),
+          ...entry.told(),
           position: { ...draft, followerCount, follower: side, clean },
         };
         return [{ entry, write: { record, token: entry.token } }];

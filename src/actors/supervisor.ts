@@ -214,6 +214,7 @@ export class Supervisor implements ControlSurface {
     const targets = this.#targets(command);
     const decided = await this.#decided(command);
     const failures = await decideEach(targets, async (pair) => {
+      requireRecovered(pair);
       if (!decided.has(pairSubject(pair.pair))) await pair.pause(cause.commandId, cause);
     });
     return this.#result(command, cause.commandId, targets, failures, (state) => state === 'paused');
@@ -226,6 +227,7 @@ export class Supervisor implements ControlSurface {
     const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
     const failures = await decideEach(targets, async (pair) => {
       const { snapshot } = pair;
+      requireRecovered(pair);
       if (decided.has(pairSubject(pair.pair))) return;
       const running =
         snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping');
@@ -302,6 +304,7 @@ export class Supervisor implements ControlSurface {
             state?.resumeTo === 'bootstrapping' && state.state !== 'paused' && state.state !== 'fatal',
         )
         .map(({ pair }) => pair.shard);
+    index.journalEpoch = () => Math.max(1, ...pairs.map((pair) => pair.snapshot?.epoch ?? 1));
     this.#followed.set(indexKey(snapshot.follower), { index, pairs, rates: pairs.map(newRates) });
     index.start();
     if (going) void this.#releaseLeftOver(indexKey(snapshot.follower));
@@ -416,4 +419,10 @@ export class Supervisor implements ControlSurface {
       this.#stop.signal.addEventListener('abort', end, { once: true });
     });
   }
+}
+
+/** Every event brings an old journal nearer to the data that it does not fit: until it is rebuilt nothing is decided on it. */
+function requireRecovered({ snapshot }: PairActor): void {
+  const failure = snapshot?.failure;
+  if (failure?.code === 'journal_older_than_data') throw failed(failure.code, failure);
 }

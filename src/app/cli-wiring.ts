@@ -9,6 +9,7 @@ import { systemRandom } from '../infra/system/random.ts';
 import { openConfigured } from './clusters.ts';
 import { connectConfigured, journalNames } from './nats.ts';
 import { packageVersion } from './package-version.ts';
+import { recover as recoverConfigured } from './recovery.ts';
 import { startSupervisor as start } from './running-supervisor.ts';
 import { verify as verifyConfigured } from './verification.ts';
 
@@ -34,6 +35,8 @@ export const startSupervisor: Program['startSupervisor'] = async (config, signal
   if (signal.aborted) running.stop('the start was given up');
   return running;
 };
+
+export const recover: Program['recover'] = recoverConfigured;
 
 export const verify: Program['verify'] = verifyConfigured;
 

@@ -5,12 +5,10 @@ import { keepJournal } from '../actors/journal-keeper.ts';
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
-import { commandClient } from '../control/client.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
-import { Failed, failed, failureOf } from '../domain/failure.ts';
+import { Failed, failureOf } from '../domain/failure.ts';
 import { openAnswerStore } from '../infra/nats/answer-store.ts';
-import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
@@ -26,6 +24,7 @@ import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
 import { answerNames, connectConfigured, journalNames } from './nats.ts';
+import { refuseSecond } from './one-supervisor.ts';
 import type { RunningSupervisor } from './program.ts';
 
 /** A flush every two seconds would cost a bootstrap much of its speed. */
@@ -33,7 +32,6 @@ const FLUSH_INTERVAL_MS = 10_000;
 /** Points in time open at once on one leader cluster. */
 const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
-const QUESTION_TIMEOUT_MS = 2000;
 const JOURNAL_TIMEOUT_MS = 60_000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
@@ -47,7 +45,7 @@ export async function startSupervisor(config: Config, version: string): Promise<
       });
   });
   try {
-    await refuseSecond(config, nc);
+    await refuseSecond(config.nats, nc, 'start');
     return await run(config, version, telemetry, nc);
   } catch (thrown) {
     await nc.close();
@@ -152,32 +150,6 @@ async function run(
       });
     },
   };
-}
-
-/**
- * Two supervisors on one journal would do no harm to the data, whose versions decide, but would take each other's decisions. Somebody who
- * listens and does not answer is no reason to stay down: NATS keeps the subscription of a machine that was lost for minutes. The journal's
- * expected sequences settle what slips through.
- */
-async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
-  const transport = natsCommandTransport(nc, { prefix: config.nats.subjectPrefix });
-  const control = commandClient({
-    transport,
-    clock: systemClock,
-    random: systemRandom,
-    timeoutMs: QUESTION_TIMEOUT_MS,
-  });
-  try {
-    await control.list();
-  } catch (thrown) {
-    if (thrown instanceof Failed && ['no_supervisor', 'command_timeout'].includes(thrown.failure.code)) return;
-    throw thrown;
-  }
-  const { servers, subjectPrefix } = config.nats;
-  throw failed('supervisor_running', {
-    op: 'start',
-    reason: `a supervisor serves ${subjectPrefix}.cmd on ${servers.join(', ')} already`,
-  });
 }
 
 /** Follows what the configuration lists and is not followed yet; a refusal is told, the rest goes on. */

@@ -3,6 +3,7 @@ import { events } from './events.ts';
 import { follow } from './follow.ts';
 import { list } from './list.ts';
 import { pause } from './pause.ts';
+import { recover } from './recover.ts';
 import { resume } from './resume.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   pause,
   resume,
   verify,
+  recover,
   events,
   version,
 ];

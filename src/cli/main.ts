@@ -24,6 +24,7 @@ const dependencies: CliDependencies = {
   loadConfig,
   connectControl: async (config) => (await program()).connectControl(config),
   startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
+  recover: async (config, request, signal) => (await program()).recover(config, request, signal),
   verify: async (config, request, signal) => (await program()).verify(config, request, signal),
   checkReach: async (config, signal) => (await program()).checkReach(config, signal),
   user: userName(),

@@ -56,7 +56,9 @@ export type PairFact =
   /** Decision: the follower lost writes, so the position is void; copy again in place, in the same epoch. */
   | { readonly type: 'ROLLED_BACK'; readonly failure: Failure }
   /** Decision: copy everything again, in place, under a higher epoch. */
-  | { readonly type: 'EPOCH_RAISED'; readonly epoch: number; readonly reason: string };
+  | { readonly type: 'EPOCH_RAISED'; readonly epoch: number; readonly reason: string }
+  /** Decision of an operator: goes on from what the follower's position says, since the journal was lost or older. No event of the machine. */
+  | { readonly type: 'REBUILT' };
 
 /** The state of a pair that resulted, recorded with the event: folding trusts it, so an old journal means the same under a new machine. */
 export interface PairSnapshot {
@@ -93,7 +95,9 @@ export type IndexFact =
   /** Decision: nothing more is copied. */
   | { readonly type: 'UNFOLLOWED'; readonly commandId: string }
   /** Fact: guard and mark are taken off the follower, and its positions are gone. */
-  | { readonly type: 'RELEASED' };
+  | { readonly type: 'RELEASED' }
+  /** Decision of an operator: followed according to the follower's mark, since the journal was lost or older. */
+  | { readonly type: 'REBUILT' };
 
 /** One replication: what is followed, and how. */
 export interface IndexSnapshot {

@@ -4,9 +4,9 @@ import { followerIndexBody, shardsOf } from '../../domain/index-spec/follower-bo
 import { mappingToPut } from '../../domain/index-spec/follower-mapping.ts';
 import type { FollowerMark } from '../../domain/index-spec/follower-mark.ts';
 import type { IndexBody } from '../../domain/index-spec/index-shape.ts';
-import { isAligned, SAMPLE_SIZE, sampleRoutingValues } from '../../domain/index-spec/shard-alignment.ts';
 import { GUARD_BODY, GUARD_PIPELINE } from '../../domain/index-spec/write-guard.ts';
 import type { IndexAdmin, IndexDescription } from '../../ports/index-admin.ts';
+import { askAlignment } from './alignment.ts';
 import { type FollowPlan, ownMark } from './preflight.ts';
 import { putSettingsSingly } from './put-settings.ts';
 
@@ -51,7 +51,11 @@ export async function prepareFollower(
   return {
     followerUuid: found.uuid,
     followerShards: shardsOf(found),
-    aligned: await askAlignment(plan, found, signal),
+    aligned: await askAlignment(
+      { admin: plan.leaderAdmin, index: plan.leader.index, description: leaderDescription },
+      { admin: followerAdmin, index: follower.index, description: found },
+      signal,
+    ),
     epoch,
     guard,
     differences,
@@ -115,32 +119,5 @@ async function settle(
   const left = new Set(refused.map(({ key }) => key));
   return differences.map((difference) =>
     difference.what === 'setting' && left.has(difference.name) ? { ...difference, verdict: 'report' } : difference,
-  );
-}
-
-async function askAlignment(
-  { leaderAdmin, followerAdmin, leader, follower, leaderDescription, shards }: FollowPlan,
-  found: IndexDescription,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const followerShards = shardsOf(found);
-  if (shards !== followerShards || shards === 1)
-    return isAligned({ shards, places: [] }, { shards: followerShards, places: [] });
-  if (!routesByValue(leaderDescription) || !routesByValue(found)) return false;
-  const values = sampleRoutingValues(SAMPLE_SIZE);
-  const [places, followerPlaces] = await Promise.all([
-    leaderAdmin.shardsOf(leader.index, values, signal),
-    followerAdmin.shardsOf(follower.index, values, signal),
-  ]);
-  return isAligned({ shards, places }, { shards: followerShards, places: followerPlaces });
-}
-
-/** Time series and indices routed by their sort fields place documents by content, partitioned ones by routing and id together: one value tells nothing. */
-function routesByValue({ settings }: IndexDescription): boolean {
-  const partitions = Number(settings['index.routing_partition_size'] ?? 1);
-  return (
-    settings['index.mode'] !== 'time_series' &&
-    settings['index.logsdb.route_on_sort_fields'] !== 'true' &&
-    partitions === 1
   );
 }

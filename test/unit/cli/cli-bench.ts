@@ -90,6 +90,7 @@ export function bench(options: BenchOptions = {}): Bench {
     },
     startSupervisor: refuse('start'),
     verify: refuse('verify'),
+    recover: refuse('recover'),
     checkReach: refuse('check'),
     stdout: { write: (text) => void (texts.out += text) },
     stderr: { write: (text) => void (texts.err += text) },
