@@ -5,9 +5,8 @@ import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import type { Observation } from './cluster-watcher.ts';
-import { ByteBudget } from './byte-budget.ts';
-import { Comparison } from './comparison.ts';
-import { FollowerAudit } from './follower-audit.ts';
+import type { Comparison } from './comparison.ts';
+import type { FollowerAudit } from './follower-audit.ts';
 import {
   awaitCheckpoint,
   fencedStats,
@@ -15,12 +14,13 @@ import {
   type FencedStats,
   type LeaderIdentity,
 } from './leader-fence.ts';
-import { PageReader } from './page-reader.ts';
+import type { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
 import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
 import { recount } from './recount.ts';
+import { comparison, followerAudit, pageReader } from './replicator-parts.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
 interface PageRead {
@@ -31,7 +31,6 @@ interface PageRead {
   readonly applied: number;
 }
 
-const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
 const RANGES = 3;
@@ -68,41 +67,10 @@ export class ShardReplicator {
     this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards, layout: setup.layout };
-    const { parameters } = setup;
-    this.#reader = new PageReader({
-      leader: ports.leader,
-      budget: ports.budget,
-      own: new ByteBudget({
-        capacityBytes: parameters.max_write_buffer_size_bytes,
-        capacityOperations: parameters.max_write_buffer_count,
-      }),
-      limits: {
-        documentsMax: Math.min(parameters.max_read_request_operation_count, setup.resultWindow),
-        bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
-      },
-    });
+    this.#reader = pageReader(ports, setup);
     this.#writer = new PairWriter(ports, setup, this.progress, this.#scheme);
-    this.audit = new FollowerAudit({
-      progress: this.progress,
-      cluster: ports.follower.name,
-      index: setup.followerIndex,
-      uuid: setup.followerUuid,
-      shard: setup.leader.shard,
-      aligned: setup.aligned,
-      position: setup.position,
-    });
-    this.#comparison = new Comparison({
-      clock: ports.clock,
-      random: ports.random,
-      narrator: ports.narrator,
-      progress: this.progress,
-      pair: setup.pair,
-      scanShare: parameters.scan_share,
-      deleteShareMax: parameters.mass_delete_share,
-      aligned: setup.aligned,
-      miscounted: () => this.#tellMiscounted(),
-      traceId: setup.traceId,
-    });
+    this.audit = followerAudit(ports, setup, this.progress);
+    this.#comparison = comparison(ports, setup, this.progress, () => this.#tellMiscounted());
     this.#restore(setup.position);
   }
 
