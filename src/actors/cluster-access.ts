@@ -8,6 +8,7 @@ import type { EventLog } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
 import type { Random } from '../ports/random.ts';
 import type { ByteBudget } from '../replication/byte-budget.ts';
+import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import type { Semaphore } from '../replication/semaphore.ts';
 import type { PositionKeeper } from './position-keeper.ts';
@@ -19,6 +20,8 @@ export interface ClusterAccess {
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  /** Every request of the ports above passes it. */
+  readonly breaker: ClusterBreaker;
   readonly quarantine: QuarantineStore;
   readonly watcher: ClusterWatcher;
   readonly keeper: PositionKeeper;

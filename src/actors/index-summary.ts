@@ -1,9 +1,14 @@
 import type { IndexStatus, PairStatus } from '../domain/commands.ts';
 import { alignmentOf } from '../domain/index-spec/shard-alignment.ts';
 import type { IndexSnapshot } from '../domain/journal.ts';
+import type { Outage } from '../domain/outage.ts';
 
 /** The state of an index is that of its pairs where they agree, and names each kind where they do not. */
-export function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): Omit<IndexStatus, 'pairs'> {
+export function summary(
+  snapshot: IndexSnapshot,
+  pairs: readonly PairStatus[],
+  outages: readonly Outage[] = [],
+): Omit<IndexStatus, 'pairs'> {
   const states = new Map<string, number>();
   for (const pair of pairs) states.set(statedAs(pair), (states.get(statedAs(pair)) ?? 0) + 1);
   const [only] = [...states.keys()];
@@ -18,6 +23,7 @@ export function summary(snapshot: IndexSnapshot, pairs: readonly PairStatus[]): 
     state,
     shards: snapshot.shards,
     ...alignmentOf(snapshot),
+    ...(outages.length === 0 ? {} : { outages }),
   };
 }
 

@@ -4,6 +4,7 @@ import { backoffMs } from '../domain/backoff.ts';
 import { failureOf, Failed, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type Lifecycle, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
+import type { Outage } from '../domain/outage.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { pairSubject } from '../domain/subjects.ts';
 import {
@@ -14,13 +15,11 @@ import {
   type WorkerInput,
 } from '../machines/shard-pair.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import { causeFields, type EventCause } from './event-cause.ts';
 import type { FollowerIndex } from './follower-index.ts';
-import { PairSession, type WorkOutcome } from './pair-session.ts';
-
-export interface EventCause {
-  readonly cause: string;
-  readonly by?: string | undefined;
-}
+import { untilReached } from './journal-patience.ts';
+import { type Telling, tellingOf } from './telling.ts';
+import { PairSession } from './pair-session.ts';
 
 export interface PairActorOptions {
   readonly ports: SupervisorPorts;
@@ -40,7 +39,20 @@ type MachineSnapshot = SnapshotFrom<typeof shardPairMachine>;
 const RUN_TRANSITIONS_MAX = 200;
 const RUN_AGE_MAX_MS = 24 * 3600 * 1000;
 const BUGS_MAX = 3;
-const APPEND_RETRY_MAX_MS = 5000;
+
+type Worker = (input: WorkerInput, receive: (listener: () => void) => void) => () => void;
+
+/** One machine for all pairs, since each costs tens of kilobytes; its worker is that of the actor system that invokes it. */
+const workers = new WeakMap<object, Worker>();
+const MACHINE = shardPairMachine.provide({
+  actors: {
+    worker: fromCallback<WorkerEvent, WorkerInput>(({ input, receive, system }) => {
+      const worker = workers.get(system);
+      assert(worker !== undefined, 'every machine has a worker');
+      return worker(input, receive);
+    }),
+  },
+});
 
 /**
  * One shard pair: an XState machine whose every input passes through a mailbox that writes ahead. An input is first folded into the
@@ -77,6 +89,8 @@ export class PairActor {
       pair: options.pair,
       parameters: options.parameters,
       traceId: () => this.#recorded?.run.traceId,
+      startedSeq: this.#seq,
+      told: () => ({ eventSeq: this.#seq, desired: this.#recorded?.desired }),
       epochRaised: async (epoch, reason) => {
         await this.#send(
           { type: 'EPOCH_RAISED', epoch },
@@ -95,6 +109,11 @@ export class PairActor {
 
   get pair(): PairRef {
     return this.#options.pair;
+  }
+
+  /** Sequence of the newest event of the pair's subject, as far as this actor knows. */
+  get seq(): number {
+    return this.#seq;
   }
 
   get session(): PairSession {
@@ -118,6 +137,11 @@ export class PairActor {
   } {
     const { attempt, failure } = this.#machine.getSnapshot().context;
     return { attempt, nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#nextTryAtMs : undefined, failure };
+  }
+
+  /** Of the cluster that a retrying pair waits for. */
+  get outage(): Outage | undefined {
+    return this.#recorded?.state === 'retrying' ? this.#options.index.away?.outage : undefined;
   }
 
   /** Takes up the folded state, or starts a new life. */
@@ -178,22 +202,7 @@ export class PairActor {
 
   #createMachine(): Actor<typeof shardPairMachine> {
     const { ports, parameters } = this.#options;
-    const worker = fromCallback<WorkerEvent, WorkerInput>(({ input, receive }) => {
-      const left = new AbortController();
-      let { mode } = input;
-      receive(() => {
-        // It may not have begun yet.
-        mode = 'drain';
-        this.#session.drain();
-      });
-      const before = this.#worker;
-      // The one before has been told to end; two never move the same data.
-      this.#worker = before.then(() =>
-        this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal),
-      );
-      return () => left.abort(new DOMException('the state was left', 'AbortError'));
-    });
-    const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
+    const machine = createActor(MACHINE, {
       input: {
         snapshot: this.#recorded,
         onMissingHistory: parameters.on_missing_history,
@@ -204,6 +213,7 @@ export class PairActor {
         clearTimeout: (handle) => ports.clock.clearTimeout(handle),
       },
     });
+    workers.set(machine.system, (input, receive) => this.#invoke(input, receive));
     machine.subscribe({
       error: (thrown) =>
         ports.narrator.log('error', 'the state machine failed', {
@@ -212,6 +222,20 @@ export class PairActor {
         }),
     });
     return machine;
+  }
+
+  #invoke(input: WorkerInput, receive: (listener: () => void) => void): () => void {
+    const left = new AbortController();
+    let { mode } = input;
+    receive(() => {
+      // It may not have begun yet.
+      mode = 'drain';
+      this.#session.drain();
+    });
+    const before = this.#worker;
+    // The one before has been told to end; two never move the same data.
+    this.#worker = before.then(() => this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
+    return () => left.abort(new DOMException('the state was left', 'AbortError'));
   }
 
   async #work(input: WorkerInput, left: AbortSignal): Promise<void> {
@@ -229,13 +253,19 @@ export class PairActor {
     // An orderly stop is no event: the pair goes on at the next start.
     if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
     // Not awaited: the mailbox moves the machine, which may end this worker.
-    void this.#send(told.event, told.fact, { cause: 'cycle' }, 'for ever', left).catch((thrown: unknown) => {
-      if (!this.#stopping.signal.aborted)
+    void this.#tell(told, left, signal).catch((thrown: unknown) => {
+      if (!signal.aborted)
         this.#options.ports.narrator.log('error', 'an outcome was not recorded', {
           pair: this.#key,
           failure: failureOf(thrown, 'append'),
         });
     });
+  }
+
+  /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */
+  async #tell({ event, fact }: Telling, left: AbortSignal, signal: AbortSignal): Promise<void> {
+    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(signal);
+    await this.#send(event, fact, { cause: 'cycle' }, 'for ever', left);
   }
 
   #failure(failure: Failure, thrown: unknown): Telling {
@@ -316,8 +346,7 @@ export class PairActor {
         id: this.#options.ports.random.id(),
         version: EVENT_VERSION,
         atMs: clock.now(),
-        cause: cause.cause,
-        ...(cause.by === undefined ? {} : { by: cause.by }),
+        ...causeFields(cause),
         term: this.#options.ports.term,
         pair: this.#options.pair,
         fact,
@@ -406,33 +435,7 @@ export class PairActor {
     this.#options.changed();
   }
 
-  /** Asks the journal until it answers: what has happened has to be recorded, however long it is away. */
   async #untilReached<T>(ask: () => Promise<T>): Promise<T> {
-    const { clock, random, narrator } = this.#options.ports;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await ask();
-      } catch (thrown) {
-        const failure = failureOf(thrown, 'journal');
-        if (failure.kind !== 'transient' || this.#stopping.signal.aborted) throw thrown;
-        if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
-        await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
-      }
-    }
-  }
-}
-
-interface Telling {
-  readonly event: PairMachineEvent;
-  readonly fact: PairFact;
-}
-
-function tellingOf(outcome: WorkOutcome): Telling {
-  switch (outcome.type) {
-    case 'PAUSED':
-    case 'BOOTSTRAPPED':
-      return { event: { type: outcome.type }, fact: outcome };
-    case 'RECOVERED':
-      return { event: outcome, fact: outcome };
+    return untilReached(this.#options.ports, this.#key, ask, this.#stopping.signal);
   }
 }

@@ -5,9 +5,10 @@ import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
+import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
-import type { PositionDraft } from './position-keeper.ts';
+import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -20,6 +21,9 @@ export type WorkOutcome =
 
 export interface SessionOptions extends SessionQuarantineOptions {
   readonly traceId: () => string | undefined;
+  /** Sequence of the pair's newest event when the supervisor started. */
+  readonly startedSeq: number;
+  readonly told: KeptPair['told'];
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
@@ -41,8 +45,10 @@ export class PairSession {
   #seen: Observation | undefined;
   #watchFailure: Failure | undefined;
   #wake: (() => void) | undefined;
-  #draining = false;
+  #drained = new AbortController();
   #allowMassDelete = false;
+  /** Known from the first position on: what is saved since comes from this process. */
+  #journalFits = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -78,9 +84,13 @@ export class PairSession {
     return this.#seen ?? this.#options.index.leaderSide.watcher.latest(this.#options.index.snapshot.leader.index);
   }
 
+  get #draining(): boolean {
+    return this.#drained.signal.aborted;
+  }
+
   /** Ends the work at the next safe point. */
   drain(): void {
-    this.#draining = true;
+    this.#drained.abort(new DOMException('the pair drains', 'AbortError'));
     this.#wake?.();
   }
 
@@ -104,18 +114,21 @@ export class PairSession {
   }
 
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
-    this.#draining = false;
+    this.#drained = new AbortController();
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
+    const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.#drained.signal, signal));
     let replicator = await this.#open(input, signal);
-    if (input.mode === 'attempt') await this.#requireFollower(signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
       if (replicator.audit.restarted) replicator = await this.#reopen(input, signal);
       // After every step, or a leader that is written to all the time would keep the pair from ever being done.
       if (!first && input.goal === 'bootstrapping' && (await this.#bootstrapped(replicator, signal)))
         return { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint };
-      if (!first && !replicator.needsStep(this.lastSeen)) {
+      const idle = !replicator.needsStep(this.lastSeen);
+      // The cluster was all that was wrong.
+      if (first && waited && idle && input.goal === 'following') return { type: 'RECOVERED' };
+      if (!first && idle) {
         await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }
@@ -161,20 +174,6 @@ export class PairSession {
     return replicator;
   }
 
-  /** Every shard of the follower serves: only then its primary terms tell whether it was started anew meanwhile. */
-  async #requireFollower(signal: AbortSignal): Promise<void> {
-    const { followerSide, snapshot } = this.#options.index;
-    const { index } = snapshot.follower;
-    const { versions, shards } = await followerSide.watcher.observe(index, { refresh: false }, signal);
-    const missing = versions?.primaryTerms.findIndex((_, shard) => !shards.has(shard)) ?? -1;
-    if (missing < 0) return;
-    throw failed('shard_unavailable', {
-      op: 'watch follower',
-      cluster: followerSide.name,
-      reason: `no primary of shard ${missing} of ${index} answers`,
-    });
-  }
-
   /** Goes back to the saved position: the follower may have lost what it acknowledged after it. */
   async #reopen(input: WorkerInput, signal: AbortSignal): Promise<ShardReplicator> {
     const { ports, pair } = this.#options;
@@ -204,6 +203,7 @@ export class PairSession {
           follower: pair.follower,
           journalId: ports.log.journalId,
           epoch: input.epoch,
+          eventSeq: this.#journalFits ? Number.POSITIVE_INFINITY : this.#options.startedSeq,
           leaderUuid: snapshot.leaderUuid,
           followerNow,
         });
@@ -261,6 +261,7 @@ export class PairSession {
     this.#sample();
     this.#attach(replicator);
     this.#keep(replicator, quarantine, input.epoch, stored?.token);
+    this.#journalFits = true;
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
     return replicator;
   }
@@ -312,7 +313,7 @@ export class PairSession {
     epoch: number,
     token: PositionToken | undefined,
   ): void {
-    const { index, pair } = this.#options;
+    const { index, pair, told } = this.#options;
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
@@ -324,7 +325,7 @@ export class PairSession {
       const { passedOver } = quarantine;
       return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
     };
-    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
+    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told }, token);
   }
 
   #attach(replicator: ShardReplicator): void {

@@ -23,7 +23,11 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
   const seen = actor.session.lastSeen?.shards.get(actor.pair.shard);
   const { attempt, nextTryAtMs, failure } = actor.retry;
   const state = snapshot?.state ?? 'bootstrapping';
-  const reason = state === 'retrying' || state === 'fatal' ? (failure ?? snapshot?.failure) : undefined;
+  // While a cluster is away, what its probe met says more than what the pair met first.
+  const { outage } = actor;
+  const reason =
+    state === 'retrying' || state === 'fatal' ? (outage?.failure ?? failure ?? snapshot?.failure) : undefined;
+  const nextTry = outage === undefined ? nextTryAtMs : outage.nextProbeAtMs;
   const [written, read] = [progress?.counters.operationsWritten ?? 0, replicator?.bytesRead ?? 0];
   rates.operations.record(written, now);
   rates.bytes.record(read, now);
@@ -39,7 +43,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     desired: snapshot?.desired ?? 'running',
     ...(reason === undefined ? {} : { failure: reason }),
     attempt,
-    ...(nextTryAtMs === undefined ? {} : { nextTryAtMs }),
+    ...(nextTry === undefined ? {} : { nextTryAtMs: nextTry }),
     epoch: snapshot?.epoch ?? 1,
     aligned: index.snapshot.aligned ?? null,
     checkpoint: checkpoint ?? -1,

@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { Narrator } from '../ports/narrator.ts';
 import type { PositionStore, PositionToken } from '../ports/position-store.ts';
+import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { ClusterWatcher, Observation } from '../replication/cluster-watcher.ts';
 
 /** What a pair says of itself, without the follower's side, which the keeper adds. Undefined: nothing to save now. */
@@ -15,6 +16,8 @@ export interface KeptPair {
   readonly draft: () => PositionDraft | undefined;
   /** The follower acknowledges without syncing while it bootstraps: durable only after a flush. */
   readonly flushFirst: () => boolean;
+  /** What of the journal stands beside the position. */
+  readonly told: () => Pick<PositionRecord, 'eventSeq' | 'desired'>;
 }
 
 interface Entry extends KeptPair {
@@ -24,8 +27,15 @@ interface Entry extends KeptPair {
   notBeforeMs: number;
 }
 
+interface Batch {
+  readonly entries: Set<Entry>;
+  /** Those that could not be saved. */
+  readonly left: Promise<readonly Entry[]>;
+}
+
 export interface KeeperOptions {
   readonly follower: FollowerCluster;
+  readonly breaker: ClusterBreaker;
   readonly watcher: ClusterWatcher;
   readonly store: PositionStore;
   readonly clock: Clock;
@@ -41,6 +51,8 @@ const DURABLE_POLL_MS = 50;
 /** A follower that syncs before it acknowledges is done long before. */
 const FLUSH_AFTER_MS = 500;
 const SAVE_TRIES_MAX = 3;
+/** Positions in one bulk of those that start or stop. */
+const BATCH_MAX = 500;
 
 /**
  * Saves the positions of all pairs of one follower cluster, in bulk, at most once an interval for a pair that moved, and only when the
@@ -51,6 +63,8 @@ export class PositionKeeper {
   readonly #options: KeeperOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #stop = new AbortController();
+  /** Waiting for their turn, by whether nothing is in flight any more. */
+  readonly #batches = new Map<boolean, Batch>();
   #running: Promise<void> | undefined;
   #saving: Promise<unknown> = Promise.resolve();
 
@@ -86,8 +100,8 @@ export class PositionKeeper {
     const entry = this.#entries.get(pairKey(ref));
     if (entry === undefined) return;
     for (let tries = 1; ; tries += 1) {
-      const left = await this.#enqueue(() => this.#save([entry], clean, signal));
-      if (left.length === 0) return;
+      const left: readonly Entry[] = await orAborted(this.#saveTogether(entry, clean), signal);
+      if (!left.includes(entry)) return;
       if (tries < SAVE_TRIES_MAX) continue;
       throw failed('shard_unavailable', {
         op: 'save positions',
@@ -95,6 +109,25 @@ export class PositionKeeper {
         reason: `the position of ${pairKey(ref)} cannot be saved now: a shard does not answer, or the record changes`,
       });
     }
+  }
+
+  /** Thousands of pairs start or stop at once: whoever waits for the same turn is saved in one bulk. */
+  #saveTogether(entry: Entry, clean: boolean): Promise<readonly Entry[]> {
+    const open = this.#batches.get(clean);
+    const batch = open !== undefined && open.entries.size < BATCH_MAX ? open : this.#openBatch(clean);
+    batch.entries.add(entry);
+    return batch.left;
+  }
+
+  #openBatch(clean: boolean): Batch {
+    const entries = new Set<Entry>();
+    const left = this.#enqueue(() => {
+      if (this.#batches.get(clean)?.entries === entries) this.#batches.delete(clean);
+      return this.#save([...entries], clean, this.#stop.signal);
+    });
+    const batch = { entries, left };
+    this.#batches.set(clean, batch);
+    return batch;
   }
 
   /** One save at a time: tokens follow each other. */
@@ -105,11 +138,12 @@ export class PositionKeeper {
   }
 
   async #loop(): Promise<void> {
-    const { clock, intervalMs, flushIntervalMs, narrator, follower } = this.#options;
+    const { clock, intervalMs, flushIntervalMs, narrator, follower, breaker } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
         await clock.sleep(intervalMs, signal);
+        if (breaker.outage !== undefined) continue;
         const now = clock.monotonic();
         const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
@@ -152,6 +186,7 @@ export class PositionKeeper {
           journalId,
           term,
           savedAtMs: clock.now(),
+          ...entry.told(),
           position: { ...draft, followerCount, follower: side, clean },
         };
         return [{ entry, write: { record, token: entry.token } }];
@@ -250,4 +285,17 @@ function followerSide({ versions, shards }: Observation): Position['follower'] |
   const historyUuids = all.flatMap((stats) => stats?.historyUuid ?? []);
   if (historyUuids.length !== all.length) return undefined;
   return { uuid: versions.uuid, historyUuids, maxSeqNos: all.map((stats) => stats?.maxSeqNo ?? -1) };
+}
+
+/** What is under way goes on; who does not wait any longer is told why. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

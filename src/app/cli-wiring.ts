@@ -14,6 +14,7 @@ import { diagnose as diagnoseConfigured } from './diagnosis.ts';
 import { connectConfigured, journalNames } from './nats.ts';
 import { journalWarnings } from './nats-diagnosis.ts';
 import { packageVersion } from './package-version.ts';
+import { recover as recoverConfigured } from './recovery.ts';
 import { startSupervisor as start } from './running-supervisor.ts';
 import { verify as verifyConfigured } from './verification.ts';
 
@@ -40,6 +41,8 @@ export const startSupervisor: Program['startSupervisor'] = async (config, signal
   if (signal.aborted) running.stop('the start was given up');
   return running;
 };
+
+export const recover: Program['recover'] = recoverConfigured;
 
 export const verify: Program['verify'] = verifyConfigured;
 

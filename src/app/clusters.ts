@@ -1,12 +1,14 @@
 import type { ClusterConfig, Config } from '../config/config.ts';
 import { failed } from '../domain/failure.ts';
+import type { SearchClientOptions } from '../infra/search/client.ts';
 import { openCluster, type OpenCluster } from '../infra/search/open-cluster.ts';
+import type { RequestGate } from '../ports/request-gate.ts';
 import { systemClock } from '../infra/system/clock.ts';
 
-export function openConfigured(cluster: ClusterConfig): OpenCluster {
+export function openConfigured(cluster: ClusterConfig, gate?: RequestGate): OpenCluster {
   const { name, urls, auth, caPem, compression, requestTimeoutMs, maxConnections, readRateLimitBytesPerSecond } =
     cluster;
-  return openCluster({
+  const options: SearchClientOptions = {
     name,
     url: urls,
     auth: auth.kind === 'apiKey' ? { kind: 'apiKey', encoded: auth.apiKey } : auth,
@@ -18,7 +20,8 @@ export function openConfigured(cluster: ClusterConfig): OpenCluster {
       ? {}
       : { rateLimit: { bytesPerSecond: readRateLimitBytesPerSecond } }),
     clock: systemClock,
-  });
+  };
+  return openCluster(options, gate);
 }
 
 export function configuredCluster(config: Config, name: string): ClusterConfig {

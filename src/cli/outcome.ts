@@ -18,9 +18,9 @@ export async function withControl<T>(
   }
 }
 
-function pairLine({ shard, accepted, effective, state, failure }: CommandResult['pairs'][number]): string {
+function pairLine({ index, shard, accepted, effective, state, failure }: CommandResult['pairs'][number]): string {
   const outcome = !accepted ? 'refused' : effective ? 'done' : 'accepted';
-  return `  shard ${shard}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
+  return `  ${index === undefined ? `shard ${shard}` : `${index}/${shard}`}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
 }
 
 /** Tells what became of a command, and gives its exit. */
@@ -33,7 +33,8 @@ export function tellOutcome(
   const refusals: readonly Failure[] = result.pairs.flatMap(({ accepted, failure }) =>
     accepted || failure === undefined ? [] : [failure],
   );
-  if (!result.accepted) say(`${verb} ${target}: refused\n`);
+  if (!result.accepted)
+    say(`${verb} ${target}: ${refusals.length < result.pairs.length ? 'refused in part' : 'refused'}\n`);
   else if (result.effective) say(`${verb} ${target}: done\n`);
   else
     say(

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { IndexStatus, PairStatus } from '../domain/commands.ts';
 import { indexKey } from '../domain/names.ts';
+import type { Outage } from '../domain/outage.ts';
 import { failureLine } from './report.ts';
 import { renderTable, type Cell, type Column } from './table.ts';
 import { shownTarget } from './targets.ts';
@@ -124,6 +125,24 @@ function attentionLines(pairs: readonly PairStatus[], { paint, uiTraceUrl }: Sta
   });
 }
 
+/** A cluster that is away is told once, for all its pairs. */
+function outageLines(outages: readonly Outage[], { nowMs, paint }: StatusView): readonly string[] {
+  return outages.flatMap(({ cluster, sinceMs, nextProbeAtMs, waiting, failure }) => {
+    const next = nextProbeAtMs === undefined ? 'now' : `in ${shortDuration(Math.max(0, nextProbeAtMs - nowMs))}`;
+    const since = shortDuration(Math.max(0, nowMs - sinceMs));
+    return [
+      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure)}`),
+      `  ${integer(waiting)} shards wait and go on by themselves; next probe ${next}`,
+      `  next: ${oneLine(failure.hint)}`,
+    ];
+  });
+}
+
+function outagesOf(indices: readonly IndexStatus[]): readonly Outage[] {
+  const all = indices.flatMap(({ outages = [] }) => outages.map((outage) => [outage.cluster, outage] as const));
+  return [...new Map(all).values()];
+}
+
 /** Lines that a text takes where the terminal breaks it. */
 function height(line: string, columns: number): number {
   return Math.max(1, Math.ceil(displayWidth(stripVTControlCharacters(line)) / columns));
@@ -171,7 +190,10 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
     view.columns,
     view.paint,
   );
-  const standing = attentionLines(pairs, view);
+  const outages = outagesOf(indices);
+  const away = new Set(outages.map(({ cluster }) => cluster));
+  const others = pairs.filter(({ state, failure }) => state !== 'retrying' || !away.has(failure?.cluster ?? ''));
+  const standing = [...outageLines(outages, view), ...attentionLines(others, view)];
   const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
   const below = standing.length + notes.length > 0 ? ['', ...standing, ...notes] : [];
   return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;

@@ -31,11 +31,13 @@ export function bulkVerdict(item: BulkItem): BulkVerdict {
   if (result === 'not_found') return 'absent';
   if (status >= 200 && status < 300) return 'written';
   if (status === 409) return 'conflict';
+  // The flood stage of the disk is a 429 that no patience of a writer ends.
+  if (errorType === 'cluster_block_exception' && status < 500) return 'blocked';
   if (status === 429) return 'busy';
   if (status === 413) return 'too-large';
   // A shard that is not there yet or any more refuses before it runs anything, but the answer does not prove it.
   if (status >= 500) return 'unsure';
-  if (errorType === 'cluster_block_exception' || errorType === 'index_closed_exception') return 'blocked';
+  if (errorType === 'index_closed_exception') return 'blocked';
   if (errorType === 'index_not_found_exception') return 'gone';
   if (status === 401 || errorType === 'security_exception') return 'forbidden';
   return 'rejected';

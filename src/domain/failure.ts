@@ -30,6 +30,10 @@ const rows = {
     kind: 'transient',
     hint: 'A primary shard is not active; check the cluster health. Slipstream keeps trying.',
   },
+  no_master: {
+    kind: 'transient',
+    hint: 'The cluster has no elected master, or has only just started; check its nodes. Slipstream goes on by itself.',
+  },
   index_closed: { kind: 'transient', hint: 'Open the index; Slipstream goes on by itself.' },
   blocked: {
     kind: 'transient',
@@ -174,13 +178,17 @@ const rows = {
     kind: 'corrupt',
     hint: 'An event cannot be read. It is left as it is; restore the journal from a backup.',
   },
+  journal_from_newer_version: {
+    kind: 'fatal',
+    hint: 'A newer Slipstream wrote this event. Run that version, or a later one; nothing was overwritten.',
+  },
   journal_older_than_data: {
     kind: 'fatal',
-    hint: 'The journal is older than the follower data (restored backup?). Restore a newer journal, or follow into a new index.',
+    hint: 'The journal is older than the follower data (restored backup?). Restore a newer journal, or rebuild the pairs from the data: slipstream recover --dry-run tells what that would do.',
   },
   journal_unknown: {
     kind: 'fatal',
-    hint: 'The follower data belongs to another journal. Use that journal, or follow into a new index.',
+    hint: 'The follower data belongs to another journal. Use that journal; if it is lost, rebuild the pairs from the data: slipstream recover --dry-run tells what that would do.',
   },
   no_supervisor: {
     kind: 'refused',

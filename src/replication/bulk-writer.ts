@@ -277,7 +277,7 @@ export class BulkWriter {
       case 'unsure':
         return failed('shard_unavailable', { ...details, ambiguous: true });
       case 'blocked':
-        return failed('blocked', details);
+        return failed(item.errorType === 'index_closed_exception' ? 'index_closed' : 'blocked', details);
       case 'gone':
         return failed('index_deleted', details);
       case 'forbidden':

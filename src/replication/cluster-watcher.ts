@@ -1,8 +1,9 @@
 import { assert } from '../domain/assert.ts';
-import { failureOf, type Failure } from '../domain/failure.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import type { IndexShardStats, IndexVersions } from '../domain/shard-stats.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ClusterState } from '../ports/search-cluster.ts';
+import type { ClusterBreaker } from './cluster-breaker.ts';
 
 /** One index as seen by one tick. Every request of the tick started after those of the tick before had ended. */
 export interface Observation {
@@ -37,6 +38,8 @@ const IDLE_GROWTH = 1.25;
 
 export interface WatcherOptions {
   readonly cluster: ClusterState;
+  /** While it is open nothing is asked. */
+  readonly breaker: ClusterBreaker;
   readonly clock: Clock;
   readonly pollIntervalMs: number;
   /** The interval grows to this while nothing changes. */
@@ -51,6 +54,9 @@ export interface WatcherOptions {
  *
  * The metadata is read after the statistics: a term observed here is never older than the numbers beside it, so a term that is still that of
  * an earlier observation proves that no failover came before these numbers were read.
+ *
+ * While the cluster does not answer as a whole, the breaker's probe is all that goes to it: everybody is told once, and the first tick comes
+ * as soon as it answers. A tick that failed is not repeated within the shortest interval, whoever asks.
  */
 export class ClusterWatcher {
   readonly #options: WatcherOptions;
@@ -64,6 +70,7 @@ export class ClusterWatcher {
   #lastPollMs = Number.NEGATIVE_INFINITY;
   #intervalMs: number;
   #lastSight = '';
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
   #latest = new Map<string, Observation>();
 
   constructor(options: WatcherOptions) {
@@ -109,6 +116,24 @@ export class ClusterWatcher {
     return this.#latest.get(index);
   }
 
+  /** The next observation that is made anyway. Throws `Failed` when the tick fails, or the signal's reason. */
+  async scheduled(index: string, signal: AbortSignal): Promise<Observation> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Observation>();
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const unwatch = this.watch(index, {
+      observed: resolve,
+      failed: (failure) => reject(failed(failure.code, failure)),
+    });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      unwatch();
+    }
+  }
+
   /** An observation of a watched index, all of whose requests start after this call. Throws `Failed` when the tick fails. */
   async observe(index: string, options: { refresh: boolean }, signal: AbortSignal): Promise<Observation> {
     signal.throwIfAborted();
@@ -132,13 +157,44 @@ export class ClusterWatcher {
 
   async #loop(): Promise<void> {
     const { clock } = this.#options;
+    const unlisten = this.#options.breaker.onChange(() => this.#wake?.());
     while (!this.#stop.signal.aborted) {
       const dueInMs =
         this.#watched.size === 0 ? this.#intervalMs : this.#lastPollMs + this.#intervalMs - clock.monotonic();
       if (this.#requests.length === 0 && dueInMs > 0) await this.#sleep(dueInMs);
-      if (this.#stop.signal.aborted) return;
+      await this.#sitOutOutage();
+      while (!this.#stop.signal.aborted && clock.monotonic() < this.#notBeforeMs)
+        await this.#sleep(this.#notBeforeMs - clock.monotonic());
+      if (this.#stop.signal.aborted || this.#options.breaker.outage !== undefined) continue;
       if (this.#requests.length > 0 || this.#watched.size > 0) await this.#runTick();
     }
+    unlisten();
+  }
+
+  async #sitOutOutage(): Promise<void> {
+    const { breaker, pollIntervalMs } = this.#options;
+    for (let told = false; breaker.outage !== undefined && !this.#stop.signal.aborted; told = true) {
+      const { failure } = breaker.outage;
+      for (const request of this.#requests.splice(0)) request.reject(failed(failure.code, failure));
+      if (!told) this.#tellFailed([...this.#watched.keys()], failure);
+      await this.#woken();
+      if (breaker.outage !== undefined) continue;
+      this.#lastPollMs = Number.NEGATIVE_INFINITY;
+      this.#notBeforeMs = Number.NEGATIVE_INFINITY;
+      this.#intervalMs = pollIntervalMs;
+    }
+  }
+
+  #tellFailed(indices: readonly string[], failure: Failure): void {
+    for (const index of indices)
+      for (const listener of this.#watched.get(index)?.listeners ?? []) listener.failed(failure);
+  }
+
+  async #woken(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
   }
 
   async #sleep(ms: number): Promise<void> {
@@ -156,19 +212,15 @@ export class ClusterWatcher {
     const { clock } = this.#options;
     const requests = this.#requests.splice(0);
     const everything = clock.monotonic() - this.#lastPollMs >= this.#intervalMs;
-    const indices = everything ? [...this.#watched.keys()] : [...new Set(requests.map((request) => request.index))];
+    const asking = Map.groupBy(requests, ({ index }) => index);
+    const indices = [...new Set([...(everything ? this.#watched.keys() : []), ...asking.keys()])];
     if (everything) this.#lastPollMs = clock.monotonic();
-    for (const { index } of requests) if (!indices.includes(index)) indices.push(index);
     try {
       const observations = await this.#ask(indices);
       if (everything) this.#pace(observations);
-      for (const index of new Set(requests.map((request) => request.index))) {
+      for (const [index, own] of asking) {
         const observation = observations.get(index);
-        if (observation !== undefined)
-          void this.#answer(
-            requests.filter((request) => request.index === index),
-            observation,
-          );
+        if (observation !== undefined) void this.#answer(own, observation);
       }
       for (const [index, observation] of observations) {
         for (const listener of this.#watched.get(index)?.listeners ?? []) listener.observed(observation);
@@ -176,9 +228,8 @@ export class ClusterWatcher {
     } catch (thrown) {
       for (const request of requests) request.reject(thrown);
       if (this.#stop.signal.aborted) return;
-      const failure = failureOf(thrown, `watch ${this.name}`);
-      for (const index of indices)
-        for (const listener of this.#watched.get(index)?.listeners ?? []) listener.failed(failure);
+      this.#notBeforeMs = clock.monotonic() + this.#options.pollIntervalMs;
+      this.#tellFailed(indices, failureOf(thrown, `watch ${this.name}`));
     }
   }
 

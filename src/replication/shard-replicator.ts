@@ -1,12 +1,13 @@
-import { type Failed, failed } from '../domain/failure.ts';
+import { failed } from '../domain/failure.ts';
 import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
-import type { DeleteLine } from './bulk-batch.ts';
 import type { Observation } from './cluster-watcher.ts';
-import type { Comparison } from './comparison.ts';
-import type { FollowerAudit } from './follower-audit.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { Comparison } from './comparison.ts';
+import { comparedView, type Corrected, resend } from './correction.ts';
+import { FollowerAudit } from './follower-audit.ts';
 import {
   awaitCheckpoint,
   fencedStats,
@@ -14,13 +15,11 @@ import {
   type FencedStats,
   type LeaderIdentity,
 } from './leader-fence.ts';
-import type { PageReader } from './page-reader.ts';
+import { PageReader } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
-import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
 import { recount } from './recount.ts';
-import { comparison, followerAudit, pageReader } from './replicator-parts.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
 interface PageRead {
@@ -31,6 +30,7 @@ interface PageRead {
   readonly applied: number;
 }
 
+const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
 const RANGES = 3;
@@ -67,10 +67,41 @@ export class ShardReplicator {
     this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards, layout: setup.layout };
-    this.#reader = pageReader(ports, setup);
+    const { parameters } = setup;
+    this.#reader = new PageReader({
+      leader: ports.leader,
+      budget: ports.budget,
+      own: new ByteBudget({
+        capacityBytes: parameters.max_write_buffer_size_bytes,
+        capacityOperations: parameters.max_write_buffer_count,
+      }),
+      limits: {
+        documentsMax: Math.min(parameters.max_read_request_operation_count, setup.resultWindow),
+        bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
+      },
+    });
     this.#writer = new PairWriter(ports, setup, this.progress, this.#scheme);
-    this.audit = followerAudit(ports, setup, this.progress);
-    this.#comparison = comparison(ports, setup, this.progress, () => this.#tellMiscounted());
+    this.audit = new FollowerAudit({
+      progress: this.progress,
+      cluster: ports.follower.name,
+      index: setup.followerIndex,
+      uuid: setup.followerUuid,
+      shard: setup.leader.shard,
+      aligned: setup.aligned,
+      position: setup.position,
+    });
+    this.#comparison = new Comparison({
+      clock: ports.clock,
+      random: ports.random,
+      narrator: ports.narrator,
+      progress: this.progress,
+      pair: setup.pair,
+      scanShare: parameters.scan_share,
+      deleteShareMax: parameters.mass_delete_share,
+      aligned: setup.aligned,
+      miscounted: () => this.#tellMiscounted(),
+      traceId: setup.traceId,
+    });
     this.#restore(setup.position);
   }
 
@@ -205,7 +236,7 @@ export class ShardReplicator {
     await this.#setup.syncMetadata(observation, signal);
     const { quarantine } = this.#setup;
     await quarantine.flush(signal);
-    if (quarantine.retrying) await quarantine.retry((seqNos) => this.#resend(seqNos, stats, signal));
+    if (quarantine.retrying) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
     const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;
     if (this.progress.ranges.length > 0 || (far && !this.#rangesGone)) return this.#copyRanges(stats, signal);
     return this.#readView(stats, signal);
@@ -305,7 +336,11 @@ export class ShardReplicator {
           if (this.#setup.draining()) return { progress: true, more: true };
         }
         const result = await this.#closeView(stats, total, before, applied, signal);
-        if (compare && this.#comparison.due) await this.#compare(stats, view, after, signal);
+        if (compare && this.#comparison.due)
+          await this.#comparison.run(
+            comparedView(this.#corrected(stats, signal), { view, upTo: after }, signal),
+            signal,
+          );
         return result;
       } finally {
         await leader.closeView(view);
@@ -377,17 +412,6 @@ export class ShardReplicator {
     return safe !== undefined;
   }
 
-  async #deleting(lines: readonly DeleteLine[], stats: FencedStats, signal: AbortSignal): Promise<readonly number[]> {
-    if (lines.length === 0) return [];
-    await this.#fenceAll(stats, signal);
-    return this.#writer.remove(lines, signal);
-  }
-
-  /** The leader's delete, which the view does not show, must not be taken back either. */
-  async #fenceAll(stats: FencedStats, signal: AbortSignal): Promise<void> {
-    if (!(await this.#fence(stats, 'all', signal))) throw this.#moved('delete scan');
-  }
-
   #recountPossible(now: number): boolean {
     const since = this.progress.unsureAtMs;
     return now >= this.#recountAtMs && (since === undefined || now >= since + this.#setup.writeLifeMs);
@@ -403,40 +427,16 @@ export class ShardReplicator {
     if (unsureAtMs !== undefined) this.#tellMiscounted(unsureAtMs + this.#setup.writeLifeMs);
   }
 
-  async #compare(stats: FencedStats, view: View, upTo: number, signal: AbortSignal): Promise<void> {
-    const { leader, follower } = this.#ports;
-    const { aligned, followerIndex, quarantine } = this.#setup;
-    const { index: leaderIndex, shard } = this.#leader;
-    const sides = { leader, leaderIndex, follower, followerIndex, shard, scheme: this.#scheme, aligned };
-    await this.#comparison.run(
-      {
-        ...comparedWithQuarantine({ quarantine, sides }, () => this.#fenceAll(stats, signal), signal),
-        view,
-        globalCheckpoint: stats.globalCheckpoint,
-        upTo,
-        writeDeletes: (lines) => this.#deleting(lines, stats, signal),
-        resend: (seqNos) => this.#resend(seqNos, stats, signal),
-      },
-      signal,
-    );
-  }
-
-  /**
-   * Reads these leader operations again and writes them; those that are gone by now are the next cycle's. What the same comparison deleted was
-   * gone before: a refresh hides it, so that nothing is written against its tombstone.
-   */
-  async #resend(seqNos: readonly number[], stats: FencedStats, signal: AbortSignal): Promise<void> {
-    if (seqNos.length > 0) await this.#observe({ refresh: true }, signal);
-    for (const seqNo of seqNos) {
-      const wish = { ...this.#wish(stats), after: seqNo - 1, upTo: seqNo, size: 1, countTotal: false };
-      const page = await this.#ports.leader.readPage(wish, signal);
-      if (page.hits.length > 0 && !(await this.#fence(stats, seqNo, signal))) throw this.#moved('send again');
-      await this.#writer.write(page, page.hits, signal);
-    }
-  }
-
-  #moved(op: string): Failed {
-    const { cluster, shard } = this.#leader;
-    return failed('leader_moved_primary', { op, cluster, reason: `shard ${shard} is not safe from a failover yet` });
+  #corrected(stats: FencedStats, signal: AbortSignal): Corrected {
+    return {
+      ports: this.#ports,
+      setup: this.#setup,
+      leader: this.#leader,
+      scheme: this.#scheme,
+      writer: this.#writer,
+      stats,
+      fence: (last) => this.#fence(stats, last, signal),
+      refresh: () => this.#observe({ refresh: true }, signal),
+    };
   }
 }

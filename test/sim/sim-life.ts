@@ -13,8 +13,10 @@ import type { PositionStore } from '../../src/ports/position-store.ts';
 import type { QuarantineStore } from '../../src/ports/quarantine-store.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { ByteBudget } from '../../src/replication/byte-budget.ts';
+import { ClusterBreaker } from '../../src/replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../../src/replication/cluster-watcher.ts';
 import { Semaphore } from '../../src/replication/semaphore.ts';
+import { gated } from '../support/gated-port.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
 
 /** The clock of one process: when the process dies, its timers never fire. */
@@ -106,10 +108,22 @@ export class SimLife {
   constructor(ports: LifePorts) {
     const { clock, log, random, narrator, term, requestTimeoutMs } = ports;
     this.clock = clock;
-    for (const [name, { leader, follower, admin, positions, quarantine }] of ports.clusters) {
-      const watcher = new ClusterWatcher({ cluster: leader, clock, pollIntervalMs: 250, pollIntervalMaxMs: 500 });
+    for (const [name, raw] of ports.clusters) {
+      const probe = (signal: AbortSignal): Promise<unknown> => raw.leader.stateVersion(signal);
+      const breaker = new ClusterBreaker({ cluster: name, probe, requestTimeoutMs, clock, random, narrator });
+      const [leader, follower] = [gated(raw.leader, breaker), gated(raw.follower, breaker)];
+      const [admin, positions] = [gated(raw.admin, breaker), gated(raw.positions, breaker)];
+      const quarantine = gated(raw.quarantine, breaker);
+      const watcher = new ClusterWatcher({
+        cluster: leader,
+        breaker,
+        clock,
+        pollIntervalMs: 250,
+        pollIntervalMaxMs: 500,
+      });
       const keeper = new PositionKeeper({
         follower,
+        breaker,
         watcher,
         store: positions,
         clock,
@@ -123,7 +137,7 @@ export class SimLife {
       keeper.start();
       const views = new Semaphore(2);
       const roles = { leader, follower, admin, positions, quarantine };
-      this.#clusters.set(name, { name, ...roles, watcher, keeper, views, requestTimeoutMs });
+      this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, views, requestTimeoutMs });
     }
     const shared: SupervisorPorts = {
       log,
@@ -139,8 +153,9 @@ export class SimLife {
 
   async stop(): Promise<void> {
     await this.supervisor.stop();
-    for (const { keeper, watcher } of this.#clusters.values()) {
+    for (const { breaker, keeper, watcher } of this.#clusters.values()) {
       await keeper.stop();
+      breaker.stop();
       await watcher.stop();
     }
   }

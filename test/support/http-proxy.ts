@@ -19,6 +19,7 @@ export interface ProxiedRequest {
  * - cut      the client gets so many bytes of the answer's body, then a reset; the server has finished by then
  * - leave    the client gets a reset as soon as the server has the whole request; the server goes on
  * - delay    the server gets the request so much later, unless the client has gone by then
+ * - headers  the server gets these headers instead of those of the same names
  * - answer   the client gets this answer; the server gets nothing
  */
 export type Treatment =
@@ -26,6 +27,7 @@ export type Treatment =
   | { readonly kind: 'rewrite'; readonly body: (text: string) => string }
   | { readonly kind: 'cut'; readonly afterBytes: number }
   | { readonly kind: 'leave' }
+  | { readonly kind: 'headers'; readonly headers: Readonly<Record<string, string>> }
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'answer'; readonly status: number; readonly body: object };
 
@@ -64,7 +66,11 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
         if (incoming.socket.destroyed) return;
       }
       // Not compressed on the way from the server when it is to be read here.
-      const given = treatment.kind === 'rewrite' ? { ...headers, 'accept-encoding': 'identity' } : headers;
+      const given = {
+        ...headers,
+        ...(treatment.kind === 'rewrite' ? { 'accept-encoding': 'identity' } : {}),
+        ...(treatment.kind === 'headers' ? treatment.headers : {}),
+      };
       const forwarded = send({ host: hostname, port, method, path, headers: given, agent });
       forwarded.end(body);
       if (treatment.kind === 'leave') {

@@ -7,6 +7,7 @@
  * 92 MB whose last action line was malformed: 400, and 7,890 of 9,200 documents were there; 101 MB, above `http.max_content_length`: 413, and
  * 657 documents were there; 40 bodies of up to 15 MB refused by 429: none of their documents was there.
  */
+import { CONDITIONS } from '../../domain/conditions.ts';
 import { type Failed, failed, type FailureCode } from '../../domain/failure.ts';
 import { AnswerTooLarge } from './answer-body.ts';
 
@@ -17,57 +18,13 @@ export interface RequestContext {
   readonly refusedAs: FailureCode | undefined;
 }
 
-const byType: Readonly<Record<string, FailureCode>> = {
-  index_not_found_exception: 'index_deleted',
-  index_closed_exception: 'index_closed',
-  cluster_block_exception: 'blocked',
-  validation_exception: 'blocked',
-  security_exception: 'forbidden',
-  search_context_missing_exception: 'view_expired',
-  search_timeout_exception: 'request_timeout',
-  es_rejected_execution_exception: 'cluster_busy',
-  rejected_execution_exception: 'cluster_busy',
-  circuit_breaking_exception: 'cluster_busy',
-  no_shard_available_action_exception: 'shard_unavailable',
-  unavailable_shards_exception: 'shard_unavailable',
-  shard_not_found_exception: 'shard_unavailable',
-  illegal_index_shard_state_exception: 'shard_unavailable',
-  index_shard_not_started_exception: 'shard_unavailable',
-  index_shard_recovering_exception: 'shard_unavailable',
-  index_shard_closed_exception: 'shard_unavailable',
-  already_closed_exception: 'shard_unavailable',
-  alreadyclosed_exception: 'shard_unavailable',
-  index_primary_shard_not_allocated_exception: 'shard_unavailable',
-  retry_on_primary_exception: 'shard_unavailable',
-  node_closed_exception: 'shard_unavailable',
-  node_not_connected_exception: 'shard_unavailable',
-  node_disconnected_exception: 'shard_unavailable',
-  connect_transport_exception: 'shard_unavailable',
-  receive_timeout_transport_exception: 'request_timeout',
-  master_not_discovered_exception: 'shard_unavailable',
-  cluster_manager_not_discovered_exception: 'shard_unavailable',
-  not_master_exception: 'shard_unavailable',
-  process_cluster_event_timeout_exception: 'request_timeout',
-  // 9.4.3: 500 for every page that holds a document in UTF-16 with a byte order mark.
-  not_x_content_exception: 'document_unreadable',
-  strict_dynamic_mapping_exception: 'mapping_conflict',
-  document_parsing_exception: 'mapping_conflict',
-  mapper_parsing_exception: 'mapping_conflict',
-  mapper_exception: 'mapping_conflict',
-  resource_already_exists_exception: 'follower_exists',
-  index_template_missing_exception: 'settings_rejected',
-};
-
-const byStatus: Readonly<Record<number, FailureCode>> = {
-  401: 'unauthorized',
-  403: 'forbidden',
-  408: 'request_timeout',
-  413: 'too_large_for_follower',
-  429: 'cluster_busy',
-  502: 'cluster_unreachable',
-  503: 'cluster_unreachable',
-  504: 'cluster_unreachable',
-};
+const conditions = Object.values(CONDITIONS);
+const byType: ReadonlyMap<string, FailureCode> = new Map(
+  conditions.flatMap(({ types = [], code }) => types.map((type) => [type, code] as const)),
+);
+const byStatus: ReadonlyMap<number, FailureCode> = new Map(
+  conditions.flatMap(({ statuses = [], code }) => statuses.map((status) => [status, code] as const)),
+);
 
 /** Nothing ran. 429 of a whole `_bulk` means that its first part was refused: later ones are refused by item then, in a 200. */
 const provenStatuses: ReadonlySet<number> = new Set([401, 403, 429]);
@@ -149,10 +106,10 @@ export function classifyThrown(
 
 function codeOf({ refusedAs }: RequestContext, status: number, causes: readonly ErrorCause[]): FailureCode {
   for (const { type, reason } of causes) {
-    const code = byType[type];
+    const code = byType.get(type);
     if (code === 'blocked' && reason.includes('index closed')) return 'index_closed';
     // No master, or state not recovered: not something an operator unblocks.
-    if (code === 'blocked' && status === 503) return 'shard_unavailable';
+    if (code === 'blocked' && status === 503) return 'no_master';
     if (code === 'forbidden' && status === 401) return 'unauthorized';
     if (code !== undefined) return code;
     if (type === 'illegal_argument_exception' && reason.startsWith('no data nodes with criteria'))
@@ -161,7 +118,7 @@ function codeOf({ refusedAs }: RequestContext, status: number, causes: readonly 
   if (status === 400 && refusedAs !== undefined) return refusedAs;
   // The cluster itself, e.g. "Search rejected due to missing shards"; without an error of its own it is something in front of it.
   if (status === 503 && causes.length > 0) return 'shard_unavailable';
-  return byStatus[status] ?? 'unexpected_answer';
+  return byStatus.get(status) ?? 'unexpected_answer';
 }
 
 /** The error, its root causes and the causes of its shards, most telling first. Wrappers such as `search_phase_execution_exception` come last. */
@@ -202,7 +159,7 @@ function reasonOf(causes: readonly ErrorCause[]): string | undefined {
   const wrappers = new Set(['search_phase_execution_exception', 'exception']);
   const telling = causes.filter(({ type }) => !wrappers.has(type));
   const text = (telling.length === 0 ? causes : telling)
-    .map(({ type, reason }) => (type === 'error' ? reason : `${type}: ${reason}`))
+    .map(({ type, reason }) => (type === 'error' ? reason : reason === '' ? type : `${type}: ${reason}`))
     .join('; ');
   return withoutContent(text).slice(0, REASON_LENGTH_MAX);
 }

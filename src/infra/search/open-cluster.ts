@@ -3,11 +3,14 @@ import type { IndexAdmin } from '../../ports/index-admin.ts';
 import type { LeaderCluster } from '../../ports/leader-cluster.ts';
 import type { ClusterInspection } from '../../ports/cluster-inspection.ts';
 import type { PositionStore } from '../../ports/position-store.ts';
+import type { RequestGate } from '../../ports/request-gate.ts';
 import { createClusterInspection } from './cluster-inspection.ts';
 import type { QuarantineStore } from '../../ports/quarantine-store.ts';
 import { createSearchClient, type SearchClientOptions } from './client.ts';
+import { createClusterState } from './cluster-state.ts';
 import { createEngineProbe } from './engine.ts';
 import { createFollowerCluster } from './follower.ts';
+import { gatedClient } from './gated-client.ts';
 import { createIndexAdmin } from './index-admin.ts';
 import { createLeaderCluster } from './leader.ts';
 import { createPositionStore } from './position-store.ts';
@@ -18,6 +21,8 @@ export interface OpenCluster {
   readonly follower: FollowerCluster;
   readonly admin: IndexAdmin;
   readonly positions: PositionStore;
+  /** The version of the cluster's state, past the gate. Throws `Failed`. */
+  probe(signal: AbortSignal): Promise<unknown>;
   readonly inspection: ClusterInspection;
   readonly quarantine: QuarantineStore;
   /** Waits for requests under way. */
@@ -25,14 +30,16 @@ export interface OpenCluster {
 }
 
 /** Every role a cluster can have, over one connection pool. Nothing is sent yet: a cluster may be down when Slipstream starts. */
-export function openCluster(options: SearchClientOptions): OpenCluster {
-  const client = createSearchClient(options);
+export function openCluster(options: SearchClientOptions, gate?: RequestGate): OpenCluster {
+  const ungated = createSearchClient(options);
+  const client = gate === undefined ? ungated : gatedClient(ungated, gate);
   const engine = createEngineProbe(client);
   return {
     leader: createLeaderCluster(client, engine),
     follower: createFollowerCluster(client, engine),
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
+    probe: (signal) => createClusterState(ungated).stateVersion(signal),
     inspection: createClusterInspection(client),
     quarantine: createQuarantineStore(client),
     close: () => client.close(),

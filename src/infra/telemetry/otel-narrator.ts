@@ -1,12 +1,14 @@
 import type { Counter } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { PairStatus } from '../../domain/commands.ts';
+import type { Outage } from '../../domain/outage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Narrator } from '../../ports/narrator.ts';
 import type { Random } from '../../ports/random.ts';
 import { type AttributeValue, exported } from './attributes.ts';
 import { type CycleTelling, cycleSpan } from './cycle-span.ts';
 import { type CycleSampling, DEFAULT_CYCLE_SAMPLING, cycleSampler } from './cycle-sampler.ts';
+import { observeOutages } from './cluster-metrics.ts';
 import { observeStatus, pairLabels } from './pair-metrics.ts';
 import { linkToRun, runTraces } from './run-traces.ts';
 import type { Telemetry } from './sdk.ts';
@@ -24,8 +26,11 @@ export interface OtelNarratorOptions {
 }
 
 export interface OtelNarrator extends Narrator {
-  /** Gauges of all pairs are read from `status` whenever metrics are exported. @returns ends that. */
-  observeStatus(status: () => readonly PairStatus[]): () => void;
+  /** Gauges of all pairs and clusters are read from there whenever metrics are exported. @returns ends that. */
+  observeStatus(
+    status: () => readonly PairStatus[],
+    outages: () => ReadonlyMap<string, Outage | undefined>,
+  ): () => void;
 }
 
 /** Tells by OpenTelemetry and pino. What the spans look like and why: `docs/adr/0006-traces-of-a-pair.md`. */
@@ -96,6 +101,9 @@ export function otelNarrator(options: OtelNarratorOptions): OtelNarrator {
     },
     count,
     log,
-    observeStatus: (status) => observeStatus(meter, labels, status),
+    observeStatus(status, outages) {
+      const ends = [observeStatus(meter, labels, status), observeOutages(meter, outages, () => clock.now())];
+      return () => ends.forEach((end) => end());
+    },
   };
 }

@@ -189,7 +189,7 @@ describe('with nodes of our own', () => {
       index,
       'the pairs wait for the leader',
       60_000,
-      ({ state, attempt, nextTryAtMs }) => state === 'retrying' && attempt >= 2 && nextTryAtMs !== undefined,
+      ({ state, attempt, nextTryAtMs }) => state === 'retrying' && attempt >= 1 && nextTryAtMs !== undefined,
     );
     for (const { failure, desired } of waiting) {
       assert.deepEqual([failure?.code, failure?.cluster, desired], ['cluster_unreachable', 'left', 'running']);

@@ -108,12 +108,12 @@ describe('what is recorded, and when', () => {
   test('what fails is recorded when retrying begins and ends, not at every attempt', async () => {
     const bench = actorBench({ parameters: { max_retry_delay_ms: 300 } });
     await following(bench);
-    bench.world.down.add(LEADER.cluster);
+    bench.world.leaderIndex.state = 'close';
     await bench.until(() => bench.state() === 'retrying', 'retrying');
     await bench.until(() => bench.pair().retry.attempt >= 4, 'four attempts');
-    assert.equal(bench.pair().retry.failure?.code, 'cluster_unreachable');
+    assert.equal(bench.pair().retry.failure?.code, 'index_closed');
     assert.ok(bench.pair().retry.nextTryAtMs !== undefined);
-    bench.world.down.clear();
+    bench.world.leaderIndex.state = 'open';
     await bench.until(() => bench.state() === 'following', 'following');
     assert.deepEqual(facts(await bench.events()), ['STARTED', 'BOOTSTRAPPED', 'FAILED', 'RECOVERED']);
     assert.equal(bench.pair().retry.attempt, 0);

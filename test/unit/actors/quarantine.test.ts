@@ -82,7 +82,7 @@ test('a crash forgets nothing, also when the index of the quarantine was deleted
 });
 
 test('more than may be in quarantine stops the pair, and the page that went over is not recorded', async () => {
-  const bench = await actorBench({ refusedShare: 1, parameters: { quarantine_max_documents: 2 } });
+  const bench = actorBench({ refusedShare: 1, parameters: { quarantine_max_documents: 2 } });
   for (const id of ['a', 'b', 'c']) bench.put(id);
   await bench.follow();
   await bench.until(() => bench.state() === 'fatal', 'an end');

@@ -120,6 +120,23 @@ describe('the table of status', () => {
         assert.ok(displayWidth(line) <= Math.max(width, 33), `${width}: ${line}`);
   });
 
+  it('tells a cluster that is away once for all its shards, and what else stands still', () => {
+    const away = { cluster: 'main', sinceMs: NOW_MS - 125_000, nextProbeAtMs: NOW_MS + 900, probes: 90, waiting: 4000 };
+    const outage = { ...away, failure: { ...unreachable, cluster: 'main' } };
+    const waiting = { state: 'retrying', failure: outage.failure } as const;
+    const lines = shown([
+      { ...index([pair(waiting), pair({ shard: 1, state: 'fatal', failure: conflict })]), outages: [outage] },
+      { ...index([pair({ follower: logs, ...waiting })]), outages: [outage] },
+    ]);
+    assert.deepEqual(lines.slice(5, 9), [
+      'cluster main does not answer, for 2m05s: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',
+      '  4,000 shards wait and go on by themselves; next probe in 1s',
+      '  next: Check that the cluster is up and that its url is right; Slipstream keeps trying.',
+      'tokyo:cities/1 fatal: mapping_conflict: put mapping: mapper [name] cannot be changed from type [text]',
+    ]);
+    assert.equal(lines.filter((line) => line.includes('ECONNREFUSED')).length, 3, 'two rows and one cause');
+  });
+
   it('counts the cells of wide and combining letters', () => {
     const wide = { cluster: 'tokyo', index: '東京の都市' };
     const composed = { cluster: 'tokyo', index: 'cafe\u0301' };

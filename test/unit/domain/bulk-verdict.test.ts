@@ -19,6 +19,7 @@ const cases: readonly (readonly [Partial<BulkItem>, BulkVerdict])[] = [
   [{ status: 503, errorType: 'unavailable_shards_exception' }, 'unsure'],
   [{ status: 500 }, 'unsure'],
   [{ status: 403, errorType: 'cluster_block_exception' }, 'blocked'],
+  [{ status: 429, errorType: 'cluster_block_exception' }, 'blocked'],
   [{ status: 400, errorType: 'index_closed_exception' }, 'blocked'],
   [{ status: 404, errorType: 'index_not_found_exception' }, 'gone'],
   [{ status: 400, errorType: 'document_parsing_exception' }, 'rejected'],

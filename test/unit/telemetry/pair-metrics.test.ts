@@ -59,7 +59,10 @@ describe('metrics of pairs', () => {
 
   it('give every pair its own values, and none where a value is unknown', async () => {
     const bench = telemetryBench({ pairMetricsMax: 3 });
-    bench.narrator.observeStatus(() => statuses);
+    bench.narrator.observeStatus(
+      () => statuses,
+      () => new Map(),
+    );
     const points = await bench.points();
     assert.deepEqual(of(points, 'lag.operations'), [
       ['replica/a/0', 3],
@@ -87,7 +90,10 @@ describe('metrics of pairs', () => {
 
   it('are joined by index when there are more pairs than the setting allows', async () => {
     const bench = telemetryBench({ pairMetricsMax: 2 });
-    bench.narrator.observeStatus(() => statuses);
+    bench.narrator.observeStatus(
+      () => statuses,
+      () => new Map(),
+    );
     const points = await bench.points();
     assert.deepEqual(of(points, 'lag.operations'), [['replica/a', 7]]);
     assert.deepEqual(of(points, 'lag.time'), [['replica/a', 9]]);
@@ -103,7 +109,10 @@ describe('metrics of pairs', () => {
 
   it('are no longer asked for once the observation has ended', async () => {
     const bench = telemetryBench();
-    const end = bench.narrator.observeStatus(() => statuses);
+    const end = bench.narrator.observeStatus(
+      () => statuses,
+      () => new Map(),
+    );
     end();
     assert.deepEqual(await bench.points(), []);
   });

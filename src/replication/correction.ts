@@ -1,0 +1,77 @@
+import { type Failed, failed } from '../domain/failure.ts';
+import type { VersionScheme } from '../domain/version.ts';
+import type { View } from '../ports/search-cluster.ts';
+import type { ComparedView } from './comparison.ts';
+import type { FencedStats, LeaderIdentity } from './leader-fence.ts';
+import type { PairWriter } from './pair-writer.ts';
+import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
+import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
+
+/** One pair in one cycle, for what is written besides its pages: deletes that a comparison found, and operations that are read again. */
+export interface Corrected {
+  readonly ports: Pick<ReplicatorPorts, 'leader' | 'follower'>;
+  readonly setup: ReplicatorSetup;
+  readonly leader: LeaderIdentity;
+  readonly scheme: VersionScheme;
+  readonly writer: PairWriter;
+  readonly stats: FencedStats;
+  /** False: an operation up to `last` may still be taken back by a failover of the leader. */
+  readonly fence: (last: number | 'all') => Promise<boolean>;
+  readonly refresh: () => Promise<unknown>;
+}
+
+/** What a comparison of this pair with the view is given. */
+export function comparedView(
+  corrected: Corrected,
+  { view, upTo }: { view: View; upTo: number },
+  signal: AbortSignal,
+): ComparedView {
+  const { ports, setup, leader, scheme, writer, stats } = corrected;
+  const { leader: reader, follower } = ports;
+  const { aligned, followerIndex, quarantine } = setup;
+  const sides = {
+    leader: reader,
+    leaderIndex: leader.index,
+    follower,
+    followerIndex,
+    shard: leader.shard,
+    scheme,
+    aligned,
+  };
+  /** The leader's delete, which the view does not show, must not be taken back either. */
+  const fenceAll = async (): Promise<void> => {
+    if (!(await corrected.fence('all'))) throw unsafe(leader, 'delete scan');
+  };
+  return {
+    ...comparedWithQuarantine({ quarantine, sides }, fenceAll, signal),
+    view,
+    globalCheckpoint: stats.globalCheckpoint,
+    upTo,
+    writeDeletes: async (lines) => {
+      if (lines.length === 0) return [];
+      await fenceAll();
+      return writer.remove(lines, signal);
+    },
+    resend: (seqNos) => resend(corrected, seqNos, signal),
+  };
+}
+
+/**
+ * Reads these leader operations again and writes them; those that are gone by now are the next cycle's. What the same comparison deleted was
+ * gone before: a refresh hides it, so that nothing is written against its tombstone.
+ */
+export async function resend(corrected: Corrected, seqNos: readonly number[], signal: AbortSignal): Promise<void> {
+  const { ports, leader, writer, stats } = corrected;
+  if (seqNos.length > 0) await corrected.refresh();
+  const place = { index: leader.index, shard: leader.shard, nodeId: stats.nodeId };
+  for (const seqNo of seqNos) {
+    const wish = { ...place, after: seqNo - 1, upTo: seqNo, size: 1, countTotal: false };
+    const page = await ports.leader.readPage(wish, signal);
+    if (page.hits.length > 0 && !(await corrected.fence(seqNo))) throw unsafe(leader, 'send again');
+    await writer.write(page, page.hits, signal);
+  }
+}
+
+function unsafe({ cluster, shard }: LeaderIdentity, op: string): Failed {
+  return failed('leader_moved_primary', { op, cluster, reason: `shard ${shard} is not safe from a failover yet` });
+}
