@@ -1,5 +1,4 @@
 import type { CommandResult } from '../domain/commands.ts';
-import type { Failure } from '../domain/failure.ts';
 import type { CommandContext } from './command.ts';
 import type { ControlConnection } from '../app/program.ts';
 import { exitOf, type Exit } from './exit-codes.ts';
@@ -30,20 +29,22 @@ export function tellOutcome(
 ): Exit {
   const { verb, target, waitMs, result } = details;
   answer(result);
-  const refusals: readonly Failure[] = result.pairs.flatMap(({ accepted, failure }) =>
-    accepted || failure === undefined ? [] : [failure],
-  );
-  if (!result.accepted)
-    say(`${verb} ${target}: ${refusals.length < result.pairs.length ? 'refused in part' : 'refused'}\n`);
+  const unlike = result.pairs.filter(({ accepted, effective }) => !accepted || !effective);
+  const failures = unlike.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
+  const decisive = unlike.find(
+    ({ accepted, state, failure }) => (!accepted || state === 'fatal') && failure !== undefined,
+  )?.failure;
+  const refused = result.pairs.filter(({ accepted }) => !accepted).length;
+  if (!result.accepted) say(`${verb} ${target}: ${refused < result.pairs.length ? 'refused in part' : 'refused'}\n`);
   else if (result.effective) say(`${verb} ${target}: done\n`);
+  else if (decisive !== undefined) say(`${verb} ${target}: accepted, and stopped: fatal\n`);
   else
     say(
       `${verb} ${target}: accepted${waitMs > 0 ? ', but not effective in time' : ''}; slipstream status ${target} shows when it is effective\n`,
     );
   for (const pair of result.pairs) say(pairLine(pair));
-  for (const hint of new Set(refusals.map((failure) => failure.hint))) say(`next: ${hint}\n`);
-  const [refusal] = refusals;
-  if (refusal !== undefined) return exitOf(refusal);
+  for (const hint of new Set(failures.map((failure) => failure.hint))) say(`next: ${hint}\n`);
+  if (decisive !== undefined) return exitOf(decisive);
   if (!result.accepted) return 'refused';
   return waitMs > 0 && !result.effective ? 'different' : 'ok';
 }

@@ -24,8 +24,8 @@ async function check(context: CommandContext, config: Config): Promise<Exit> {
   const by = stop.by();
   if (by !== undefined) return exitOfSignal(by);
   const failures = results.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
-  answer({ reachable: failures.length === 0, servers: results, config: redactedConfig(config) });
-  say(`${config.path}: no faults\n`);
+  answer({ reachable: failures.length === 0, servers: results, config: redactedConfig(config) }, failures[0]);
+  say(`${config.path}: configuration right\n`);
   for (const { kind, name, detail, failure } of results) {
     const label = kind === 'nats' ? 'nats' : `cluster ${name}`;
     say(

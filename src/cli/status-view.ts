@@ -10,6 +10,9 @@ import { displayWidth, integer, oneLine, rounded, shortDuration, type Colour, ty
 export const NOTHING_FOLLOWED =
   'Nothing is followed. Begin with: slipstream follow <leader cluster:index> <follower cluster:index>\n';
 
+/** For what is tried again. A hint by itself stands in answers of processes that have ended, too. */
+const KEEPS_TRYING = 'Slipstream keeps trying, and goes on by itself.';
+
 const BAR_CELLS = 10;
 
 const COLUMNS: readonly Column[] = [
@@ -91,7 +94,7 @@ function standstill({ state, failure, quarantined }: PairStatus): string | undef
 function nextStep({ state, failure, quarantined }: PairStatus, target: string): string {
   if (failure === undefined && state !== 'paused' && quarantined > 0)
     return `slipstream quarantine list ${target} tells why; slipstream quarantine retry ${target}, once that is put right.`;
-  if (failure !== undefined) return oneLine(failure.hint);
+  if (failure !== undefined) return `${oneLine(failure.hint)}${state === 'retrying' ? ` ${KEEPS_TRYING}` : ''}`;
   return state === 'paused' ? `slipstream resume ${target}` : `slipstream events ${target} tells what happened.`;
 }
 
@@ -195,6 +198,14 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
   const others = pairs.filter(({ state, failure }) => state !== 'retrying' || !away.has(failure?.cluster ?? ''));
   const standing = [...outageLines(outages, view), ...attentionLines(others, view)];
   const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
-  const below = standing.length + notes.length > 0 ? ['', ...standing, ...notes] : [];
+  const waiting = indices.flatMap(({ follower, failure, state }) =>
+    failure === undefined
+      ? []
+      : [
+          `${shownTarget({ follower })} next: ${oneLine(failure.hint)}${state.startsWith('not followed yet') ? ` ${KEEPS_TRYING}` : ''}`,
+        ],
+  );
+  const told = [...standing, ...waiting, ...notes];
+  const below = told.length > 0 ? ['', ...told] : [];
   return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;
 }

@@ -182,8 +182,17 @@ function connectionError(error: unknown): { code: string; reason: string } {
   const cause: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
   if (!(cause instanceof Error)) return { code: '', reason: 'the connection failed' };
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-  const text = cause.message.trim() || cause.name;
+  const text = withoutOpenSslFrame(cause.message.trim() || cause.name);
   return { code, reason: text.includes(code) ? text : `${code}: ${text}` };
+}
+
+/** OpenSSL prints thread, error number, library, function, text, file and line. */
+function withoutOpenSslFrame(text: string): string {
+  const [, told] = /(?:^|\s)[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):/.exec(text) ?? [];
+  if (told === undefined) return text;
+  return told === 'wrong version number'
+    ? 'TLS: wrong version number (a server that speaks plain HTTP has a url that begins with http://)'
+    : `TLS: ${told}`;
 }
 
 /** Seconds, or a date (ignored: clusters send seconds). */

@@ -120,6 +120,31 @@ describe('what became of a command', () => {
     ]);
   });
 
+  it('is told as stopped, with the next step, when a shard is fatal at once', async () => {
+    const fatal = {
+      effective: false,
+      pairs: [{ shard: 0, accepted: true, effective: false, state: 'fatal', failure: failure('settings_rejected') }],
+    };
+    for (const argv of [[], ['--wait', '1s']])
+      assert.deepEqual(await told(fatal, ...argv), [
+        65,
+        `pause tokyo:cities: accepted, and stopped: fatal\n  shard 0  accepted, fatal: settings_rejected: pause: because\nnext: ${FAILURES.settings_rejected.hint}\n`,
+      ]);
+  });
+
+  it('is exit 1 with the next step when a shard is still retrying after --wait', async () => {
+    const retrying = {
+      effective: false,
+      pairs: [
+        { shard: 0, accepted: true, effective: false, state: 'retrying', failure: failure('cluster_unreachable') },
+      ],
+    };
+    const [code, text] = await told(retrying, '--wait', '1s');
+    assert.equal(code, 1);
+    assert.match(text, /not effective in time/);
+    assert.ok(text.endsWith(`next: ${FAILURES.cluster_unreachable.hint}\n`));
+  });
+
   it('is one JSON object with --json', async () => {
     const cli = bench({ answer: () => accepted() });
     assert.equal(await cli.run('pause', 'tokyo:cities', '--json'), 0);

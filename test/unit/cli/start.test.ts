@@ -125,13 +125,24 @@ describe('slipstream start --check', () => {
     const cli = bench({ deps: { checkReach: async () => servers } });
     assert.equal(await cli.run('start', '--check'), 77);
     assert.deepEqual(cli.out().split('\n'), [
-      './slipstream.yml: no faults',
+      './slipstream.yml: configuration right',
       'cluster paris: ok (elasticsearch 9.4.3)',
       'cluster tokyo: unauthorized: identify: unable to authenticate',
       '  next: Check the credentials in the configuration; a granted key is picked up at the next try.',
       'nats: ok',
       '',
     ]);
+  });
+
+  it('tells in JSON, too, that something is wrong', async () => {
+    const cli = bench({ deps: { checkReach: async () => servers } });
+    assert.equal(await cli.run('start', '--check', '--json'), 77);
+    const { ok, failure, result } = cli.json() as {
+      ok: boolean;
+      failure: { code: string };
+      result: { reachable: boolean };
+    };
+    assert.deepEqual([ok, failure.code, result.reachable], [false, 'unauthorized', false]);
   });
 
   it('ends with 0 when all answer, and shows no secret in JSON', async () => {
