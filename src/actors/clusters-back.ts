@@ -68,22 +68,20 @@ async function requirePrimaries(
       missingPrimary(leader, snapshot.leader, [pair.shard]) ??
       missingPrimary(follower, snapshot.follower, follower.versions?.primaryTerms.keys() ?? []);
     if (missing === undefined) return;
-    if (ports.clock.monotonic() >= untilMs) throw missing;
+    if (missing.failure.code === 'index_closed' || ports.clock.monotonic() >= untilMs) throw missing;
   }
 }
 
-/** A closed or deleted index has none: that is for the attempt itself to find out. */
+/** An index that is not listed is for the attempt itself to look into. */
 function missingPrimary(
   { versions, shards }: Observation,
   { cluster, index }: IndexRef,
   wanted: Iterable<number>,
 ): Failed | undefined {
-  if (versions?.state !== 'open') return undefined;
+  if (versions === undefined) return undefined;
+  const details = { op: `watch ${cluster}`, cluster };
+  if (versions.state === 'close') return failed('index_closed', { ...details, reason: `${index} is closed` });
   const missing = [...wanted].find((shard) => !shards.has(shard));
   if (missing === undefined) return undefined;
-  return failed('shard_unavailable', {
-    op: `watch ${cluster}`,
-    cluster,
-    reason: `no primary of shard ${missing} of ${index} answers`,
-  });
+  return failed('shard_unavailable', { ...details, reason: `no primary of shard ${missing} of ${index} answers` });
 }

@@ -15,6 +15,7 @@ import { releaseFollower, restoreAfterBootstrap } from '../replication/index/res
 import { syncMetadata } from '../replication/index/sync.ts';
 import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
+import { causeFields, type EventCause } from './event-cause.ts';
 
 /** What pairs need to know of their index before they move data. */
 export interface PreparedIndex {
@@ -52,6 +53,8 @@ export class FollowerIndex {
   #idleSyncAtMs = 0;
   /** Shards that have to be copied before the bootstrap settings are put back; told by the supervisor. */
   activeShards: () => readonly number[] = () => [];
+  /** The greatest epoch of its pairs in the journal; told by the supervisor. */
+  journalEpoch: () => number = () => EPOCH_MAX;
 
   constructor(ports: SupervisorPorts, snapshot: IndexSnapshot, seq: number) {
     this.#ports = ports;
@@ -81,6 +84,11 @@ export class FollowerIndex {
   /** Of the clusters of both sides. */
   get outages(): readonly Outage[] {
     return [...new Set([this.leaderSide.breaker, this.followerSide.breaker])].flatMap(({ outage }) => outage ?? []);
+  }
+
+  /** Sequence of the newest event of the index's subject, as far as this actor knows. */
+  get seq(): number {
+    return this.#seq;
   }
 
   /** True until the follower acknowledges only what is synced. */
@@ -151,7 +159,7 @@ export class FollowerIndex {
       op: 'find follower',
       cluster: follower.cluster,
       reason: `follower index ${follower.index} is another one of the same name`,
-      hint: 'Unfollow it, and follow the leader into a new index.',
+      hint: 'Unfollow it, and follow the leader into a new index. If it was restored from a snapshot: slipstream recover copies it again, in place.',
     });
   }
 
@@ -180,7 +188,7 @@ export class FollowerIndex {
     await this.append(
       { type: 'PREPARED' },
       { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },
-      'start',
+      { cause: 'start' },
       signal,
     );
     for (const { what, name, how, verdict } of made.differences) {
@@ -210,6 +218,13 @@ export class FollowerIndex {
     // What the follower's engine can do is known only once it has been asked.
     await this.followerSide.admin.identify(signal);
     const { description, mark } = await requireFollower(this.#link, signal);
+    const known = this.journalEpoch();
+    if (mark.epoch > known)
+      throw failed('journal_older_than_data', {
+        op: 'read mark',
+        cluster: this.followerSide.name,
+        reason: `the mark of ${this.#snapshot.follower.index} has epoch ${mark.epoch}, the journal knows of none above ${known}`,
+      });
     this.#durable = mark.restore === undefined;
     const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);
     return {
@@ -334,12 +349,12 @@ export class FollowerIndex {
   }
 
   /** Appends to the index's subject and takes the result over. */
-  async append(fact: IndexFact, result: IndexSnapshot, cause: string, signal: AbortSignal): Promise<void> {
+  async append(fact: IndexFact, result: IndexSnapshot, cause: EventCause, signal: AbortSignal): Promise<void> {
     const event: IndexEvent = {
       id: this.#ports.random.id(),
       version: EVENT_VERSION,
       atMs: this.#ports.clock.now(),
-      cause,
+      ...causeFields(cause),
       term: this.#ports.term,
       fact,
       result,

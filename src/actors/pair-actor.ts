@@ -15,13 +15,11 @@ import {
   type WorkerInput,
 } from '../machines/shard-pair.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import { causeFields, type EventCause } from './event-cause.ts';
 import type { FollowerIndex } from './follower-index.ts';
-import { PairSession, type WorkOutcome } from './pair-session.ts';
-
-export interface EventCause {
-  readonly cause: string;
-  readonly by?: string | undefined;
-}
+import { untilReached } from './journal-patience.ts';
+import { type Telling, tellingOf } from './telling.ts';
+import { PairSession } from './pair-session.ts';
 
 export interface PairActorOptions {
   readonly ports: SupervisorPorts;
@@ -41,7 +39,20 @@ type MachineSnapshot = SnapshotFrom<typeof shardPairMachine>;
 const RUN_TRANSITIONS_MAX = 200;
 const RUN_AGE_MAX_MS = 24 * 3600 * 1000;
 const BUGS_MAX = 3;
-const APPEND_RETRY_MAX_MS = 5000;
+
+type Worker = (input: WorkerInput, receive: (listener: () => void) => void) => () => void;
+
+/** One machine for all pairs, since each costs tens of kilobytes; its worker is that of the actor system that invokes it. */
+const workers = new WeakMap<object, Worker>();
+const MACHINE = shardPairMachine.provide({
+  actors: {
+    worker: fromCallback<WorkerEvent, WorkerInput>(({ input, receive, system }) => {
+      const worker = workers.get(system);
+      assert(worker !== undefined, 'every machine has a worker');
+      return worker(input, receive);
+    }),
+  },
+});
 
 /**
  * One shard pair: an XState machine whose every input passes through a mailbox that writes ahead. An input is first folded into the
@@ -78,6 +89,8 @@ export class PairActor {
       pair: options.pair,
       parameters: options.parameters,
       traceId: () => this.#recorded?.run.traceId,
+      startedSeq: this.#seq,
+      told: () => ({ eventSeq: this.#seq, desired: this.#recorded?.desired }),
       epochRaised: async (epoch, reason) => {
         await this.#send(
           { type: 'EPOCH_RAISED', epoch },
@@ -96,6 +109,11 @@ export class PairActor {
 
   get pair(): PairRef {
     return this.#options.pair;
+  }
+
+  /** Sequence of the newest event of the pair's subject, as far as this actor knows. */
+  get seq(): number {
+    return this.#seq;
   }
 
   get session(): PairSession {
@@ -184,22 +202,7 @@ export class PairActor {
 
   #createMachine(): Actor<typeof shardPairMachine> {
     const { ports, parameters } = this.#options;
-    const worker = fromCallback<WorkerEvent, WorkerInput>(({ input, receive }) => {
-      const left = new AbortController();
-      let { mode } = input;
-      receive(() => {
-        // It may not have begun yet.
-        mode = 'drain';
-        this.#session.drain();
-      });
-      const before = this.#worker;
-      // The one before has been told to end; two never move the same data.
-      this.#worker = before.then(() =>
-        this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal),
-      );
-      return () => left.abort(new DOMException('the state was left', 'AbortError'));
-    });
-    const machine = createActor(shardPairMachine.provide({ actors: { worker } }), {
+    const machine = createActor(MACHINE, {
       input: {
         snapshot: this.#recorded,
         onMissingHistory: parameters.on_missing_history,
@@ -210,6 +213,7 @@ export class PairActor {
         clearTimeout: (handle) => ports.clock.clearTimeout(handle),
       },
     });
+    workers.set(machine.system, (input, receive) => this.#invoke(input, receive));
     machine.subscribe({
       error: (thrown) =>
         ports.narrator.log('error', 'the state machine failed', {
@@ -218,6 +222,20 @@ export class PairActor {
         }),
     });
     return machine;
+  }
+
+  #invoke(input: WorkerInput, receive: (listener: () => void) => void): () => void {
+    const left = new AbortController();
+    let { mode } = input;
+    receive(() => {
+      // It may not have begun yet.
+      mode = 'drain';
+      this.#session.drain();
+    });
+    const before = this.#worker;
+    // The one before has been told to end; two never move the same data.
+    this.#worker = before.then(() => this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
+    return () => left.abort(new DOMException('the state was left', 'AbortError'));
   }
 
   async #work(input: WorkerInput, left: AbortSignal): Promise<void> {
@@ -328,8 +346,7 @@ export class PairActor {
         id: this.#options.ports.random.id(),
         version: EVENT_VERSION,
         atMs: clock.now(),
-        cause: cause.cause,
-        ...(cause.by === undefined ? {} : { by: cause.by }),
+        ...causeFields(cause),
         term: this.#options.ports.term,
         pair: this.#options.pair,
         fact,
@@ -418,33 +435,7 @@ export class PairActor {
     this.#options.changed();
   }
 
-  /** Asks the journal until it answers: what has happened has to be recorded, however long it is away. */
   async #untilReached<T>(ask: () => Promise<T>): Promise<T> {
-    const { clock, random, narrator } = this.#options.ports;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await ask();
-      } catch (thrown) {
-        const failure = failureOf(thrown, 'journal');
-        if (failure.kind !== 'transient' || this.#stopping.signal.aborted) throw thrown;
-        if (attempt === 1) narrator.log('warn', 'waiting for the journal', { pair: this.#key, failure });
-        await clock.sleep(backoffMs(attempt, APPEND_RETRY_MAX_MS, random.next()), this.#stopping.signal);
-      }
-    }
-  }
-}
-
-interface Telling {
-  readonly event: PairMachineEvent;
-  readonly fact: PairFact;
-}
-
-function tellingOf(outcome: WorkOutcome): Telling {
-  switch (outcome.type) {
-    case 'PAUSED':
-    case 'BOOTSTRAPPED':
-      return { event: { type: outcome.type }, fact: outcome };
-    case 'RECOVERED':
-      return { event: outcome, fact: outcome };
+    return untilReached(this.#options.ports, this.#key, ask, this.#stopping.signal);
   }
 }

@@ -8,7 +8,7 @@ import { ShardReplicator } from '../replication/shard-replicator.ts';
 import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
-import type { PositionDraft } from './position-keeper.ts';
+import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -21,6 +21,9 @@ export type WorkOutcome =
 
 export interface SessionOptions extends SessionQuarantineOptions {
   readonly traceId: () => string | undefined;
+  /** Sequence of the pair's newest event when the supervisor started. */
+  readonly startedSeq: number;
+  readonly told: KeptPair['told'];
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
@@ -44,6 +47,8 @@ export class PairSession {
   #wake: (() => void) | undefined;
   #drained = new AbortController();
   #allowMassDelete = false;
+  /** Known from the first position on: what is saved since comes from this process. */
+  #journalFits = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -198,6 +203,7 @@ export class PairSession {
           follower: pair.follower,
           journalId: ports.log.journalId,
           epoch: input.epoch,
+          eventSeq: this.#journalFits ? Number.POSITIVE_INFINITY : this.#options.startedSeq,
           leaderUuid: snapshot.leaderUuid,
           followerNow,
         });
@@ -214,8 +220,7 @@ export class PairSession {
       });
     }
     const { position } = fit;
-    const { aligned } = prepared;
-    const quarantine = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
+    const quarantine = await this.#quarantine.open({ epoch: input.epoch, prepared, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -233,7 +238,7 @@ export class PairSession {
       followerIndex: pair.follower.index,
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
-      aligned,
+      aligned: prepared.aligned,
       layout: prepared.layout,
       parameters,
       resultWindow: prepared.resultWindow,
@@ -256,6 +261,7 @@ export class PairSession {
     this.#sample();
     this.#attach(replicator);
     this.#keep(replicator, quarantine, input.epoch, stored?.token);
+    this.#journalFits = true;
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
     return replicator;
   }
@@ -307,7 +313,7 @@ export class PairSession {
     epoch: number,
     token: PositionToken | undefined,
   ): void {
-    const { index, pair } = this.#options;
+    const { index, pair, told } = this.#options;
     const { leaderUuid, shards } = index.snapshot;
     const draft = (): PositionDraft | undefined => {
       const { progress, historyUuid } = replicator;
@@ -319,7 +325,7 @@ export class PairSession {
       const { passedOver } = quarantine;
       return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
     };
-    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync }, token);
+    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told }, token);
   }
 
   #attach(replicator: ShardReplicator): void {

@@ -14,12 +14,14 @@ export function fittingPosition(
     follower: FollowerIndexRef;
     journalId: string;
     epoch: number;
+    /** Sequence at which the journal of the pair ended when the supervisor started. */
+    eventSeq: number;
     leaderUuid: string;
     followerNow: Observation;
   },
 ): { position: Position | undefined; void: string | undefined } {
   if (record === undefined) return { position: undefined, void: undefined };
-  const { position, journalId } = record;
+  const { position, journalId, eventSeq = 0 } = record;
   const details = { op: 'load position', cluster: expected.follower.cluster };
   if (journalId !== expected.journalId) {
     throw failed('journal_unknown', {
@@ -31,6 +33,12 @@ export function fittingPosition(
     throw failed('journal_older_than_data', {
       ...details,
       reason: `the position of ${record.pair} has epoch ${position.epoch}, the journal says ${expected.epoch}`,
+    });
+  }
+  if (eventSeq > expected.eventSeq) {
+    throw failed('journal_older_than_data', {
+      ...details,
+      reason: `the position of ${record.pair} knows event ${eventSeq} of its journal, which ended at ${expected.eventSeq} when this supervisor started`,
     });
   }
   const reason = voidReason(position, expected);

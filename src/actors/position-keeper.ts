@@ -16,6 +16,8 @@ export interface KeptPair {
   readonly draft: () => PositionDraft | undefined;
   /** The follower acknowledges without syncing while it bootstraps: durable only after a flush. */
   readonly flushFirst: () => boolean;
+  /** What of the journal stands beside the position. */
+  readonly told: () => Pick<PositionRecord, 'eventSeq' | 'desired'>;
 }
 
 interface Entry extends KeptPair {
@@ -23,6 +25,12 @@ interface Entry extends KeptPair {
   dirty: boolean;
   /** While durability is asynchronous, saving costs a flush: less often then. */
   notBeforeMs: number;
+}
+
+interface Batch {
+  readonly entries: Set<Entry>;
+  /** Those that could not be saved. */
+  readonly left: Promise<readonly Entry[]>;
 }
 
 export interface KeeperOptions {
@@ -43,6 +51,8 @@ const DURABLE_POLL_MS = 50;
 /** A follower that syncs before it acknowledges is done long before. */
 const FLUSH_AFTER_MS = 500;
 const SAVE_TRIES_MAX = 3;
+/** Positions in one bulk of those that start or stop. */
+const BATCH_MAX = 500;
 
 /**
  * Saves the positions of all pairs of one follower cluster, in bulk, at most once an interval for a pair that moved, and only when the
@@ -53,6 +63,8 @@ export class PositionKeeper {
   readonly #options: KeeperOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #stop = new AbortController();
+  /** Waiting for their turn, by whether nothing is in flight any more. */
+  readonly #batches = new Map<boolean, Batch>();
   #running: Promise<void> | undefined;
   #saving: Promise<unknown> = Promise.resolve();
 
@@ -88,8 +100,8 @@ export class PositionKeeper {
     const entry = this.#entries.get(pairKey(ref));
     if (entry === undefined) return;
     for (let tries = 1; ; tries += 1) {
-      const left = await this.#enqueue(() => this.#save([entry], clean, signal));
-      if (left.length === 0) return;
+      const left: readonly Entry[] = await orAborted(this.#saveTogether(entry, clean), signal);
+      if (!left.includes(entry)) return;
       if (tries < SAVE_TRIES_MAX) continue;
       throw failed('shard_unavailable', {
         op: 'save positions',
@@ -97,6 +109,25 @@ export class PositionKeeper {
         reason: `the position of ${pairKey(ref)} cannot be saved now: a shard does not answer, or the record changes`,
       });
     }
+  }
+
+  /** Thousands of pairs start or stop at once: whoever waits for the same turn is saved in one bulk. */
+  #saveTogether(entry: Entry, clean: boolean): Promise<readonly Entry[]> {
+    const open = this.#batches.get(clean);
+    const batch = open !== undefined && open.entries.size < BATCH_MAX ? open : this.#openBatch(clean);
+    batch.entries.add(entry);
+    return batch.left;
+  }
+
+  #openBatch(clean: boolean): Batch {
+    const entries = new Set<Entry>();
+    const left = this.#enqueue(() => {
+      if (this.#batches.get(clean)?.entries === entries) this.#batches.delete(clean);
+      return this.#save([...entries], clean, this.#stop.signal);
+    });
+    const batch = { entries, left };
+    this.#batches.set(clean, batch);
+    return batch;
   }
 
   /** One save at a time: tokens follow each other. */
@@ -155,6 +186,7 @@ export class PositionKeeper {
           journalId,
           term,
           savedAtMs: clock.now(),
+          ...entry.told(),
           position: { ...draft, followerCount, follower: side, clean },
         };
         return [{ entry, write: { record, token: entry.token } }];
@@ -253,4 +285,17 @@ function followerSide({ versions, shards }: Observation): Position['follower'] |
   const historyUuids = all.flatMap((stats) => stats?.historyUuid ?? []);
   if (historyUuids.length !== all.length) return undefined;
   return { uuid: versions.uuid, historyUuids, maxSeqNos: all.map((stats) => stats?.maxSeqNo ?? -1) };
+}
+
+/** What is under way goes on; who does not wait any longer is told why. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

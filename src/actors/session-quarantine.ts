@@ -4,7 +4,7 @@ import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Position } from '../domain/position.ts';
 import { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
-import type { FollowerIndex } from './follower-index.ts';
+import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
 
 export interface SessionQuarantineOptions {
   readonly ports: SupervisorPorts;
@@ -40,10 +40,11 @@ export class SessionQuarantine {
 
   /** For a new replicator that goes on from this position, or from the beginning. */
   async open(
-    { epoch, aligned, position }: { epoch: number; aligned: boolean; position: Position | undefined },
+    opened: { readonly epoch: number; readonly prepared: PreparedIndex; readonly position: Position | undefined },
     signal: AbortSignal,
   ): Promise<PairQuarantine> {
     const { ports, index, pair, parameters } = this.#options;
+    const { epoch, position, prepared } = opened;
     const { followerSide, snapshot } = index;
     const quarantine = new PairQuarantine({
       store: followerSide.quarantine,
@@ -53,8 +54,8 @@ export class SessionQuarantine {
       pair: pairKey(pair),
       followerIndex: pair.follower.index,
       shard: pair.shard,
-      scheme: { epoch, leaderShards: snapshot.shards },
-      aligned,
+      scheme: { epoch, leaderShards: snapshot.shards, layout: prepared.layout },
+      aligned: prepared.aligned,
       parameters,
     });
     if (position === undefined) await quarantine.clear(signal);

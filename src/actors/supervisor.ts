@@ -1,4 +1,5 @@
 import type {
+  CommandOptions,
   CommandResult,
   ControlSurface,
   FollowCommand,
@@ -12,28 +13,24 @@ import type {
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
+import { indexMatcher, isPattern } from '../domain/index-name.ts';
 import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import { DEFAULT_PARAMETERS, type FollowParameters } from '../domain/parameters.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
-import type { Clock } from '../ports/clock.ts';
 import { preflight } from '../replication/index/preflight.ts';
+import { Changes } from './changes.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import { commandResult, decideEach, type Targets } from './command-outcome.ts';
+import { causeFields, commandCause, type EventCause } from './event-cause.ts';
 import { FollowerIndex } from './follower-index.ts';
-import { summary } from './index-summary.ts';
-import { causeOf } from './command-cause.ts';
-import { PairActor, type EventCause } from './pair-actor.ts';
-import { newRates, pairStatus, type PairRates } from './pair-status.ts';
+import { PairActor } from './pair-actor.ts';
+import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
+import { foldJournal, type Folded, type FoldedJournal } from './journal-fold.ts';
 import { forgetQuarantine, quarantineEntries } from './quarantine-entries.ts';
 
-interface Followed {
-  readonly index: FollowerIndex;
-  readonly pairs: readonly PairActor[];
-  readonly rates: readonly PairRates[];
-}
-
-interface Folded<S> {
-  readonly snapshot: S;
-  readonly seq: number;
+interface Selection {
+  readonly followed: readonly Followed[];
+  readonly refused: readonly Refused[];
 }
 
 export interface SupervisorOptions {
@@ -46,24 +43,29 @@ export class Supervisor implements ControlSurface {
   readonly #ports: SupervisorPorts;
   readonly #defaults: FollowParameters;
   readonly #followed = new Map<string, Followed>();
-  /** Followed according to the journal, in clusters that are not configured. */
-  readonly #orphans: { readonly snapshot: IndexSnapshot; readonly failure: Failure }[] = [];
-  readonly #listeners = new Set<() => void>();
+  /** Followed according to the journal, but in clusters that are not configured, or with events that cannot be read. */
+  readonly #refused = new Map<string, Refused>();
   /** Last sequences of subjects without an actor, e.g. of an index that was unfollowed. */
   readonly #lastSeqs = new Map<string, number>();
   readonly #stop = new AbortController();
+  readonly #changes: Changes;
   /** Commands on one follower index do not overlap. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(options: SupervisorOptions) {
     this.#ports = options.ports;
+    this.#changes = new Changes(options.ports.clock, this.#stop.signal);
     this.#defaults = options.defaults;
   }
 
   /** Reads the newest event of every subject and takes every pair up where it was. */
   async start(): Promise<void> {
-    const { indices, pairs } = await this.#fold();
-    const alive = [...indices.values()].filter(({ snapshot }) => snapshot.state !== 'released');
+    const { indices, pairs, refused } = await this.#fold();
+    for (const [key, { follower, failure }] of refused)
+      this.#refused.set(key, { follower, snapshot: indices.get(indexSubject(follower))?.snapshot, failure });
+    const alive = [...indices.values()].filter(
+      ({ snapshot }) => snapshot.state !== 'released' && !refused.has(indexKey(snapshot.follower)),
+    );
     await Promise.all(alive.map((folded) => this.#takeUpOrTell(folded, pairs)));
   }
 
@@ -74,24 +76,17 @@ export class Supervisor implements ControlSurface {
     } catch (thrown) {
       const failure = failureOf(thrown, 'take up');
       if (failure.code !== 'unknown_cluster') throw thrown;
-      const { narrator } = this.#ports;
-      narrator.log('error', 'an index is not taken up', { index: indexKey(folded.snapshot.follower), failure });
-      this.#orphans.push({ snapshot: folded.snapshot, failure });
+      const { snapshot } = folded;
+      const key = indexKey(snapshot.follower);
+      this.#ports.narrator.log('error', 'an index is not taken up', { index: key, failure });
+      this.#refused.set(key, { follower: snapshot.follower, snapshot, failure });
     }
   }
 
-  async #fold(): Promise<{
-    readonly indices: ReadonlyMap<string, Folded<IndexSnapshot>>;
-    readonly pairs: ReadonlyMap<string, Folded<PairSnapshot>>;
-  }> {
-    const indices = new Map<string, Folded<IndexSnapshot>>();
-    const pairs = new Map<string, Folded<PairSnapshot>>();
-    for (const { subject, seq, event } of await this.#ports.log.latest(this.#stop.signal)) {
-      this.#lastSeqs.set(subject, seq);
-      if (event.entity === 'index') indices.set(subject, { snapshot: event.result, seq });
-      else pairs.set(subject, { snapshot: event.result, seq });
-    }
-    return { indices, pairs };
+  async #fold(): Promise<FoldedJournal> {
+    const folded = await foldJournal(this.#ports, this.#stop.signal);
+    for (const [subject, seq] of folded.lastSeqs) this.#lastSeqs.set(subject, seq);
+    return folded;
   }
 
   /** Work ends at the next safe point; positions are saved; the journal stays as it is. */
@@ -111,8 +106,11 @@ export class Supervisor implements ControlSurface {
   async follow(command: FollowCommand): Promise<CommandResult> {
     const { leader, follower } = command;
     const key = indexKey(follower);
-    const cause = causeOf(command, this.#ports.random);
+    const cause = commandCause(command, this.#ports.random);
     await this.#inTurn(key, async () => {
+      this.#requireReadable(follower);
+      // This very command was accepted before.
+      if (this.#followed.get(key)?.index.snapshot.followId === cause.commandId) return;
       if (this.#followed.has(key))
         throw failed('already_followed', {
           op: 'follow',
@@ -146,8 +144,7 @@ export class Supervisor implements ControlSurface {
         id: this.#ports.random.id(),
         version: EVENT_VERSION,
         atMs: this.#ports.clock.now(),
-        cause: cause.cause,
-        ...(cause.by === undefined ? {} : { by: cause.by }),
+        ...causeFields(cause),
         term: this.#ports.term,
         fact: { type: 'FOLLOWED' as const, commandId: cause.commandId },
         result: snapshot,
@@ -160,7 +157,8 @@ export class Supervisor implements ControlSurface {
       if (indexKey(followed) !== indexKey(leader))
         throw failed('already_followed', { op: 'follow', reason: `${key} follows ${indexKey(followed)} already` });
     });
-    return this.#result(command, cause.commandId, this.#find(follower).pairs, (state) => state === 'following');
+    const targets = { pairs: this.#find(follower).pairs, refused: [], several: false };
+    return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
   }
 
   /** An earlier command may have been accepted although its answer was lost; otherwise throws what was thrown. */
@@ -175,16 +173,18 @@ export class Supervisor implements ControlSurface {
   async unfollow(command: TargetCommand): Promise<CommandResult> {
     const { follower } = command;
     const key = indexKey(follower);
-    const cause = causeOf(command, this.#ports.random);
+    const cause = commandCause(command, this.#ports.random);
     if (command.shard !== undefined)
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
+    if (!this.#followed.has(key) && (await this.#decided(command)).has(indexSubject(follower)))
+      return { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
     const { index, pairs } = this.#find(follower);
     await this.#inTurn(key, async () => {
       // The decision first: whatever fails afterwards is done again, by the next command or the next start.
       const { signal } = this.#stop;
       const unfollowed = { ...index.snapshot, state: 'unfollowed' as const };
       if (index.snapshot.state !== 'unfollowed')
-        await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause.cause, signal);
+        await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause, signal);
       await this.#release(key);
     });
     const ended = pairs.map((pair) => ({
@@ -208,87 +208,85 @@ export class Supervisor implements ControlSurface {
     const keys = Array.from({ length: shards }, (_, shard) => pairKey({ follower, shard }));
     await index.followerSide.positions.remove(keys, signal);
     for (const pair of keys) await forgetQuarantine(index.followerSide.quarantine, pair, signal);
-    await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, 'unfollow', signal);
+    await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, { cause: 'unfollow' }, signal);
     this.#followed.delete(key);
     await index.stop();
-    for (const { subject, seq } of await this.#ports.log.latest(signal)) this.#lastSeqs.set(subject, seq);
+    this.#lastSeqs.set(indexSubject(follower), index.seq);
+    for (const pair of pairs) this.#lastSeqs.set(pairSubject(pair.pair), pair.seq);
   }
 
   async pause(command: TargetCommand): Promise<CommandResult> {
-    const cause = causeOf(command, this.#ports.random);
-    const pairs = this.#targets(command);
-    await Promise.all(pairs.map((pair) => pair.pause(cause.commandId, cause)));
-    return this.#result(command, cause.commandId, pairs, (state) => state === 'paused');
+    const cause = commandCause(command, this.#ports.random);
+    const targets = this.#targets(command);
+    const decided = await this.#decided(command);
+    const failures = await decideEach(targets, async (pair) => {
+      requireRecovered(pair);
+      if (!decided.has(pairSubject(pair.pair))) await pair.pause(cause.commandId, cause);
+    });
+    return this.#result(command, cause.commandId, targets, failures, (state) => state === 'paused');
   }
 
   async resume(command: ResumeCommand): Promise<CommandResult> {
-    const cause = causeOf(command, this.#ports.random);
-    const pairs = this.#targets(command);
+    const cause = commandCause(command, this.#ports.random);
+    const targets = this.#targets(command);
+    const decided = await this.#decided(command);
     const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
-    const running = pairs.filter(
-      ({ snapshot }) =>
-        snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping'),
-    );
-    const [first] = running;
-    if (first !== undefined && rebootstrap) {
-      throw failed('not_paused', {
-        op: 'resume',
-        reason: `${pairKey(first.pair)} is ${first.snapshot?.state ?? 'starting'}; pause it before it is copied again`,
-      });
-    }
-    await Promise.all(
-      pairs
-        .filter((pair) => !running.includes(pair))
-        .map((pair) => pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause)),
-    );
-    return this.#result(command, cause.commandId, pairs, (state) => state === 'following' || state === 'bootstrapping');
+    const failures = await decideEach(targets, async (pair) => {
+      const { snapshot } = pair;
+      requireRecovered(pair);
+      if (decided.has(pairSubject(pair.pair))) return;
+      const running =
+        snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping');
+      if (running && rebootstrap)
+        throw failed('not_paused', {
+          op: 'resume',
+          reason: `${pairKey(pair.pair)} is ${snapshot.state}; pause it before it is copied again`,
+        });
+      if (!running) await pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause);
+    });
+    const effective = (state: Lifecycle): boolean => state === 'following' || state === 'bootstrapping';
+    return this.#result(command, cause.commandId, targets, failures, effective);
+  }
+
+  /** Subjects for which a supervisor that did not answer has decided this command. */
+  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlySet<string>> {
+    const subjects = new Set<string>();
+    if (begunAtMs === undefined) return subjects;
+    const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false };
+    for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
+      if (event.cause === `command:${commandId}`) subjects.add(subject);
+    return subjects;
   }
 
   /** Asks the follower's index, since a pair that is paused or failed has nothing in memory. */
-  async quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
-    const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
-    const pairs = followed.flatMap(({ index, pairs: all }) =>
-      all
-        .filter(({ pair }) => query.shard === undefined || pair.shard === query.shard)
-        .map((actor) => ({ index, actor })),
-    );
+  async quarantine({ follower, shard }: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
+    const { followed } = follower === undefined ? this.#everything() : this.#matching(follower);
     const entries: QuarantineEntry[] = [];
-    for (const { index, actor } of pairs) entries.push(...(await quarantineEntries(actor, index, this.#stop.signal)));
+    for (const { index, pairs } of followed)
+      for (const actor of pairs)
+        if (shard === undefined || actor.pair.shard === shard)
+          entries.push(...(await quarantineEntries(actor, index, this.#stop.signal)));
     return entries;
   }
 
   async retryQuarantine(command: TargetCommand): Promise<CommandResult> {
-    const cause = causeOf(command, this.#ports.random);
-    const pairs = this.#targets(command);
-    const waiting = pairs.filter((pair) => pair.quarantined > 0);
-    await Promise.all(waiting.map((pair) => pair.retryQuarantine(cause.commandId, cause)));
-    return this.#result(
-      command,
-      cause.commandId,
-      pairs,
-      (_, pair) => pair.quarantined === 0 || pair.session.quarantineTried,
-    );
+    const cause = commandCause(command, this.#ports.random);
+    const targets = this.#targets(command);
+    const decided = await this.#decided(command);
+    const failures = await decideEach(targets, async (pair) => {
+      requireRecovered(pair);
+      if (pair.quarantined > 0 && !decided.has(pairSubject(pair.pair)))
+        await pair.retryQuarantine(cause.commandId, cause);
+    });
+    const effective = (_: Lifecycle, pair: PairActor): boolean =>
+      pair.quarantined === 0 || pair.session.quarantineTried;
+    return this.#result(command, cause.commandId, targets, failures, effective);
   }
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
-    const followed = query.follower === undefined ? [...this.#followed.values()] : [this.#find(query.follower)];
-    const statuses = followed.map((one) => {
-      const all = statusesOf(one, this.#ports.clock);
-      return {
-        ...summary(one.index.snapshot, all, one.index.outages),
-        pairs:
-          one.index.snapshot.state === 'unfollowed'
-            ? []
-            : all.filter(({ shard }) => query.shard === undefined || shard === query.shard),
-      };
-    });
-    const orphans = query.follower === undefined ? this.#orphans : [];
-    const told = orphans.map(({ snapshot, failure }) => ({
-      ...summary(snapshot, []),
-      state: `${failure.code}: ${failure.reason}`,
-      pairs: [],
-    }));
-    return [...statuses, ...told];
+    const { follower, shard } = query;
+    const { followed, refused } = follower === undefined ? this.#everything() : this.#matching(follower);
+    return [...followed.map((one) => indexStatus(one, shard, this.#ports.clock)), ...refused.map(refusedStatus)];
   }
 
   /** The actor of every pair. */
@@ -298,7 +296,7 @@ export class Supervisor implements ControlSurface {
 
   /** For metrics: every pair, now. */
   pairStatuses(): readonly PairStatus[] {
-    return [...this.#followed.values()].flatMap((followed) => statusesOf(followed, this.#ports.clock));
+    return [...this.#followed.values()].flatMap((followed) => pairStatuses(followed, this.#ports.clock));
   }
 
   async list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]> {
@@ -328,7 +326,7 @@ export class Supervisor implements ControlSurface {
         // Of an earlier life of the same name nothing is taken up.
         folded: folded?.snapshot.followId === snapshot.followId ? folded : undefined,
         lastSeq: this.#lastSeqs.get(subject) ?? 0,
-        changed: () => this.#changed(),
+        changed: () => this.#changes.tell(),
       });
     });
     index.activeShards = () =>
@@ -338,6 +336,7 @@ export class Supervisor implements ControlSurface {
             state?.resumeTo === 'bootstrapping' && state.state !== 'paused' && state.state !== 'fatal',
         )
         .map(({ pair }) => pair.shard);
+    index.journalEpoch = () => Math.max(1, ...pairs.map((pair) => pair.snapshot?.epoch ?? 1));
     this.#followed.set(indexKey(snapshot.follower), { index, pairs, rates: pairs.map(newRates) });
     index.start();
     if (going) void this.#releaseLeftOver(indexKey(snapshot.follower));
@@ -358,27 +357,51 @@ export class Supervisor implements ControlSurface {
   }
 
   #find(follower: FollowerIndexRef): Followed {
+    this.#requireReadable(follower);
     const found = this.#followed.get(indexKey(follower));
     if (found === undefined)
       throw failed('unknown_pair', { op: 'find', reason: `${indexKey(follower)} is not followed here` });
     return found;
   }
 
-  #targets(command: TargetCommand): readonly PairActor[] {
-    const { index, pairs } = this.#find(command.follower);
-    if (index.snapshot.state === 'unfollowed')
+  /** Nothing is decided, let alone overwritten, where the journal cannot be read. */
+  #requireReadable(follower: FollowerIndexRef): void {
+    const refused = this.#refused.get(indexKey(follower));
+    if (refused !== undefined) throw failed(refused.failure.code, refused.failure);
+  }
+
+  #everything(): Selection {
+    return { followed: [...this.#followed.values()], refused: [...this.#refused.values()] };
+  }
+
+  /** One index, or those that a pattern means. Throws `unknown_pair` when there is none. */
+  #matching({ cluster, index }: FollowerIndexRef): Selection {
+    const matches = indexMatcher(index);
+    const meant = (ref: FollowerIndexRef): boolean => ref.cluster === cluster && matches(ref.index);
+    const { followed, refused } = this.#everything();
+    const found = {
+      followed: followed.filter((one) => meant(one.index.snapshot.follower)),
+      refused: refused.filter((one) => meant(one.follower)),
+    };
+    if (found.followed.length + found.refused.length > 0) return found;
+    throw failed('unknown_pair', { op: 'find', reason: `${indexKey({ cluster, index })} is not followed here` });
+  }
+
+  #targets({ follower, shard }: TargetCommand): Targets {
+    const several = isPattern(follower.index);
+    if (!several) this.#requireReadable(follower);
+    const { followed, refused } = this.#matching(follower);
+    const alive = followed.filter(({ index }) => index.snapshot.state !== 'unfollowed');
+    const key = indexKey(follower);
+    if (alive.length + refused.length === 0)
+      throw failed('unknown_pair', { op: 'find', reason: `${key} is unfollowed, and only to be released` });
+    const pairs = alive.flatMap((one) => one.pairs.filter(({ pair }) => shard === undefined || pair.shard === shard));
+    if (pairs.length + refused.length === 0)
       throw failed('unknown_pair', {
         op: 'find',
-        reason: `${indexKey(command.follower)} is unfollowed, and only to be released`,
+        reason: `${key} has shards 0 to ${Math.max(...alive.map((one) => one.pairs.length)) - 1}, not ${shard}`,
       });
-    if (command.shard === undefined) return pairs;
-    const pair = pairs[command.shard];
-    if (pair === undefined)
-      throw failed('unknown_pair', {
-        op: 'find',
-        reason: `${indexKey(command.follower)} has shards 0 to ${pairs.length - 1}, not ${command.shard}`,
-      });
-    return [pair];
+    return { pairs, refused, several };
   }
 
   async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
@@ -393,55 +416,23 @@ export class Supervisor implements ControlSurface {
 
   // --- answers --------------------------------------------------------------------------------------------------------------
 
-  #changed(): void {
-    for (const listener of this.#listeners) listener();
-  }
-
   async #result(
-    command: { waitMs?: number },
+    command: CommandOptions,
     commandId: string,
-    pairs: readonly PairActor[],
+    targets: Targets,
+    failures: ReadonlyMap<PairActor, Failure>,
     effective: (state: Lifecycle, pair: PairActor) => boolean,
   ): Promise<CommandResult> {
+    const { waitMs = 0 } = command;
     const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state, pair);
-    if ((command.waitMs ?? 0) > 0)
-      await this.#until(
-        () => pairs.every((pair) => done(pair) || pair.snapshot?.state === 'fatal'),
-        command.waitMs ?? 0,
-      );
-    const results = pairs.map((pair) => {
-      const state = pair.snapshot?.state ?? 'bootstrapping';
-      const failure = pair.snapshot?.failure;
-      return {
-        shard: pair.pair.shard,
-        accepted: true,
-        effective: done(pair),
-        state,
-        ...(failure === undefined ? {} : { failure }),
-      };
-    });
-    return { commandId, accepted: true, effective: results.every((result) => result.effective), pairs: results };
-  }
-
-  async #until(condition: () => boolean, waitMs: number): Promise<void> {
-    if (condition()) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        this.#listeners.delete(check);
-        this.#ports.clock.clearTimeout(timer);
-        this.#stop.signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const check = (): void => {
-        if (condition()) end();
-      };
-      const timer = this.#ports.clock.setTimeout(end, waitMs);
-      this.#listeners.add(check);
-      this.#stop.signal.addEventListener('abort', end, { once: true });
-    });
+    const settled = (pair: PairActor): boolean => done(pair) || pair.snapshot?.state === 'fatal' || failures.has(pair);
+    if (waitMs > 0) await this.#changes.until(() => targets.pairs.every(settled), waitMs);
+    return commandResult(commandId, targets, failures, done);
   }
 }
 
-function statusesOf({ index, pairs, rates }: Followed, clock: Clock): readonly PairStatus[] {
-  return pairs.map((pair, at) => pairStatus(pair, index, rates[at] ?? newRates(), clock));
+/** Every event brings an old journal nearer to the data that it does not fit: until it is rebuilt nothing is decided on it. */
+function requireRecovered({ snapshot }: PairActor): void {
+  const failure = snapshot?.failure;
+  if (failure?.code === 'journal_older_than_data') throw failed(failure.code, failure);
 }

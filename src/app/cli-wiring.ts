@@ -15,6 +15,7 @@ import { diagnose as diagnoseConfigured } from './diagnosis.ts';
 import { connectConfigured, journalNames } from './nats.ts';
 import { journalWarnings } from './nats-diagnosis.ts';
 import { packageVersion } from './package-version.ts';
+import { recover as recoverConfigured } from './recovery.ts';
 import { startSupervisor as start } from './running-supervisor.ts';
 import { verify as verifyConfigured } from './verification.ts';
 
@@ -41,6 +42,8 @@ export const startSupervisor: Program['startSupervisor'] = async (config, signal
   if (signal.aborted) running.stop('the start was given up');
   return running;
 };
+
+export const recover: Program['recover'] = recoverConfigured;
 
 export const verify: Program['verify'] = verifyConfigured;
 

@@ -65,3 +65,8 @@ export async function copyJournal(nc: NatsConnection, nats: NatsConfig, narrator
   if (refusal !== undefined)
     narrator.log('warn', 'the NATS cluster does not allow three copies of the journal', { replicas, reason: refusal });
 }
+
+/** Answers to commands: another stream, beside the journal's. */
+export function answerNames(nats: NatsConfig): { stream: string; prefix: string } {
+  return { stream: nats.stream, prefix: `${nats.subjectPrefix}.answers` };
+}

@@ -1,3 +1,4 @@
+import type { RecoveredIndex } from '../actors/recovery.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlSurface } from '../domain/commands.ts';
 import type { Failure } from '../domain/failure.ts';
@@ -36,6 +37,21 @@ export interface VerifyAnswer {
   readonly report: VerifyReport;
 }
 
+export interface RecoverRequest {
+  readonly dryRun: boolean;
+  /** Who asks, for the journal. */
+  readonly by: string;
+  /** Id of the journal that was lost; undefined: only what belongs to the present one. */
+  readonly lostJournalId: string | undefined;
+}
+
+export interface RecoveryReport {
+  readonly dryRun: boolean;
+  readonly indices: readonly RecoveredIndex[];
+  /** Clusters that could not be asked. */
+  readonly clusters: readonly { readonly name: string; readonly failure: Failure }[];
+}
+
 /** Whether one server of the configuration answers. */
 export interface ReachResult {
   readonly kind: 'cluster' | 'nats';
@@ -66,6 +82,8 @@ export interface Program {
   /** When the signal is aborted before the supervisor runs, the start is given up. */
   startSupervisor(config: Config, signal: AbortSignal): Promise<RunningSupervisor>;
   verify(config: Config, request: VerifyRequest, signal: AbortSignal): Promise<VerifyAnswer>;
+  /** Rebuilds the journal from the followers, or tells what that would do. */
+  recover(config: Config, request: RecoverRequest, signal: AbortSignal): Promise<RecoveryReport>;
   /** One result for each cluster and NATS, in order; never throws for one that does not answer. */
   checkReach(config: Config, signal: AbortSignal): Promise<readonly ReachResult[]>;
   /** Looks at everything a supervisor needs, and changes nothing; never throws for what it finds. */

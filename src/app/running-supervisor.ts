@@ -1,24 +1,26 @@
 import { hostname } from 'node:os';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { ClusterAccess, SupervisorPorts } from '../actors/cluster-access.ts';
+import { keepJournal } from '../actors/journal-keeper.ts';
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
-import { commandClient } from '../control/client.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
-import { Failed, failed, failureOf } from '../domain/failure.ts';
+import { failureOf } from '../domain/failure.ts';
 import type { Outage } from '../domain/outage.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
-import { natsCommandTransport } from '../infra/nats/command-client.ts';
+import { openAnswerStore } from '../infra/nats/answer-store.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
 import { otelNarrator, type OtelNarrator } from '../infra/telemetry/otel-narrator.ts';
+import { extractTrace } from '../infra/telemetry/propagation.ts';
 import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
 import { structuredLog } from '../infra/telemetry/structured-log.ts';
+import type { AnswerStore } from '../ports/answer-store.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import { ByteBudget } from '../replication/byte-budget.ts';
 import { ClusterBreaker } from '../replication/cluster-breaker.ts';
@@ -26,7 +28,8 @@ import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
 import { configuredFollows } from './configured-follows.ts';
-import { connectConfigured, copyJournal, journalNames } from './nats.ts';
+import { answerNames, connectConfigured, copyJournal, journalNames } from './nats.ts';
+import { refuseSecond } from './one-supervisor.ts';
 import { startOwnServer, tellingTrouble } from './own-nats.ts';
 import type { RunningSupervisor } from './program.ts';
 
@@ -35,7 +38,7 @@ const FLUSH_INTERVAL_MS = 10_000;
 /** Points in time open at once on one leader cluster. */
 const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
-const QUESTION_TIMEOUT_MS = 2000;
+const JOURNAL_TIMEOUT_MS = 60_000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
 export async function startSupervisor(
@@ -56,7 +59,7 @@ export async function startSupervisor(
           ...('reason' in state ? { reason: state.reason } : {}),
         });
     });
-    await refuseSecond(config, nc);
+    await refuseSecond(config.nats, nc, 'start');
     return await run(config, version, telemetry, { nc, server });
   } catch (thrown) {
     await nc?.close();
@@ -93,6 +96,18 @@ async function openTelemetry(config: Config, version: string): Promise<Telling> 
   return { sdk, narrator: otelNarrator({ telemetry: sdk, log, clock: systemClock, random: systemRandom }) };
 }
 
+async function openJournal(
+  nats: Config['nats'],
+  { nc, server }: Messaging,
+  narrator: OtelNarrator,
+): Promise<{ answers: AnswerStore; log: EventLog; term: number }> {
+  const newId = (): string => systemRandom.id();
+  const answers = await openAnswerStore(nc, { ...answerNames(nats), newId });
+  const log = tellingTrouble(await openEventLog(nc, { ...journalNames(nats), newId }), () => server?.trouble());
+  await copyJournal(nc, nats, narrator);
+  return { answers, log, term: (await log.lastSeq(AbortSignal.timeout(JOURNAL_TIMEOUT_MS))) + 1 };
+}
+
 async function run(
   config: Config,
   version: string,
@@ -100,12 +115,7 @@ async function run(
   { nc, server: ownServer }: Messaging,
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
-  const log = tellingTrouble(
-    await openEventLog(nc, { ...journalNames(config.nats), newId: () => systemRandom.id() }),
-    () => ownServer?.trouble(),
-  );
-  await copyJournal(nc, config.nats, narrator);
-  const term = (await lastSequence(log)) + 1;
+  const { answers, log, term } = await openJournal(config.nats, { nc, server: ownServer }, narrator);
   const clusters = new Clusters(config, { log, term, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
   const ports: SupervisorPorts = {
@@ -126,7 +136,14 @@ async function run(
   const { follow: entries, defaults } = config;
   const follows = configuredFollows({ entries, defaults, surface: supervisor, ...ports });
   const server = await serveCommands(nc, {
-    handler: commandService({ surface: follows.surface, random: systemRandom }),
+    handler: commandService({
+      surface: follows.surface,
+      random: systemRandom,
+      answers,
+      onAnswerLost: (thrown) =>
+        narrator.log('warn', 'an answer was not kept', { failure: failureOf(thrown, 'keep answer') }),
+      requestOf: extractTrace,
+    }),
     version,
     schemas: commandJsonSchemas(),
     prefix: config.nats.subjectPrefix,
@@ -136,6 +153,8 @@ async function run(
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
   const ending = new AbortController();
   void follows.run(ending.signal);
+  const { historyAgeMs: ageMs, historyEvents: events } = config.journal;
+  const kept = keepJournal({ log, clock: systemClock, narrator, retention: { ageMs, events } }, ending.signal);
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
@@ -147,7 +166,7 @@ async function run(
       systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
     ]);
     if (!drained) supervisor.kill();
-    await clusters.close();
+    await Promise.all([clusters.close(), kept]);
     unobserve();
     narrator.log('info', drained ? 'the supervisor has stopped' : 'the supervisor was stopped before it had drained');
     await nc.drain().catch(() => undefined);
@@ -168,38 +187,6 @@ async function run(
       });
     },
   };
-}
-
-/**
- * Two supervisors on one journal would do no harm to the data, whose versions decide, but would take each other's decisions. Somebody who
- * listens and does not answer is no reason to stay down: NATS keeps the subscription of a machine that was lost for minutes. The journal's
- * expected sequences settle what slips through.
- */
-async function refuseSecond(config: Config, nc: NatsConnection): Promise<void> {
-  const transport = natsCommandTransport(nc, { prefix: config.nats.subjectPrefix });
-  const control = commandClient({
-    transport,
-    clock: systemClock,
-    random: systemRandom,
-    timeoutMs: QUESTION_TIMEOUT_MS,
-  });
-  try {
-    await control.list();
-  } catch (thrown) {
-    if (thrown instanceof Failed && ['no_supervisor', 'command_timeout'].includes(thrown.failure.code)) return;
-    throw thrown;
-  }
-  throw failed('supervisor_running', {
-    op: 'start',
-    reason: `a supervisor serves ${config.nats.subjectPrefix}.cmd on ${nc.getServer()} already`,
-  });
-}
-
-async function lastSequence(log: EventLog): Promise<number> {
-  const signal = AbortSignal.timeout(60_000);
-  let last = 0;
-  for (const { seq } of await log.latest(signal)) last = Math.max(last, seq);
-  return last;
 }
 
 /** Clusters are opened when they are first needed. */

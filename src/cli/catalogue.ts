@@ -5,6 +5,7 @@ import { follow } from './follow.ts';
 import { list } from './list.ts';
 import { pause } from './pause.ts';
 import { quarantine } from './quarantine.ts';
+import { recover } from './recover.ts';
 import { resume } from './resume.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   resume,
   quarantine,
   verify,
+  recover,
   events,
   version,
 ];

@@ -1,4 +1,4 @@
-import type { EventLog, StoredEvent } from '../ports/event-log.ts';
+import type { EventLog, ReadOptions, StoredEvent } from '../ports/event-log.ts';
 
 type Journal = Pick<EventLog, 'read'>;
 
@@ -51,25 +51,21 @@ async function* asTheyCome(sources: readonly AsyncIterable<StoredEvent>[]): Asyn
 }
 
 /**
- * The events of all the filters from `fromSeq` on, in order of sequence; with `follow`, new ones after those, as they are appended.
+ * The events of all the filters from where the options begin, in order of sequence; with `follow`, new ones after those, as they are appended.
  * Each filter goes on behind its own last event, so that none is missed or told twice while the backlog is read.
  */
 export async function* history(
   journal: Journal,
   filters: readonly string[],
-  options: { fromSeq: number; follow: boolean },
+  options: ReadOptions,
   signal: AbortSignal,
 ): AsyncGenerator<StoredEvent> {
-  const { fromSeq, follow } = options;
-  const next = filters.map(() => fromSeq);
+  const next: (ReadOptions | undefined)[] = filters.map(() => undefined);
   for await (const { source, stored } of inOrder(
-    filters.map((filter) => journal.read(filter, { fromSeq, follow: false }, signal)),
+    filters.map((filter) => journal.read(filter, { ...options, follow: false }, signal)),
   )) {
-    next[source] = stored.seq + 1;
+    next[source] = { fromSeq: stored.seq + 1, follow: true };
     yield stored;
   }
-  if (follow)
-    yield* asTheyCome(
-      filters.map((filter, at) => journal.read(filter, { fromSeq: next[at] ?? fromSeq, follow: true }, signal)),
-    );
+  if (options.follow) yield* asTheyCome(filters.map((filter, at) => journal.read(filter, next[at] ?? options, signal)));
 }

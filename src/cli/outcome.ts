@@ -18,12 +18,13 @@ export async function withControl<T>(
 }
 
 function pairLine(
-  { shard, accepted, effective, state, failure }: CommandResult['pairs'][number],
+  { index, shard, accepted, effective, state, failure }: CommandResult['pairs'][number],
   ended?: string,
 ): string {
-  if (effective && ended !== undefined) return `  shard ${shard}  done, ${ended}\n`;
+  const named = index === undefined ? `shard ${shard}` : `${index}/${shard}`;
+  if (effective && ended !== undefined) return `  ${named}  done, ${ended}\n`;
   const outcome = !accepted ? 'refused' : effective ? 'done' : 'accepted';
-  return `  shard ${shard}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
+  return `  ${named}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
 }
 
 /** Tells what became of a command, and gives its exit. */
@@ -38,7 +39,8 @@ export function tellOutcome(
   const decisive = unlike.find(
     ({ accepted, state, failure }) => (!accepted || state === 'fatal') && failure !== undefined,
   )?.failure;
-  if (!result.accepted) say(`${verb} ${target}: refused\n`);
+  const refused = result.pairs.filter(({ accepted }) => !accepted).length;
+  if (!result.accepted) say(`${verb} ${target}: ${refused < result.pairs.length ? 'refused in part' : 'refused'}\n`);
   else if (result.effective) say(`${verb} ${target}: done\n`);
   else if (decisive !== undefined) say(`${verb} ${target}: accepted, and stopped: fatal\n`);
   else

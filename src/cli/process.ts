@@ -25,6 +25,7 @@ const dependencies: CliDependencies = {
   loadConfig,
   connectControl: async (config) => (await program()).connectControl(config),
   startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
+  recover: async (config, request, signal) => (await program()).recover(config, request, signal),
   verify: async (config, request, signal) => (await program()).verify(config, request, signal),
   checkReach: async (config, signal) => (await program()).checkReach(config, signal),
   diagnose: async (config, signal) => (await program()).diagnose(config, signal),

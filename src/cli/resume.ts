@@ -1,7 +1,7 @@
 import { usageFault } from './arguments.ts';
 import { WAIT_FLAG, type Command } from './command.ts';
 import { tellOutcome, withControl } from './outcome.ts';
-import { parseTarget, shownTarget, waitOf } from './targets.ts';
+import { parseTargets, shownTarget, waitOf } from './targets.ts';
 
 export const resume: Command = {
   name: 'resume',
@@ -27,7 +27,7 @@ export const resume: Command = {
   ],
   async run(context) {
     const { args, deps } = context;
-    const target = parseTarget('resume', args.positionals[0] ?? '');
+    const target = parseTargets('resume', args.positionals[0] ?? '');
     const action = args.value('on-missing-history') ?? 'fail';
     if (action !== 'rebootstrap' && action !== 'fail')
       throw usageFault('resume', `--on-missing-history ${action}: expected rebootstrap or fail`);

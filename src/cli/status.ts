@@ -7,7 +7,7 @@ import { interruption } from './interruption.ts';
 import { withControl } from './outcome.ts';
 import { failureText } from './report.ts';
 import { renderStatus, sortedStatus } from './status-view.ts';
-import { optionalTarget } from './targets.ts';
+import { optionalTarget, parseTargets } from './targets.ts';
 import { oneLine, painter, truncate } from './text.ts';
 
 const WATCH_INTERVAL_MS = 1000;
@@ -21,7 +21,7 @@ async function table(
   { control, journalWarnings }: ControlConnection,
   rows: number,
 ): Promise<string> {
-  const indices = await control.status(optionalTarget('status', args));
+  const indices = await control.status(optionalTarget('status', args, parseTargets));
   const { uiTraceUrl } = (await config()).telemetry;
   const paint = painter(deps);
   const warnings = (await journalWarnings()).map((text) => paint('yellow', truncate(oneLine(text), deps.columns())));
@@ -63,10 +63,11 @@ export const status: Command = {
   examples: [
     ['slipstream status --watch', 'live'],
     ['slipstream status tokyo:cities --json', 'one index, for scripts'],
+    ["slipstream status 'tokyo:logs-*'", 'every index whose name begins so'],
   ],
   run(context) {
     const { args, deps, json, say, answer } = context;
-    const target = optionalTarget('status', args);
+    const target = optionalTarget('status', args, parseTargets);
     if (json && args.has('watch')) throw usageFault('status', '--watch shows a table and cannot be used with --json');
     return withControl(context, async (connection) => {
       if (json) {

@@ -1,5 +1,5 @@
 import { CLUSTER_NAME, CLUSTER_NAME_RULE } from '../config/cluster-name.ts';
-import { indexNameFault } from '../domain/index-name.ts';
+import { indexNameFault, indexPatternFault } from '../domain/index-name.ts';
 import { parseDuration } from '../config/units.ts';
 import { MAX_WAIT_MS } from '../control/schemas.ts';
 import type { FollowerIndexRef } from '../domain/names.ts';
@@ -13,12 +13,21 @@ export interface Target {
 
 /** `cluster:index` or `cluster:index/shard`. Neither `:` nor `/` can stand in an index name. */
 export function parseTarget(command: string, text: string): Target {
+  return parseNamed(command, text, indexNameFault);
+}
+
+/** The same, for one index or, with `*` in its name, several. */
+export function parseTargets(command: string, text: string): Target {
+  return parseNamed(command, text, indexPatternFault);
+}
+
+function parseNamed(command: string, text: string, faultOf: (index: string) => string | undefined): Target {
   const colon = text.indexOf(':');
   if (colon < 0) throw usageFault(command, `${text}: expected cluster:index or cluster:index/shard`);
   const cluster = text.slice(0, colon);
   const slash = text.indexOf('/', colon);
   const index = text.slice(colon + 1, slash < 0 ? undefined : slash);
-  const fault = CLUSTER_NAME.test(cluster) ? nameFault(index) : CLUSTER_NAME_RULE;
+  const fault = CLUSTER_NAME.test(cluster) ? nameFault(faultOf(index)) : CLUSTER_NAME_RULE;
   if (fault !== undefined) throw usageFault(command, `${text}: ${fault}`);
   if (slash < 0) return { follower: { cluster, index } };
   const shard = text.slice(slash + 1);
@@ -33,9 +42,13 @@ export function parseIndex(command: string, text: string): FollowerIndexRef {
 }
 
 /** A target that may be left out. */
-export function optionalTarget(command: string, args: Arguments): Partial<Target> {
+export function optionalTarget(
+  command: string,
+  args: Arguments,
+  parse: typeof parseTarget = parseTarget,
+): Partial<Target> {
   const text = args.positionals[0];
-  return text === undefined ? {} : parseTarget(command, text);
+  return text === undefined ? {} : parse(command, text);
 }
 
 export function shownTarget({ follower, shard }: Target): string {
@@ -52,7 +65,6 @@ export function waitOf(command: string, args: Arguments): number {
   return waitMs;
 }
 
-function nameFault(index: string): string | undefined {
-  const fault = indexNameFault(index);
+function nameFault(fault: string | undefined): string | undefined {
   return fault === undefined ? undefined : `the index name ${fault}`;
 }

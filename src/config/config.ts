@@ -56,6 +56,11 @@ export interface NatsConfig {
   readonly stream: string;
 }
 
+export interface JournalConfig {
+  readonly historyAgeMs: number;
+  readonly historyEvents: number;
+}
+
 export interface SupervisorConfig {
   readonly name: string;
   /** Bytes of documents held in memory, over all pairs. */
@@ -89,6 +94,7 @@ export interface Config {
   readonly clusters: ReadonlyMap<string, ClusterConfig>;
   readonly nats: NatsConfig;
   readonly supervisor: SupervisorConfig;
+  readonly journal: JournalConfig;
   readonly defaults: FollowParameters;
   readonly follow: readonly FollowEntry[];
   readonly telemetry: TelemetryConfig;

@@ -175,6 +175,7 @@ function complete(path: string, file: ConfigFile, texts: Texts, env: Environment
     clusters: new Map(Object.entries(file.clusters).map(([name, cluster]) => [name, clusterOf(name, cluster, texts)])),
     nats: natsOf(file.nats, texts, { folder: dirname(resolve(path)), env }),
     supervisor: { ...supervisor, bufferSizeBytes: bufferSize },
+    journal: file.journal,
     defaults: { ...DEFAULT_PARAMETERS, ...file.defaults },
     follow: file.follow,
     telemetry: telemetryOf(file.telemetry),

@@ -88,6 +88,11 @@ const supervisor = z
       });
   }, always);
 
+const journal = z.strictObject({
+  historyAgeMs: duration('Older events go.', { min: 60_000, max: 3650 * 86_400_000 }).prefault('7d'),
+  historyEvents: count('Events of one shard or index that stay, at most.', { min: 1, max: 1_000_000 }).prefault(1000),
+});
+
 const indexRef = (about: string) =>
   z
     .strictObject({
@@ -146,6 +151,9 @@ export const fileSchema = z
         'The NATS server that carries commands and keeps the journal. Without `servers` the supervisor runs one of its own on this machine.',
     }),
     supervisor: supervisor.prefault({}).meta({ description: 'The process that `slipstream start` runs.' }),
+    journal: journal.prefault({}).meta({
+      description: 'What stays of the history in the journal. The newest event of each shard and index always stays.',
+    }),
     defaults: parametersSchema.prefault({}).meta({
       description:
         'Parameters of every follower that does not give its own. They are ceilings under the buffer of the supervisor.',

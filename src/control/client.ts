@@ -60,8 +60,15 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
 
   const command = async (name: CommandName, given: CommandOptions): Promise<CommandResult> => {
     const identified = { ...(by === undefined ? {} : { by }), commandId: random.id(), ...given };
-    const { result } = await ask(name, identified, given.waitMs ?? 0);
-    return result as CommandResult;
+    const { result, next: second } = await ask(name, identified, given.waitMs ?? 0);
+    const first = result as CommandResult;
+    const pairs = [...first.pairs];
+    for (let cursor = second; cursor !== undefined;) {
+      const { result: more, next } = await ask(name, { ...identified, cursor }, 0);
+      pairs.push(...(more as CommandResult).pairs);
+      cursor = next;
+    }
+    return { ...first, pairs };
   };
 
   const pages = async (name: 'status' | 'list' | 'quarantine', query: object): Promise<readonly unknown[]> => {

@@ -1,4 +1,4 @@
-import type { IndexStatus, PairStatus, QuarantineEntry } from '../domain/commands.ts';
+import type { CommandResult, IndexStatus, PairStatus, QuarantineEntry } from '../domain/commands.ts';
 import { indexKey } from '../domain/names.ts';
 
 /** Answers are cut into pages of at most this, so that one message carries them and no other waits long behind it. */
@@ -78,6 +78,27 @@ export function joinStatus(pages: readonly (readonly IndexStatus[])[]): readonly
     else joined.push(part);
   }
   return joined;
+}
+
+/** The answer to a command, in pages; each tells the whole outcome and a part of the pairs. The cursor of a page is its number. */
+export function resultPages(result: CommandResult, maxBytes: number): readonly Page<CommandResult>[] {
+  const parts: CommandResult['pairs'][number][][] = [[]];
+  let usedBytes = 0;
+  for (const pair of result.pairs) {
+    const sizeBytes = jsonBytes(pair);
+    const part = parts.at(-1) ?? [];
+    if (part.length > 0 && usedBytes + sizeBytes > maxBytes) {
+      parts.push([pair]);
+      usedBytes = sizeBytes;
+    } else {
+      part.push(pair);
+      usedBytes += sizeBytes;
+    }
+  }
+  return parts.map((pairs, at) => ({
+    items: [{ ...result, pairs }],
+    next: at + 1 < parts.length ? String(at + 1) : undefined,
+  }));
 }
 
 interface Row<T> {

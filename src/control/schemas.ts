@@ -4,7 +4,7 @@ import { failed } from '../domain/failure.ts';
 import { readOverrides, SHARDS_KEY, SHARDS_MAX } from '../domain/index-spec/setting-values.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { CommandName } from '../ports/command-transport.ts';
-import { indexNameFault } from '../domain/index-name.ts';
+import { indexNameFault, indexPatternFault } from '../domain/index-name.ts';
 
 /** An answer comes at the latest after this; longer waits ask `status`. */
 export const MAX_WAIT_MS = 600_000;
@@ -24,6 +24,14 @@ const indexName = z
     if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
   })
   .describe('The name of one index');
+
+const indexPattern = z
+  .string()
+  .superRefine((name, context) => {
+    const fault = indexPatternFault(name);
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+  })
+  .describe('The name of one index, or of several: * stands for any characters');
 
 const indexRef = z.strictObject({ cluster: clusterName, index: indexName });
 const shard = z.int().min(0).max(1023).describe('A shard number of the leader; absent: every shard');
@@ -58,7 +66,14 @@ export const followParameters = z.strictObject({
     .max(1024 ** 2),
 }) satisfies z.ZodType<FollowParameters>;
 
+const answerPage = z
+  .string()
+  .regex(/^\d{1,6}$/)
+  .optional()
+  .describe('With the commandId of a command that was answered: the `next` of the answer before');
+
 const options = {
+  cursor: answerPage,
   commandId: z
     .string()
     .min(1)
@@ -74,7 +89,8 @@ const options = {
     .describe('Answer when effective, at the latest after this time; 0: when accepted'),
 };
 
-const target = { follower: indexRef, shard: shard.optional() };
+const indices = z.strictObject({ cluster: clusterName, index: indexPattern });
+const target = { follower: indices, shard: shard.optional() };
 const cursor = z.string().max(1_024).optional().describe('The `next` of the answer before');
 
 const follow = z
@@ -104,7 +120,7 @@ const resume = z.strictObject({
   allowMassDelete: z.boolean().optional(),
 });
 const status = z
-  .strictObject({ follower: indexRef.optional(), shard: shard.optional(), cursor })
+  .strictObject({ follower: indices.optional(), shard: shard.optional(), cursor })
   .refine((query) => query.shard === undefined || query.follower !== undefined, {
     path: ['follower'],
     message: 'is needed when shard is given',
@@ -122,14 +138,16 @@ export const COMMAND_SCHEMAS = {
   quarantine: status,
 } as const satisfies Record<CommandName, z.ZodType>;
 
+type Paged<T> = T & { readonly cursor?: string };
+
 /** A command as it was checked. */
 export type Command =
-  | { readonly name: 'follow'; readonly command: FollowCommand }
-  | { readonly name: 'unfollow' | 'pause' | 'quarantine-retry'; readonly command: TargetCommand }
-  | { readonly name: 'resume'; readonly command: ResumeCommand }
-  | { readonly name: 'status'; readonly command: StatusQuery & { readonly cursor?: string } }
-  | { readonly name: 'quarantine'; readonly command: QuarantineQuery & { readonly cursor?: string } }
-  | { readonly name: 'list'; readonly command: { readonly cursor?: string } };
+  | { readonly name: 'follow'; readonly command: Paged<FollowCommand> }
+  | { readonly name: 'unfollow' | 'pause' | 'quarantine-retry'; readonly command: Paged<TargetCommand> }
+  | { readonly name: 'resume'; readonly command: Paged<ResumeCommand> }
+  | { readonly name: 'status'; readonly command: Paged<StatusQuery> }
+  | { readonly name: 'quarantine'; readonly command: Paged<QuarantineQuery> }
+  | { readonly name: 'list'; readonly command: Paged<object> };
 
 export interface RawCommand {
   readonly name: CommandName;

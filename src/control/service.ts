@@ -1,5 +1,6 @@
-import type { ControlSurface } from '../domain/commands.ts';
-import { failed, failureOf } from '../domain/failure.ts';
+import type { CommandResult, ControlSurface } from '../domain/commands.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
+import type { TraceRef } from '../domain/journal.ts';
 import type {
   CommandAnswer,
   CommandHandler,
@@ -7,26 +8,23 @@ import type {
   CommandRequest,
   TraceHeaders,
 } from '../ports/command-transport.ts';
+import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Random } from '../ports/random.ts';
-import { rememberAnswers } from './answers.ts';
-import { listPage, MAX_PAGE_BYTES, quarantinePage, statusPage } from './pages.ts';
+import { answerOnce } from './answers.ts';
+import { listPage, MAX_PAGE_BYTES, quarantinePage, resultPages, statusPage } from './pages.ts';
 import { statusOf, type WireReply } from './reply.ts';
 import { invalid, parseCommand, type Command } from './schemas.ts';
 
 export interface CommandServiceOptions {
   readonly surface: ControlSurface;
   readonly random: Random;
-  /** Command ids whose answers are remembered. */
-  readonly rememberedAnswers?: number | undefined;
+  readonly answers: AnswerStore;
+  /** Told of an answer that could not be kept. */
+  readonly onAnswerLost?: ((thrown: unknown) => void) | undefined;
   /** Commands under way at once; more are refused. */
   readonly maxInFlight?: number | undefined;
-  /** Runs one command in the caller's trace. */
-  readonly traced?:
-    | ((
-        call: { readonly name: CommandName; readonly trace: TraceHeaders },
-        run: () => Promise<WireReply>,
-      ) => Promise<WireReply>)
-    | undefined;
+  /** Reads the caller's trace context; undefined where there is none. */
+  readonly requestOf?: ((trace: TraceHeaders) => TraceRef | undefined) | undefined;
 }
 
 /** Room in a page for what stands around the items. */
@@ -37,8 +35,8 @@ const FRAME_BYTES = 4 * 1024;
  * gets the first answer, unless that was one that asks to be repeated (transient, conflict, timeout, defect).
  */
 export function commandService(options: CommandServiceOptions): CommandHandler {
-  const { surface, random, traced = (_call, run) => run(), maxInFlight = 1_000 } = options;
-  const answers = rememberAnswers<WireReply>({ limit: options.rememberedAnswers ?? 10_000, keep: isFinal });
+  const { surface, random, requestOf = () => undefined, maxInFlight = 1_000 } = options;
+  const once = answerOnce(options.answers, options.onAnswerLost ?? (() => undefined));
   let inFlight = 0;
 
   const reply = async (request: CommandRequest): Promise<WireReply> => {
@@ -52,44 +50,82 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
     try {
       const parsed = parseCommand(request);
       if (parsed.name === 'status' || parsed.name === 'list' || parsed.name === 'quarantine')
-        return await query(surface, parsed, Math.min(MAX_PAGE_BYTES, request.maxReplyBytes) - FRAME_BYTES);
-      const commandId = parsed.command.commandId ?? random.id();
-      const identified: Mutation = { name: parsed.name, command: { ...parsed.command, commandId } } as Mutation;
-      const answer = answers.once(commandId, canonicalJson(identified), () =>
-        outcome(identified.name, () => mutate(surface, identified)),
-      );
-      if (answer === undefined) throw invalid(parsed.name, [`commandId: ${commandId} was used for another command`]);
-      return await answer;
+        return await query(surface, parsed, pageBytes(request));
+      const { cursor = '0', ...command } = parsed.command;
+      const commandId = command.commandId ?? random.id();
+      const mutation = { name: parsed.name, command: { ...command, commandId } } as Mutation;
+      const asked = { id: commandId, command: canonicalJson(mutation), page: Number(cursor) };
+      const given = await once(asked, async (begunAtMs) => {
+        const more = { request: requestOf(request.trace), begunAtMs };
+        const replies = await outcomePages(
+          mutation.name,
+          () => mutate(surface, told(mutation, more)),
+          pageBytes(request),
+        );
+        return { pages: replies.map((one) => JSON.stringify(one)), final: replies.every(isFinal) };
+      });
+      switch (given.kind) {
+        case 'page':
+          return JSON.parse(given.text) as WireReply;
+        case 'another':
+          throw invalid(parsed.name, [`commandId: ${commandId} was used for another command`]);
+        case 'missing':
+          throw invalid(parsed.name, [`cursor: there is no page ${cursor} of an answer to ${commandId}`]);
+      }
     } finally {
       inFlight -= 1;
     }
   };
 
-  return async (request) => {
-    const { name, trace } = request;
-    return answerOf(
-      request,
-      await outcome(name, () => traced({ name, trace }, () => outcome(name, () => reply(request)))),
-    );
-  };
+  return async (request) => answerOf(request, await outcome(request.name, () => reply(request)));
 }
 
 type QueryName = 'status' | 'list' | 'quarantine';
 type Mutation = Exclude<Command, { readonly name: QueryName }>;
 type Query = Extract<Command, { readonly name: QueryName }>;
 
-async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<WireReply> {
+function pageBytes({ maxReplyBytes }: CommandRequest): number {
+  return Math.min(MAX_PAGE_BYTES, maxReplyBytes) - FRAME_BYTES;
+}
+
+/** With what is not part of the command: whoever repeats it may do so in another trace. */
+function told(
+  { name, command }: Mutation,
+  { request, begunAtMs }: { request: TraceRef | undefined; begunAtMs: number | undefined },
+): Mutation {
+  const more = {
+    ...(request === undefined ? {} : { request }),
+    ...(begunAtMs === undefined ? {} : { begunAtMs }),
+  };
+  return { name, command: { ...command, ...more } } as Mutation;
+}
+
+async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<CommandResult> {
   switch (name) {
     case 'follow':
-      return { ok: true, result: await surface.follow(command) };
+      return surface.follow(command);
     case 'unfollow':
-      return { ok: true, result: await surface.unfollow(command) };
+      return surface.unfollow(command);
     case 'pause':
-      return { ok: true, result: await surface.pause(command) };
+      return surface.pause(command);
     case 'resume':
-      return { ok: true, result: await surface.resume(command) };
+      return surface.resume(command);
     case 'quarantine-retry':
-      return { ok: true, result: await surface.retryQuarantine(command) };
+      return surface.retryQuarantine(command);
+  }
+}
+
+async function outcomePages(
+  name: CommandName,
+  work: () => Promise<CommandResult>,
+  maxBytes: number,
+): Promise<readonly WireReply[]> {
+  try {
+    return resultPages(await work(), maxBytes).map(({ items: [result], next }) =>
+      next === undefined ? { ok: true, result } : { ok: true, result, next },
+    );
+  } catch (error) {
+    return [{ ok: false, failure: failureOf(error, name) }];
   }
 }
 
@@ -113,13 +149,15 @@ async function outcome(name: CommandName, work: () => Promise<WireReply>): Promi
   }
 }
 
+/** Not what asks to be repeated. */
 function isFinal(reply: WireReply): boolean {
-  if (reply.ok) return true;
-  return (
-    (reply.failure.kind === 'refused' || reply.failure.kind === 'fatal') &&
-    reply.failure.code !== 'command_timeout' &&
-    reply.failure.code !== 'bug'
-  );
+  if (!reply.ok) return isLasting(reply.failure);
+  const { pairs } = reply.result as CommandResult;
+  return pairs.every(({ accepted, failure }) => accepted || failure === undefined || isLasting(failure));
+}
+
+function isLasting({ kind, code }: Failure): boolean {
+  return (kind === 'refused' || kind === 'fatal') && code !== 'command_timeout' && code !== 'bug';
 }
 
 function answerOf({ name, maxReplyBytes }: CommandRequest, reply: WireReply): CommandAnswer {

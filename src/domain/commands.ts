@@ -1,5 +1,5 @@
 import type { Failure } from './failure.ts';
-import type { Lifecycle } from './journal.ts';
+import type { Lifecycle, TraceRef } from './journal.ts';
 import type { FollowerIndexRef, IndexRef } from './names.ts';
 import type { Outage } from './outage.ts';
 import type { FollowParameters } from './parameters.ts';
@@ -14,8 +14,15 @@ export interface CommandOptions {
   readonly commandId?: string;
   /** Who asks, for the journal. */
   readonly by?: string;
+  /** The span of whoever asks; carried by the transport, not in the body. */
+  readonly request?: TraceRef;
   /** Wait until effective, at most this long; 0: answer when accepted. */
   readonly waitMs?: number;
+  /**
+   * A supervisor began to run this command at that time (of the journal's clock) and did not answer: what it decided stands in the
+   * journal, and is not decided again.
+   */
+  readonly begunAtMs?: number;
 }
 
 export interface FollowCommand extends CommandOptions {
@@ -26,7 +33,7 @@ export interface FollowCommand extends CommandOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-/** `shard` absent: every shard of the index. */
+/** `shard` absent: every shard. In `follower.index` of pause, resume and status a `*` stands for any characters. */
 export interface TargetCommand extends CommandOptions {
   readonly follower: FollowerIndexRef;
   readonly shard?: number;
@@ -130,13 +137,18 @@ export interface CommandResult {
   readonly accepted: boolean;
   /** True when it has taken effect for every pair; with `waitMs: 0` usually still false. */
   readonly effective: boolean;
-  readonly pairs: readonly {
-    readonly shard: number;
-    readonly accepted: boolean;
-    readonly effective: boolean;
-    readonly state: Lifecycle;
-    readonly failure?: Failure;
-  }[];
+  readonly pairs: readonly PairResult[];
+}
+
+export interface PairResult {
+  /** Of the follower cluster's index, where the command named several by a pattern. */
+  readonly index?: string;
+  readonly shard: number;
+  readonly accepted: boolean;
+  readonly effective: boolean;
+  readonly state: Lifecycle;
+  /** Why it was not accepted, or why it is retrying or fatal. */
+  readonly failure?: Failure;
 }
 
 export type Reply<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly failure: Failure };

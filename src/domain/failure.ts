@@ -182,13 +182,17 @@ const rows = {
     kind: 'corrupt',
     hint: 'An event cannot be read. It is left as it is; restore the journal from a backup.',
   },
+  journal_from_newer_version: {
+    kind: 'fatal',
+    hint: 'A newer Slipstream wrote this event. Run that version, or a later one; nothing was overwritten.',
+  },
   journal_older_than_data: {
     kind: 'fatal',
-    hint: 'The journal is older than the follower data (restored backup?). Restore a newer journal, or follow into a new index.',
+    hint: 'The journal is older than the follower data (restored backup?). Restore a newer journal, or rebuild the pairs from the data: slipstream recover --dry-run tells what that would do.',
   },
   journal_unknown: {
     kind: 'fatal',
-    hint: 'The follower data belongs to another journal. Use that journal, or follow into a new index.',
+    hint: 'The follower data belongs to another journal. Use that journal; if it is lost, rebuild the pairs from the data: slipstream recover --dry-run tells what that would do.',
   },
   no_supervisor: {
     kind: 'refused',

@@ -13,3 +13,29 @@ export function indexNameFault(name: string): string | undefined {
   const sizeBytes = new TextEncoder().encode(name).length;
   return sizeBytes > 255 ? `must have at most 255 bytes in UTF-8, and has ${sizeBytes}` : undefined;
 }
+
+/** Like `indexNameFault` of a name in which `*` stands for any characters, also for none. */
+export function indexPatternFault(pattern: string): string | undefined {
+  return indexNameFault(pattern.replaceAll('*', 'x'));
+}
+
+export function isPattern(index: string): boolean {
+  return index.includes('*');
+}
+
+/** Whether a name is one that the pattern means; a name without `*` means itself. */
+export function indexMatcher(pattern: string): (name: string) => boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return (name) => name === pattern;
+  return (name) => {
+    if (!name.startsWith(first)) return false;
+    let from = first.length;
+    for (const part of rest) {
+      const at = name.indexOf(part, from);
+      if (at < 0) return false;
+      from = at + part.length;
+    }
+    return name.length - last.length >= from && name.endsWith(last);
+  };
+}

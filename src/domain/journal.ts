@@ -26,7 +26,10 @@ export interface EventEnvelope {
   readonly by?: string;
   /** Term of the owner that appended it. */
   readonly term: number;
+  /** The span that tells of it. */
   readonly trace?: TraceRef;
+  /** The span of whoever asked, where a command carried one. */
+  readonly request?: TraceRef;
 }
 
 /**
@@ -57,7 +60,9 @@ export type PairFact =
   /** Fact: so many documents are in quarantine now. */
   | { readonly type: 'QUARANTINED'; readonly documents: number }
   /** Decision: read what is in quarantine from the leader again, and send it. */
-  | { readonly type: 'QUARANTINE_RETRY'; readonly commandId: string };
+  | { readonly type: 'QUARANTINE_RETRY'; readonly commandId: string }
+  /** Decision of an operator: goes on from what the follower's position says, since the journal was lost or older. No event of the machine. */
+  | { readonly type: 'REBUILT' };
 
 /** The state of a pair that resulted, recorded with the event: folding trusts it, so an old journal means the same under a new machine. */
 export interface PairSnapshot {
@@ -96,7 +101,9 @@ export type IndexFact =
   /** Decision: nothing more is copied. */
   | { readonly type: 'UNFOLLOWED'; readonly commandId: string }
   /** Fact: guard and mark are taken off the follower, and its positions are gone. */
-  | { readonly type: 'RELEASED' };
+  | { readonly type: 'RELEASED' }
+  /** Decision of an operator: followed according to the follower's mark, since the journal was lost or older. */
+  | { readonly type: 'REBUILT' };
 
 /** One replication: what is followed, and how. */
 export interface IndexSnapshot {

@@ -34,5 +34,9 @@ export interface PositionRecord {
   /** Term of the owner that wrote it. */
   readonly term: number;
   readonly savedAtMs: number;
+  /** Sequence of the pair's newest event in the journal when this was saved: a journal that ends below is older than the data. */
+  readonly eventSeq?: number | undefined;
+  /** What the operator wanted then, for a journal that is lost. */
+  readonly desired?: 'running' | 'paused' | undefined;
   readonly position: Position;
 }

@@ -36,6 +36,8 @@ export interface IndexAdmin {
   kindOf(name: string, signal: AbortSignal): Promise<NameKind>;
   /** Undefined when the index does not exist. */
   describe(index: string, signal: AbortSignal): Promise<IndexDescription | undefined>;
+  /** Names of the indices in whose mapping a mark of Slipstream stands, readable or not. */
+  markedIndices(signal: AbortSignal): Promise<readonly string[]>;
   readerView(index: string, signal: AbortSignal): Promise<ReaderView>;
   /** Shard number that each routing value is sent to. */
   shardsOf(index: string, routingValues: readonly string[], signal: AbortSignal): Promise<readonly number[]>;

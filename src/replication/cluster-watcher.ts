@@ -212,19 +212,15 @@ export class ClusterWatcher {
     const { clock } = this.#options;
     const requests = this.#requests.splice(0);
     const everything = clock.monotonic() - this.#lastPollMs >= this.#intervalMs;
-    const indices = everything ? [...this.#watched.keys()] : [...new Set(requests.map((request) => request.index))];
+    const asking = Map.groupBy(requests, ({ index }) => index);
+    const indices = [...new Set([...(everything ? this.#watched.keys() : []), ...asking.keys()])];
     if (everything) this.#lastPollMs = clock.monotonic();
-    for (const { index } of requests) if (!indices.includes(index)) indices.push(index);
     try {
       const observations = await this.#ask(indices);
       if (everything) this.#pace(observations);
-      for (const index of new Set(requests.map((request) => request.index))) {
+      for (const [index, own] of asking) {
         const observation = observations.get(index);
-        if (observation !== undefined)
-          void this.#answer(
-            requests.filter((request) => request.index === index),
-            observation,
-          );
+        if (observation !== undefined) void this.#answer(own, observation);
       }
       for (const [index, observation] of observations) {
         for (const listener of this.#watched.get(index)?.listeners ?? []) listener.observed(observation);

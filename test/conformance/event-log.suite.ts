@@ -5,6 +5,7 @@ import { EVENT_VERSION } from '../../src/domain/journal.ts';
 import { indexSubject, pairSubject } from '../../src/domain/subjects.ts';
 import type { EventLog, StoredEvent } from '../../src/ports/event-log.ts';
 import { follower, followedEvent, startedEvent } from '../support/journal-events.ts';
+import { until } from '../support/until.ts';
 
 /** One empty journal, and ways to harm it. */
 export interface EventLogBench extends AsyncDisposable {
@@ -149,7 +150,7 @@ export function testEventLog(name: string, create: () => Promise<EventLogBench>)
         }
         const newest = await log.latest(idle);
         assert.deepEqual(
-          newest.map((stored) => [stored.subject, stored.seq, stored.event.id]),
+          newest.map((stored) => [stored.subject, stored.seq, 'event' in stored ? stored.event.id : stored.failure]),
           subjects.map((each, shard) => [each, last.get(each), `e${shard}-3`]),
         );
       }),
@@ -292,7 +293,6 @@ export function testEventLog(name: string, create: () => Promise<EventLogBench>)
           const failure = await rejectsWith('journal_corrupt', log.latestOf(subject, idle));
           assert.match(failure.reason, new RegExp(`sequence \\d+ of subject ${subject.replaceAll('.', '\\.')}`));
         }
-        await rejectsWith('journal_corrupt', log.latest(idle));
         await rejectsWith('journal_corrupt', read(log, subject));
         await rejectsWith('journal_conflict', log.append(subject, startedEvent('e3'), seq, idle));
       }),
@@ -305,16 +305,109 @@ export function testEventLog(name: string, create: () => Promise<EventLogBench>)
           subject,
           JSON.stringify({ ...startedEvent('e1'), version: EVENT_VERSION + 1, fact: 'of another shape' }),
         );
-        const failure = await rejectsWith('journal_corrupt', log.latestOf(subject, idle));
+        const failure = await rejectsWith('journal_from_newer_version', log.latestOf(subject, idle));
         assert.match(failure.reason, new RegExp(`its version is ${EVENT_VERSION + 1}`));
+      }),
+    );
+
+    it(
+      'tells of the newest events that cannot be read, and gives all others',
+      using(async ({ log, storeText }) => {
+        await log.append(subject, startedEvent('e1'), 0, idle);
+        await storeText(subject, 'no event');
+        const other = pairSubject({ follower, shard: 1 });
+        const newer = pairSubject({ follower, shard: 2 });
+        await log.append(other, startedEvent('e2', { follower, shard: 1 }), 0, idle);
+        await storeText(newer, JSON.stringify({ ...startedEvent('e3'), version: EVENT_VERSION + 1 }));
+        const newest = await log.latest(idle);
+        assert.deepEqual(
+          newest.map((one) => [one.subject, 'failure' in one ? one.failure.code : one.event.id]),
+          [
+            [subject, 'journal_corrupt'],
+            [other, 'e2'],
+            [newer, 'journal_from_newer_version'],
+          ],
+        );
+        assert.equal(await log.lastSeq(idle), newest[2]?.seq);
+      }),
+    );
+
+    it(
+      'knows the sequence of its newest event, whatever the subject',
+      using(async ({ log }) => {
+        assert.equal(await log.lastSeq(idle), 0);
+        const first = await log.append(subject, startedEvent('e1'), 0, idle);
+        assert.equal(await log.lastSeq(idle), first);
+        assert.equal(await log.append(indexSubject(follower), followedEvent('i'), 0, idle), await log.lastSeq(idle));
+      }),
+    );
+
+    it(
+      'reads from the first event on that was stored at a time or later',
+      using(async ({ log }) => {
+        const first = await log.append(subject, startedEvent('e1'), 0, idle);
+        const since = Date.now() + 20;
+        await until('the time has come', 5_000, async () => (Date.now() > since ? true : undefined));
+        await log.append(subject, startedEvent('e2'), first, idle);
+        assert.deepEqual(ids(await read(log, '>', 1, idle, false, since)), ['e2']);
+        assert.deepEqual(ids(await read(log, '>', 1, idle, false, since - 600_000)), ['e1', 'e2']);
+        assert.deepEqual(ids(await read(log, '>', 1, idle, false, Date.now() + 600_000)), []);
+      }),
+    );
+
+    it(
+      'removes history above a number of events of each subject, and goes on behind what stays',
+      using(async ({ log, another }) => {
+        const second = pairSubject({ follower, shard: 1 });
+        let seq = 0;
+        for (let at = 0; at < 5; at += 1) seq = await log.append(subject, startedEvent(`a${at}`), seq, idle);
+        await log.append(second, startedEvent('b0', { follower, shard: 1 }), 0, idle);
+        const retention = { ageMs: 3_600_000, events: 2, pauseMs: 0 };
+        assert.equal(await log.purge(retention, idle), 3);
+        assert.equal(await log.purge(retention, idle), 0);
+        assert.deepEqual(ids(await read(log, '>')), ['a3', 'a4', 'b0']);
+        await rejectsWith('journal_conflict', log.append(subject, startedEvent('a5'), 0, idle));
+        await (await another()).append(subject, startedEvent('a5'), seq, idle);
+        assert.equal(await log.append(subject, startedEvent('a5'), seq, idle), await log.lastSeq(idle));
+      }),
+    );
+
+    it(
+      'removes history above an age, and never the newest event of a subject, readable or not',
+      using(async ({ log, storeText }) => {
+        const second = pairSubject({ follower, shard: 1 });
+        const first = await log.append(subject, startedEvent('a1'), 0, idle);
+        await log.append(subject, startedEvent('a2'), first, idle);
+        await log.append(second, startedEvent('b1', { follower, shard: 1 }), 0, idle);
+        await storeText(second, 'no event');
+        await log.append(indexSubject(follower), followedEvent('i'), 0, idle);
+        assert.equal(await log.purge({ ageMs: 3_600_000, events: 1_000, pauseMs: 0 }, idle), 0);
+        const aged = { ageMs: 1, events: 1_000, pauseMs: 0 };
+        let removed = 0;
+        await until('everything old is gone', 10_000, async () =>
+          (removed += await log.purge(aged, idle)) === 2 ? true : undefined,
+        );
+        assert.deepEqual(
+          (await log.latest(idle)).map((one) => ('failure' in one ? one.failure.code : one.event.id)),
+          ['a2', 'journal_corrupt', 'i'],
+        );
+        assert.deepEqual(ids(await read(log, subject)), ['a2']);
+        assert.equal(await log.purge(aged, idle), 0);
       }),
     );
   });
 }
 
-async function read(log: EventLog, filter: string, fromSeq = 1, signal = idle, follow = false): Promise<StoredEvent[]> {
+async function read(
+  log: EventLog,
+  filter: string,
+  fromSeq = 1,
+  signal = idle,
+  follow = false,
+  fromTimeMs?: number,
+): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  for await (const event of log.read(filter, { fromSeq, follow }, signal)) events.push(event);
+  for await (const event of log.read(filter, { fromSeq, fromTimeMs, follow }, signal)) events.push(event);
   return events;
 }
 

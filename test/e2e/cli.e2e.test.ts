@@ -102,7 +102,7 @@ async function removeStream(): Promise<void> {
   try {
     const { streams } = await jetstreamManager(nats);
     // There is none when no supervisor ever ran.
-    for await (const name of streams.names()) if (name === STREAM) await streams.delete(name);
+    for await (const name of streams.names()) if (name.startsWith(STREAM)) await streams.delete(name);
   } finally {
     await nats.close();
   }

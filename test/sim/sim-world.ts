@@ -186,6 +186,9 @@ export class SimWorld {
 
   #journalOf(clock: MortalClock): EventLog {
     const fate = (): { runsAfterMs: number; answersAfterMs: number } => ({ runsAfterMs: 1, answersAfterMs: 2 });
-    return unreliable(this.journal.open(), { clock: this.clock, alive: () => clock.alive, fate });
+    const log = this.journal.open();
+    // A reading is no single call.
+    const read: EventLog['read'] = (filter, options, signal) => log.read(filter, options, signal);
+    return { ...unreliable(log, { clock: this.clock, alive: () => clock.alive, fate }), read };
   }
 }

@@ -1,5 +1,6 @@
 import { present } from '../../src/domain/assert.ts';
 import { failed } from '../../src/domain/failure.ts';
+import { markOf } from '../../src/domain/index-spec/follower-mark.ts';
 import { textOf } from '../../src/domain/index-spec/setting-values.ts';
 import type { AliasDefinition, IndexAdmin, IndexDescription } from '../../src/ports/index-admin.ts';
 import {
@@ -54,6 +55,13 @@ export function memoryAdmin(cluster: MemoryCluster, options: { formula?: Routing
       Promise.resolve({ clusterUuid: `${cluster.name}-uuid`, version: '9.4.3', distribution: 'elasticsearch' }),
     kindOf: (name) => Promise.resolve(cluster.find(name) === undefined ? 'missing' : 'index'),
     readerView: () => Promise.resolve('whole'),
+    markedIndices: () =>
+      Promise.resolve(
+        cluster.names.filter((name) => {
+          const index = cluster.find(name);
+          return index !== undefined && markOf(metadata(index).mappings).kind !== 'none';
+        }),
+      ),
     describe: (name) => {
       const index = cluster.find(name);
       if (index === undefined) return Promise.resolve(undefined);

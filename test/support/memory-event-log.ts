@@ -1,12 +1,13 @@
-import { failed } from '../../src/domain/failure.ts';
+import { Failed, failed } from '../../src/domain/failure.ts';
 import type { JournalEvent } from '../../src/domain/journal.ts';
 import { decodeEvent, encodeEvent } from '../../src/infra/nats/journal-codec.ts';
-import type { EventLog, StoredEvent } from '../../src/ports/event-log.ts';
+import type { EventLog, StoredEvent, UnreadableEvent } from '../../src/ports/event-log.ts';
 
 interface Message {
   readonly subject: string;
   readonly seq: number;
   readonly text: string;
+  readonly storedAtMs: number;
 }
 
 /** What an in-memory journal can be made to do to the next append. */
@@ -29,14 +30,16 @@ export interface MemoryJournal {
   readonly size: number;
 }
 
-export function memoryJournal(journalId = 'memory-journal'): MemoryJournal {
-  const messages: Message[] = [];
+/** @param now the clock of the server; without one every event is of the same time. */
+export function memoryJournal(journalId = 'memory-journal', now: () => number = () => 0): MemoryJournal {
+  let messages: Message[] = [];
+  let lastSeq = 0;
   const newest = new Map<string, Message>();
   let waiting: (() => void)[] = [];
   let fault: AppendFault | undefined;
 
   const store = (subject: string, text: string): number => {
-    const message = { subject, seq: messages.length + 1, text };
+    const message = { subject, seq: (lastSeq += 1), text, storedAtMs: now() };
     messages.push(message);
     newest.set(subject, message);
     const wake = waiting;
@@ -46,6 +49,15 @@ export function memoryJournal(journalId = 'memory-journal'): MemoryJournal {
   };
 
   const decode = ({ subject, seq, text }: Message): StoredEvent => decodeEvent(subject, seq, text);
+
+  const decodeOrTell = (message: Message): StoredEvent | UnreadableEvent => {
+    try {
+      return decode(message);
+    } catch (thrown) {
+      if (!(thrown instanceof Failed)) throw thrown;
+      return { subject: message.subject, seq: message.seq, failure: thrown.failure };
+    }
+  };
 
   const append = (subject: string, event: JournalEvent, expectedSeq: number): number => {
     const last = newest.get(subject)?.seq ?? 0;
@@ -77,22 +89,41 @@ export function memoryJournal(journalId = 'memory-journal'): MemoryJournal {
     },
     async latest(signal) {
       signal.throwIfAborted();
-      return [...newest.values()].map(decode).toSorted((a, b) => a.seq - b.seq);
+      return [...newest.values()].map(decodeOrTell).toSorted((a, b) => a.seq - b.seq);
+    },
+    async lastSeq(signal) {
+      signal.throwIfAborted();
+      return messages.at(-1)?.seq ?? 0;
     },
     async latestOf(subject, signal) {
       signal.throwIfAborted();
       const message = newest.get(subject);
       return message === undefined ? undefined : decode(message);
     },
-    async *read(filter, { fromSeq, follow }, signal) {
+    async *read(filter, { fromSeq, fromTimeMs = 0, follow }, signal) {
       const matches = subjectMatcher(filter);
-      const end = follow ? Infinity : messages.length;
-      for (let seq = Math.max(1, fromSeq); seq <= end; seq += 1) {
-        while (seq > messages.length) await next(signal);
+      const end = follow ? Infinity : lastSeq;
+      for (let seq = fromTimeMs > 0 ? 1 : fromSeq; seq <= end;) {
+        const message = messages.find((each) => each.seq >= seq && each.storedAtMs >= fromTimeMs);
+        if (!follow && (message === undefined || message.seq > end)) return;
+        if (message === undefined) await next(signal);
         signal.throwIfAborted();
-        const message = messages[seq - 1];
-        if (message !== undefined && matches(message.subject)) yield decode(message);
+        if (message === undefined) continue;
+        seq = message.seq + 1;
+        if (matches(message.subject)) yield decode(message);
       }
+    },
+    async purge({ ageMs, events }, signal) {
+      signal.throwIfAborted();
+      const before = messages.length;
+      const behind = new Map<string, number>();
+      const kept = messages.toReversed().filter(({ subject, storedAtMs }) => {
+        const count = behind.get(subject) ?? 0;
+        behind.set(subject, count + 1);
+        return count === 0 || (count < events && storedAtMs >= now() - ageMs);
+      });
+      messages = kept.toReversed();
+      return before - messages.length;
     },
   });
 

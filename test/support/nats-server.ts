@@ -9,6 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface OwnNatsServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
+  /** Of JetStream: to be copied, wiped or put back while the server is killed. */
+  readonly dataFolder: string;
   /** Kill -9. */
   kill(): Promise<void>;
   /** On the same port and data; with other additions to its configuration, where given. */
@@ -58,6 +60,7 @@ export async function ownNatsServer(config = ''): Promise<OwnNatsServer> {
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
+    dataFolder: join(folder, 'data'),
     kill,
     start,
     [Symbol.asyncDispose]: dispose,

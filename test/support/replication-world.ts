@@ -15,6 +15,7 @@ import { type FollowerIndexRef, pairKey } from '../../src/domain/names.ts';
 import type { FollowParameters } from '../../src/domain/parameters.ts';
 import type { PositionRecord } from '../../src/domain/position.ts';
 import { natsCommandTransport } from '../../src/infra/nats/command-client.ts';
+import { answersStream } from '../../src/infra/nats/answer-store.ts';
 import { openJournalReader } from '../../src/infra/nats/event-log.ts';
 import { systemClock } from '../../src/infra/system/clock.ts';
 import { systemRandom } from '../../src/infra/system/random.ts';
@@ -239,7 +240,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
           .call('POST', `/${written}/_delete_by_query?conflicts=proceed&refresh=true`, query)
           .catch(() => undefined);
       await jetstreamManager(nats)
-        .then((jsm) => jsm.streams.delete(stream))
+        .then(async (jsm) =>
+          Promise.allSettled([stream, answersStream(stream)].map((name) => jsm.streams.delete(name))),
+        )
         .catch(() => undefined);
       await nats.close();
       await rm(folder, { recursive: true, force: true });

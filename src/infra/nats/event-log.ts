@@ -1,10 +1,18 @@
 import { jetstream, jetstreamManager, JetStreamApiError } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { failed } from '../../domain/failure.ts';
+import { Failed, failed } from '../../domain/failure.ts';
 import type { JournalEvent } from '../../domain/journal.ts';
-import type { EventLog, StoredEvent } from '../../ports/event-log.ts';
+import type { EventLog, StoredEvent, UnreadableEvent } from '../../ports/event-log.ts';
 import { decodeEvent, encodeEvent } from './journal-codec.ts';
-import { firstAfter, newestOf, readMessages, type JournalSource, type RawMessage } from './journal-reader.ts';
+import {
+  firstAfter,
+  newestOf,
+  readMessages,
+  seqAtTime,
+  type JournalSource,
+  type RawMessage,
+} from './journal-reader.ts';
+import { purgeHistory } from './journal-retention.ts';
 import { createJournal, DEFAULT_JOURNAL_PREFIX, DEFAULT_STREAM, findJournal } from './journal-stream.ts';
 import { abortable, natsFailure } from './nats-failure.ts';
 
@@ -27,7 +35,7 @@ export interface EventLogOptions extends JournalReaderOptions {
   readonly publish?: PublishEvent | undefined;
 }
 
-export type JournalReader = Pick<EventLog, 'journalId' | 'latest' | 'latestOf' | 'read'>;
+export type JournalReader = Pick<EventLog, 'journalId' | 'latest' | 'lastSeq' | 'latestOf' | 'read'>;
 
 /** Sends of one append whose fate stays unknown, before it is given back to the caller. */
 const MAX_SENDS = 3;
@@ -54,6 +62,7 @@ export async function openEventLog(nc: NatsConnection, options: EventLogOptions)
       const behind = (): Promise<RawMessage | undefined> => firstAfter(source, `${prefix}.${subject}`, expectedSeq);
       return appendOnce({ send, behind, subject, event, expectedSeq, signal });
     },
+    purge: (retention, signal) => purgeHistory(source, prefix, retention, signal),
   };
 }
 
@@ -91,38 +100,68 @@ async function openSource(
 function reader(source: JournalSource, prefix: string, journalId: string): JournalReader {
   const decode = (message: RawMessage): StoredEvent =>
     decodeEvent(message.subject.slice(prefix.length + 1), message.seq, message.data);
+  const newestRaw = async (filter: string, signal: AbortSignal): Promise<RawMessage | undefined> => {
+    try {
+      return await abortable(newestOf(source, `${prefix}.${filter}`), signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw natsFailure(error, { op: 'read journal' });
+    }
+  };
   return {
     journalId,
     async latest(signal) {
-      const newest = new Map<string, RawMessage>();
+      const newest = new Map<string, StoredEvent | UnreadableEvent>();
       // In order of sequence, so a later message of the same subject replaces the earlier.
       for await (const message of readMessages(
         source,
         { filter: `${prefix}.>`, fromSeq: 1, newestPerSubject: true, follow: false },
         signal,
       )) {
-        newest.set(message.subject, message);
+        newest.set(message.subject, decodeOrTell(decode, message, prefix));
       }
-      return [...newest.values()].map(decode).toSorted((a, b) => a.seq - b.seq);
+      return [...newest.values()].toSorted((a, b) => a.seq - b.seq);
+    },
+    async lastSeq(signal) {
+      return (await newestRaw('>', signal))?.seq ?? 0;
     },
     async latestOf(subject, signal) {
-      try {
-        const message = await abortable(newestOf(source, `${prefix}.${subject}`), signal);
-        return message === undefined ? undefined : decode(message);
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        throw natsFailure(error, { op: 'read journal' });
-      }
+      const message = await newestRaw(subject, signal);
+      return message === undefined ? undefined : decode(message);
     },
-    async *read(filter, { fromSeq, follow }, signal) {
+    async *read(filter, { fromSeq, fromTimeMs, follow }, signal) {
+      const first =
+        fromTimeMs === undefined ? fromSeq : await firstSeqAt(source, `${prefix}.${filter}`, fromTimeMs, signal);
       for await (const message of readMessages(
         source,
-        { filter: `${prefix}.${filter}`, fromSeq, newestPerSubject: false, follow },
+        { filter: `${prefix}.${filter}`, fromSeq: first, newestPerSubject: false, follow },
         signal,
       ))
         yield decode(message);
     },
   };
+}
+
+async function firstSeqAt(source: JournalSource, filter: string, timeMs: number, signal: AbortSignal): Promise<number> {
+  try {
+    return await seqAtTime(source, filter, timeMs, signal);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw natsFailure(error, { op: 'read journal' });
+  }
+}
+
+function decodeOrTell(
+  decode: (message: RawMessage) => StoredEvent,
+  message: RawMessage,
+  prefix: string,
+): StoredEvent | UnreadableEvent {
+  try {
+    return decode(message);
+  } catch (thrown) {
+    if (!(thrown instanceof Failed)) throw thrown;
+    return { subject: message.subject.slice(prefix.length + 1), seq: message.seq, failure: thrown.failure };
+  }
 }
 
 interface Append {

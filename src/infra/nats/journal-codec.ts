@@ -20,7 +20,7 @@ export function encodeEvent(event: JournalEvent): string {
 }
 
 /**
- * Throws `journal_corrupt` naming subject and sequence, never quoting content; also for an event of a newer version, which only a newer
+ * Throws `journal_corrupt` naming subject and sequence, never quoting content, and `journal_from_newer_version` for what only a newer
  * Slipstream may fold.
  */
 export function decodeEvent(subject: string, seq: number, data: Uint8Array | string): StoredEvent {
@@ -34,10 +34,9 @@ export function decodeEvent(subject: string, seq: number, data: Uint8Array | str
   }
   const version = typeof json === 'object' && json !== null && 'version' in json ? json.version : undefined;
   if (typeof version === 'number' && version > EVENT_VERSION) {
-    throw failed('journal_corrupt', {
+    throw failed('journal_from_newer_version', {
       op: 'read journal',
       reason: `event at sequence ${seq} of subject ${subject}: its version is ${version}, this Slipstream reads up to ${EVENT_VERSION}`,
-      hint: 'A newer Slipstream wrote it. Run that version; nothing was overwritten.',
     });
   }
   const checked = envelope.safeParse(json);

@@ -56,6 +56,23 @@ export async function firstAfter(
   return message ?? undefined;
 }
 
+/** Sequence of the first message of a filter that was stored at that time or later; one above the last when there is none. */
+export async function seqAtTime(
+  { js, stream }: JournalSource,
+  filter: string,
+  timeMs: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const start = { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(timeMs).toISOString() };
+  const consumer = await abortable(js.consumers.get(stream, { filter_subjects: [filter], ...start }), signal);
+  try {
+    // Where the server would begin to deliver, before it has delivered anything.
+    return (await abortable(consumer.info(), signal)).delivered.stream_seq + 1;
+  } finally {
+    consumer.delete().catch(() => undefined);
+  }
+}
+
 /**
  * Reads in order, page by page: the next page is fetched when the reader has taken the last. Ends at what was the newest message when
  * it began, which the stream's leader tells, since a replica may lag behind. A lost connection or consumer is taken up where it was.

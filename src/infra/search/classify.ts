@@ -161,7 +161,7 @@ function reasonOf(causes: readonly ErrorCause[]): string | undefined {
   const wrappers = new Set(['search_phase_execution_exception', 'exception']);
   const telling = causes.filter(({ type }) => !wrappers.has(type));
   const text = (telling.length === 0 ? causes : telling)
-    .map(({ type, reason }) => (type === 'error' ? reason : `${type}: ${reason}`))
+    .map(({ type, reason }) => (type === 'error' ? reason : reason === '' ? type : `${type}: ${reason}`))
     .join('; ');
   return withoutContent(text).slice(0, REASON_LENGTH_MAX);
 }

@@ -32,7 +32,8 @@ export async function multiGet(
     op,
     method: 'POST',
     path: `${pathOf(index)}/_mget`,
-    query: { _source: false, realtime: true },
+    // Without `stored_fields` no routing is told where no source is asked for (9.4.3).
+    query: { _source: false, stored_fields: '_routing', realtime: true },
     body: JSON.stringify({ docs }),
     effect: 'read',
   } as const;

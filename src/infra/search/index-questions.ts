@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { assert, present } from '../../domain/assert.ts';
 import { failed } from '../../domain/failure.ts';
+import { MARK_KEY } from '../../domain/index-spec/follower-mark.ts';
 import type { IndexAdmin, IndexDescription, NameKind } from '../../ports/index-admin.ts';
 import type { SearchClient } from './client.ts';
 import { ask, pathOf } from './json-answer.ts';
@@ -30,12 +31,13 @@ const states = z.object({ metadata: z.object({ indices: z.record(z.string(), ind
 /** Requests under way at once of `shardsOf`, which asks for a few dozen values. */
 const LOOKUPS_AT_ONCE = 4;
 
-type Questions = Pick<IndexAdmin, 'kindOf' | 'describe' | 'readerView' | 'shardsOf'>;
+type Questions = Pick<IndexAdmin, 'kindOf' | 'describe' | 'markedIndices' | 'readerView' | 'shardsOf'>;
 
 export function createIndexQuestions(client: SearchClient): Questions {
   return {
     kindOf: (name, signal) => kindOf(client, name, signal),
     describe: (index, signal) => describeIndex(client, index, signal),
+    markedIndices: (signal) => markedIndices(client, signal),
     readerView: (index, signal) => readerView(client, index, signal),
     async shardsOf(index, routingValues, signal) {
       const shards: number[] = [];
@@ -83,6 +85,18 @@ async function describeIndex(
     throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the index has no uuid' });
   }
   return { name: index, uuid, state, settings, defaults, mappings, aliases };
+}
+
+const marked = z.record(
+  z.string(),
+  z.object({ mappings: z.object({ _meta: z.record(z.string(), z.unknown()).optional() }).optional() }),
+);
+
+async function markedIndices(client: SearchClient, signal: AbortSignal): Promise<readonly string[]> {
+  const query = { expand_wildcards: 'all', filter_path: `*.mappings._meta.${MARK_KEY}` };
+  const request = { op: `${client.name} find marks`, method: 'GET', path: '/_mapping', query, effect: 'read' } as const;
+  const found = Object.entries(await ask(client, request, marked, signal));
+  return found.flatMap(([name, { mappings }]) => (mappings?._meta?.[MARK_KEY] === undefined ? [] : [name])).toSorted();
 }
 
 async function shardOf(client: SearchClient, index: string, value: string, signal: AbortSignal): Promise<number> {

@@ -29,6 +29,8 @@ const positionRecord = z.object({
   journalId: z.string(),
   term: z.number(),
   savedAtMs: z.number(),
+  eventSeq: z.number().optional(),
+  desired: z.enum(['running', 'paused']).optional(),
   position: z.object({
     epoch: z.number(),
     checkpoint: z.number(),

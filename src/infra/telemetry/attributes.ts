@@ -20,7 +20,7 @@ const conventional = [
 const labels = 'pair state from to event kind op result transport command direction';
 
 /** Too many values for a metric. */
-const ofTransitions = `cause by checkpoint epoch term attempt desired shard commandId clockWentBackMs previousTraceId runTraceId
+const ofTransitions = `cause by checkpoint epoch term attempt desired shard commandId clockWentBackMs previousTraceId runTraceId requestTraceId
   failureKind failureOp failureReason`;
 const ofCycles = `operations documents deletes creates updates conflicts bytes bytesRead bytesWritten bytesOnWire requests searches
   pages pageSize bulks hits buckets retries ranges range complete refreshed fromSeqNo toSeqNo globalCheckpoint maxSeqNo lag

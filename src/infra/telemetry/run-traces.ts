@@ -50,6 +50,8 @@ export function runTraces({ tracer, ids, nowMs, attributes }: RunTracesOptions):
       const options = {
         startTime: hrTime(atUs),
         attributes: attributes({ ...transitionAttributes(event), clockWentBackMs }),
+        // A link, not the parent: the transitions of a run are one trace, whoever caused them.
+        links: event.request === undefined ? [] : [{ context: spanAt(event.request.traceId, event.request.spanId) }],
       };
       const span = tracer.startSpan(transitionName(event), options, childOf(traceId));
       const { state, failure } = event.result;
@@ -73,13 +75,13 @@ export function runTraces({ tracer, ids, nowMs, attributes }: RunTracesOptions):
 }
 
 export function linkToRun(traceId: string): Link {
-  return { context: runSpan(traceId, runSpanId(traceId)) };
+  return { context: spanAt(traceId, runSpanId(traceId)) };
 }
 
 function childOf(traceId: string, spanId = runSpanId(traceId)): Context {
-  return trace.setSpanContext(ROOT_CONTEXT, runSpan(traceId, spanId));
+  return trace.setSpanContext(ROOT_CONTEXT, spanAt(traceId, spanId));
 }
 
-function runSpan(traceId: string, spanId: string): Link['context'] {
+function spanAt(traceId: string, spanId: string): Link['context'] {
   return { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
 }

@@ -24,6 +24,7 @@ export function transitionAttributes(event: Transition): Record<string, unknown>
     event: fact.type,
     cause: event.cause,
     by: event.by,
+    requestTraceId: event.request?.traceId,
     checkpoint: 'checkpoint' in fact ? fact.checkpoint : undefined,
     epoch: result.epoch,
     desired: result.desired,

@@ -52,11 +52,12 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
       return { id, routing, version: refusedVersion(document, scheme, shard), seqNo: Number.MAX_SAFE_INTEGER };
     })
     .sort((a, b) => a.version - b.version);
-  const versionOfId = new Map(taken.map(({ id, version }) => [id, version]));
-  const isOlderCopy = ({ id, version }: ListedDocument): boolean => {
-    const refused = versionOfId.get(id);
-    const ours = aligned || shardNamedBy(scheme, version) === shard;
-    return refused !== undefined && ours && version < refused;
+  const takenById = new Map(taken.map((document) => [document.id, document]));
+  // Where shards do not align, a copy under another routing lies in another place: it is one that the leader has no more.
+  const isOlderCopy = ({ id, routing, version }: ListedDocument): boolean => {
+    const refused = takenById.get(id);
+    if (refused === undefined || version >= refused.version) return false;
+    return aligned || (shardNamedBy(scheme, version) === shard && routing === refused.routing);
   };
 
   return {

@@ -149,13 +149,14 @@ export class PairQuarantine {
   async #take(refused: readonly RefusedDocument[], signal: AbortSignal): Promise<void> {
     const { clock, narrator, pair } = this.#options;
     const now = clock.now();
-    const unknown = refused.filter(({ id }) => !this.#documents.has(id));
+    const unknown = refused.filter((document) => this.#inPlace(document) === undefined);
     const copies = new Map(await this.#copiesOf(unknown, signal));
     const taken = refused.flatMap(({ content, contentBytes, ...refusal }) => {
       const before = this.#documents.get(refusal.id);
+      const inPlace = this.#inPlace(refusal);
       const document: QuarantinedDocument = {
         ...refusal,
-        copyVersion: before === undefined ? copies.get(refusal.id) : before.copyVersion,
+        copyVersion: inPlace === undefined ? copies.get(refusal.id) : inPlace.copyVersion,
         firstRefusedAtMs: before?.firstRefusedAtMs ?? now,
         refusedAtMs: now,
         refusals: (before?.refusals ?? 0) + 1,
@@ -189,9 +190,15 @@ export class PairQuarantine {
   }
 
   /** The older copy of a document was deleted from the follower. */
-  copyDeleted(id: string): void {
-    const document = this.#documents.get(id);
-    if (document !== undefined) this.#documents.set(id, { ...document, copyVersion: undefined });
+  copyDeleted(key: DocumentKey): void {
+    const document = this.#inPlace(key);
+    if (document !== undefined) this.#documents.set(key.id, { ...document, copyVersion: undefined });
+  }
+
+  /** What is known of this place on the follower: where shards do not align, a document under another routing lies elsewhere. */
+  #inPlace({ id, routing }: DocumentKey): QuarantinedDocument | undefined {
+    const known = this.#documents.get(id);
+    return this.#options.aligned || known?.routing === routing ? known : undefined;
   }
 
   /** Takes what has left out of the index. */

@@ -14,10 +14,12 @@ import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
 import { type HttpProxy, startHttpProxy } from '../../support/http-proxy.ts';
 import { FOLLOWER, LEADER, openWorld, type World } from '../../support/replication-world.ts';
+import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
 
 const PASSWORD = 'a-password-of-the-tests';
-const WATCHED_FOR_MS = 6_000;
+const full = bySize({ short: false, full: true });
+const WATCHED_FOR_MS = bySize({ short: 4_000, full: 12_000 });
 const WITHIN_MS = 60_000;
 
 describe('a whole cluster is away', () => {
@@ -140,25 +142,27 @@ describe('a whole cluster is away', () => {
     });
   });
 
-  it('a follower that is killed', async (t) => {
-    await stack.server('follower').kill('SIGKILL');
-    await awayIsSeen('right', 'cluster_unreachable', t);
-    await goesOn(t, async () => {
-      await stack.server('follower').restart();
-      await primariesActive('follower');
+  if (full)
+    it('a follower that is killed', async (t) => {
+      await stack.server('follower').kill('SIGKILL');
+      await awayIsSeen('right', 'cluster_unreachable', t);
+      await goesOn(t, async () => {
+        await stack.server('follower').restart();
+        await primariesActive('follower');
+      });
     });
-  });
 
-  it('a follower that hangs', async (t) => {
-    const node = stack.server('follower');
-    await node.kill('SIGSTOP');
-    try {
-      await awayIsSeen('right', 'request_timeout', t);
-    } finally {
-      await node.kill('SIGCONT');
-    }
-    await goesOn(t, () => primariesActive('follower'));
-  });
+  if (full)
+    it('a follower that hangs', async (t) => {
+      const node = stack.server('follower');
+      await node.kill('SIGSTOP');
+      try {
+        await awayIsSeen('right', 'request_timeout', t);
+      } finally {
+        await node.kill('SIGCONT');
+      }
+      await goesOn(t, () => primariesActive('follower'));
+    });
 
   it('a leader that refuses every credential', async (t) => {
     // As with a key that was revoked, seen from the supervisor.

@@ -7,6 +7,7 @@ import { commandService } from '../../../src/control/service.ts';
 import { serveCommands } from '../../../src/infra/nats/command-service.ts';
 import { connectNats } from '../../../src/infra/nats/connect.ts';
 import { countingRandom, recordingSurface } from '../../support/control-bench.ts';
+import { memoryAnswers } from '../../support/memory-answers.ts';
 import { ownNatsServer } from '../../support/nats-server.ts';
 
 const root = new URL('../../../', import.meta.url);
@@ -16,7 +17,7 @@ it('runs the program that the document of the commands shows', async () => {
   const nc = await connectNats({ servers: [server.url], name: 'test supervisor' });
   const surface = recordingSurface();
   await serveCommands(nc, {
-    handler: commandService({ surface, random: countingRandom() }),
+    handler: commandService({ surface, random: countingRandom(), answers: memoryAnswers() }),
     version: '0.1.0',
     schemas: commandJsonSchemas(),
   });

@@ -18,6 +18,7 @@ import {
   sleepingClock,
   type Call,
 } from '../../support/control-bench.ts';
+import { memoryAnswers } from '../../support/memory-answers.ts';
 import { natsUrl } from '../../support/nats-journal.ts';
 
 const follower = { cluster: 'replica', index: '.ds-журнал-2024.01.01' };
@@ -42,10 +43,8 @@ async function bench(answer?: (call: Call) => unknown): Promise<Bench> {
   const handler = commandService({
     surface,
     random: countingRandom(),
-    traced: async ({ trace }, run) => {
-      traces.push(trace.get('traceparent'));
-      return run();
-    },
+    answers: memoryAnswers(),
+    requestOf: (trace) => void traces.push(trace.get('traceparent')),
   });
   return {
     prefix,
@@ -172,11 +171,11 @@ it('hands the trace context of the caller to the supervisor', async () => {
   await using nats = await bench();
   await nats.serve();
   const trace = '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01';
-  await nats.client({ trace }).pause({ follower });
-  await nats.client().pause({ follower });
+  await nats.client({ trace }).pause({ follower, commandId: 'a' });
+  await nats.client().pause({ follower, commandId: 'b' });
   const carrier = headers();
   carrier.set('traceparent', trace);
-  await nats.nc.request(`${nats.prefix}.cmd.list`, '', { headers: carrier, timeout: 5_000 });
+  await nats.nc.request(`${nats.prefix}.cmd.pause`, JSON.stringify({ follower }), { headers: carrier, timeout: 5_000 });
   assert.deepEqual(nats.traces, [trace, undefined, trace]);
 });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import type { PairStatus } from '../../../src/domain/commands.ts';
+import type { FollowParameters } from '../../../src/domain/parameters.ts';
 import { createIndex, loadDocuments, SLOW_READING_BYTES } from '../../support/bulk-load.ts';
 import { createChurnIndex, startChurn } from '../../support/churn/churn.ts';
 import { assertExact, churnWhileFollowing, sum } from '../../support/churn-scenario.ts';
@@ -12,10 +13,16 @@ import { until } from '../../support/until.ts';
 
 const REQUEST_TIMEOUT_MS = 3000;
 
-async function followInto(world: World, index: string, shards: number): Promise<void> {
+async function followInto(
+  world: World,
+  index: string,
+  shards: number,
+  parameters: Partial<FollowParameters> = {},
+): Promise<void> {
   await world.control.follow({
     leader: { cluster: LEADER, index },
     follower: world.followerOf(index),
+    parameters,
     settings: { 'index.number_of_shards': shards },
   });
 }
@@ -168,16 +175,16 @@ describe('one id under several routings', () => {
 });
 
 test('a supervisor killed in the middle of such a copy goes on from its cursors and ends identical', async (t: TestContext) => {
-  const documents = bySize({ short: 30_000, full: 100_000 });
+  const documents = bySize({ short: 50_000, full: 150_000 });
   await using world = await openWorld({
-    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES / 4 },
+    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES / 2 },
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
   const index = world.name('-killed');
   await createIndex(world.leader, index);
   await loadDocuments(world.leader, index, documents);
   const supervisor = await world.start();
-  await followInto(world, index, 3);
+  await followInto(world, index, 3, { max_read_request_operation_count: 200 });
   const part = async (): Promise<number | undefined> => {
     const left = total(await operationsLeft(world, index));
     return left > 0 && left < documents * 0.8 ? left : undefined;

@@ -103,6 +103,43 @@ describe('bulk writes', () => {
   });
 });
 
+describe('versions of a whole index', () => {
+  it('are counted, put into buckets and listed over all of its shards', async () => {
+    await using index = await createIndex(url, 'whole', { settings: { number_of_shards: 3 } });
+    await using c = openReal(url);
+    await c.admin.identify(never);
+    const versions = Array.from({ length: 60 }, (_, n) => (n < 30 ? EPOCH + n : 2 * EPOCH + n));
+    const lines = versions.flatMap((version, n) => write(`d${n}`, version));
+    await c.follower.bulk({ index: index.name, body: bodyOf(lines), operations: 60 }, never);
+    await c.follower.refresh(index.name, never);
+    const ranges = [
+      { from: EPOCH + 5, to: EPOCH + 9 },
+      { from: 2 * EPOCH + 40, to: 2 * EPOCH + 100 },
+    ];
+    assert.equal(await c.follower.countVersionRanges({ index: index.name, ranges }, never), 5 + 20);
+    const [first, second] = await c.follower.listVersionRanges(
+      { index: index.name, shard: undefined, ranges, sizeEach: 10 },
+      never,
+    );
+    assert.deepEqual(
+      first?.map(({ version }) => version),
+      versions.slice(5, 10),
+    );
+    assert.equal(second, undefined, 'more than fit');
+    const within = { min: EPOCH, max: 2 * EPOCH - 1 };
+    const histogram = await c.follower.histogram(
+      { index: index.name, shard: undefined, field: '_version', interval: 10, offset: 0, ...within },
+      never,
+    );
+    const counts = [...histogram.values()];
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      30,
+    );
+    assert.ok(Math.max(...counts) <= 10);
+  });
+});
+
 describe('counting', () => {
   it('counts root documents that are searchable, by shard and in all', async () => {
     await using index = await createIndex(url, 'count', {

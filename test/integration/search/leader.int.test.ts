@@ -262,13 +262,39 @@ describe('looking up documents', () => {
     );
     assert.deepEqual(found, [
       { found: false, seqNo: undefined, version: undefined },
-      { found: true, seqNo: 0, version: 1 },
+      { found: true, seqNo: 0, version: 1, routing: 'x,y' },
     ]);
     assert.deepEqual(await c.leader.multiGet(index.name, [], never), []);
     await rejectsWith(
       c.leader.multiGet(`${index.name}-not`, [{ id: 'a', routing: undefined }], never),
       'index_deleted',
     );
+  });
+});
+
+describe('documents of several shards that have one id', () => {
+  it('are found on the shards that are asked; without routing an id has one shard alone', async () => {
+    await using index = await createIndex(url, 'twins', { settings: { number_of_shards: 3 } });
+    await using c = openReal(url);
+    const routings = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const shards = await c.admin.shardsOf(index.name, routings, never);
+    for (const [at, routing] of routings.entries())
+      await index.call('POST', `/_doc/x${shards[at]}?routing=${routing}`, { n: at });
+    await index.call('POST', '/_doc/alone', { n: 9 });
+    await c.leader.refresh(index.name, never);
+    const all = ['x0', 'x1', 'x2', 'alone'];
+    const find = async (asked: readonly number[], unrouted: readonly string[], routed: readonly string[]) =>
+      (await c.leader.listIds({ index: index.name, shards: asked, unrouted, routed, size: 100 }, never))
+        .map(({ id }) => id)
+        .toSorted();
+    const there = [...new Set(shards)].toSorted((a, b) => Number(a) - Number(b)).map((shard) => `x${shard}`);
+    assert.deepEqual(await find([0, 1, 2], all, []), there);
+    assert.deepEqual(await find([0, 1, 2], [], all), ['alone', ...there]);
+    assert.deepEqual(
+      await find([0], all, []),
+      there.filter((id) => id === 'x0'),
+    );
+    assert.deepEqual(await find([0, 1], ['nothing'], ['nowhere']), []);
   });
 });
 

@@ -90,6 +90,10 @@ export class MemoryCluster {
     return this.#indices.get(name);
   }
 
+  get names(): readonly string[] {
+    return [...this.#indices.keys()];
+  }
+
   /** Another one whenever any metadata is. */
   get stateVersion(): string {
     return [...this.#indices.values()]

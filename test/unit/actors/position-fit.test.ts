@@ -46,7 +46,14 @@ function fit(parts: Partial<Position>, followerNow = now([10, 20]), record: Part
     ...record,
   };
   const follower = { cluster: 'replica', index: 'copy' };
-  return fittingPosition(stored, { follower, journalId: 'j', epoch: 2, leaderUuid: 'leader-1', followerNow });
+  return fittingPosition(stored, {
+    follower,
+    journalId: 'j',
+    epoch: 2,
+    eventSeq: 30,
+    leaderUuid: 'leader-1',
+    followerNow,
+  });
 }
 
 test('a position that fits is taken as it is, also when the follower has gone on', () => {
@@ -58,6 +65,7 @@ test('no position is none, and no reason', () => {
   const expected = {
     follower: { cluster: 'r', index: 'i' },
     journalId: 'j',
+    eventSeq: 30,
     epoch: 1,
     leaderUuid: 'l',
     followerNow: now([]),
@@ -84,6 +92,11 @@ describe('a position is refused', () => {
   for (const [what, code, work] of [
     ['of another journal', 'journal_unknown', () => fit({}, now([10, 20]), { journalId: 'other' })],
     ['of a later epoch than the journal knows', 'journal_older_than_data', () => fit({ epoch: 3 })],
+    [
+      'that knows a later event than the journal has',
+      'journal_older_than_data',
+      () => fit({}, now([10, 20]), { eventSeq: 31 }),
+    ],
     ['while a follower shard does not answer', 'shard_unavailable', () => fit({}, now([10]))],
   ] as readonly (readonly [string, FailureCode, () => unknown])[]) {
     test(what, () => {

@@ -40,6 +40,7 @@ export const config: Config = {
     positionIntervalMs: 2000,
     drainTimeoutMs: 20_000,
   },
+  journal: { historyAgeMs: 604_800_000, historyEvents: 1000 },
   defaults: DEFAULT_PARAMETERS,
   follow: [],
   telemetry: { traces: { exporter: 'otlp', endpoint: 'http://127.0.0.1:4318/v1/traces' }, logLevel: 'info' },
@@ -71,7 +72,7 @@ export interface BenchOptions {
 
 export function bench(options: BenchOptions = {}): Bench {
   const surface = recordingSurface(options.answer);
-  const journal = memoryJournal();
+  const journal = memoryJournal('memory-journal', () => NOW_MS);
   const log: string[] = [];
   const texts = { out: '', err: '' };
   const listeners = new Set<(signal: StopSignal) => void>();
@@ -91,6 +92,7 @@ export function bench(options: BenchOptions = {}): Bench {
     },
     startSupervisor: refuse('start'),
     verify: refuse('verify'),
+    recover: refuse('recover'),
     checkReach: refuse('check'),
     diagnose: refuse('doctor'),
     stdout: { write: (text) => void (texts.out += text) },

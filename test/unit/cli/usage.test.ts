@@ -51,7 +51,7 @@ describe('a wrong command line', () => {
     assert.match(await refusal('pause', 'cities'), /cities: expected cluster:index or cluster:index\/shard/);
     assert.match(await refusal('pause', 'Tokyo:cities'), /a cluster name is made of/);
     assert.match(await refusal('pause', 'tokyo:Cities'), /the index name must be lower case/);
-    assert.match(await refusal('pause', 'tokyo:ci*'), /must not contain "\*"; a command names one index/);
+    assert.match(await refusal('verify', 'tokyo:ci*'), /must not contain "\*"; a command names one index/);
     assert.match(await refusal('pause', 'tokyo:a:b'), /must not contain ":"/);
     assert.match(await refusal('pause', 'tokyo:cities/x'), /expected a shard number after the \//);
     assert.match(await refusal('unfollow', 'tokyo:cities/1'), /unfollow takes a whole index/);
@@ -63,7 +63,12 @@ describe('a wrong command line', () => {
       await refusal('resume', 'tokyo:cities', '--on-missing-history', 'reboot'),
       /expected rebootstrap or fail/,
     );
-    assert.match(await refusal('events', '--from', '0'), /expected a sequence number from 1 on/);
+    for (const since of ['0', '-', 'yesterday', '2026-13-01', '3parsecs'])
+      assert.match(await refusal('events', `--since=${since}`), /expected a sequence number from 1 on/, since);
+    assert.match(await refusal('events', '--shard', '1'), /--shard 1: goes with cluster:index/);
+    assert.match(await refusal('events', 'tokyo:a/1', '--shard', '1'), /--shard 1: goes with cluster:index/);
+    assert.match(await refusal('events', 'tokyo:a', '--shard', 'x'), /expected a shard number/);
+    assert.match(await refusal('pause', 'tokyo:Logs-*'), /must be lower case/);
     assert.match(await refusal('verify', 'tokyo:cities', '--samples', '101'), /expected a whole number up to 100/);
     assert.match(
       await refusal('follow', 'a:b', 'c:d', '--set', 'x', '--param', 'y=1'),

@@ -11,6 +11,7 @@ import {
   recordingSurface,
   sleepingClock,
 } from '../../support/control-bench.ts';
+import { memoryAnswers } from '../../support/memory-answers.ts';
 
 const follower = { cluster: 'replica', index: 'orders' };
 
@@ -24,7 +25,10 @@ function codeIs(code: FailureCode): (error: unknown) => boolean {
 
 it('gives every command an id and a name of who asks before it is sent', async () => {
   const surface = recordingSurface();
-  const client = clientOf(directTransport(commandService({ surface, random: countingRandom() })), { by: 'ops' });
+  const client = clientOf(
+    directTransport(commandService({ surface, random: countingRandom(), answers: memoryAnswers() })),
+    { by: 'ops' },
+  );
   assert.equal((await client.pause({ follower, shard: 1 })).commandId, 'id-1');
   await client.resume({ follower, commandId: 'mine', by: 'somebody else' });
   assert.deepEqual(surface.calls, [
@@ -37,7 +41,9 @@ it('throws what the supervisor refused with', async () => {
   const surface = recordingSurface(() => {
     throw failed('not_paused', { op: 'resume', reason: 'pair 0 is following' });
   });
-  const client = clientOf(directTransport(commandService({ surface, random: countingRandom() })));
+  const client = clientOf(
+    directTransport(commandService({ surface, random: countingRandom(), answers: memoryAnswers() })),
+  );
   await assert.rejects(client.resume({ follower }), codeIs('not_paused'));
   await assert.rejects(client.pause({ follower: { cluster: 'replica', index: 'A' } }), codeIs('invalid_command'));
 });
@@ -47,7 +53,9 @@ it('gives a status of thousands of pairs whole, in order, though it travels in p
   const surface = recordingSurface(({ name }) =>
     name === 'list' ? statuses.map(({ pairs: _, ...index }) => index) : statuses.toReversed(),
   );
-  const client = clientOf(directTransport(commandService({ surface, random: countingRandom() }), 64 * 1024));
+  const client = clientOf(
+    directTransport(commandService({ surface, random: countingRandom(), answers: memoryAnswers() }), 64 * 1024),
+  );
   assert.deepEqual(await client.status({}), statuses);
   assert.ok(surface.calls.length > 20, 'one page cannot have held it');
   assert.deepEqual(
@@ -59,7 +67,10 @@ it('gives a status of thousands of pairs whole, in order, though it travels in p
 it('pages an index without pairs too', async () => {
   const statuses = fakeStatuses({ indices: 3, shards: 0 });
   const client = clientOf(
-    directTransport(commandService({ surface: recordingSurface(() => statuses), random: countingRandom() }), 4_097),
+    directTransport(
+      commandService({ surface: recordingSurface(() => statuses), random: countingRandom(), answers: memoryAnswers() }),
+      4_097,
+    ),
   );
   assert.deepEqual(await client.status({}), statuses);
 });

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { commandClient } from '../../../src/control/client.ts';
 import { commandService } from '../../../src/control/service.ts';
 import { failed, type FailureCode } from '../../../src/domain/failure.ts';
 import type { CommandHandler, CommandName } from '../../../src/ports/command-transport.ts';
-import { countingRandom, recordingSurface, type Call } from '../../support/control-bench.ts';
+import type { AnswerStore } from '../../../src/ports/answer-store.ts';
+import {
+  countingRandom,
+  directTransport,
+  recordingSurface,
+  sleepingClock,
+  type Call,
+} from '../../support/control-bench.ts';
+import { memoryAnswers } from '../../support/memory-answers.ts';
 
 const follower = { cluster: 'replica', index: 'orders' };
 
@@ -13,9 +22,9 @@ interface Answered {
   readonly failure?: { readonly code: string; readonly reason: string };
 }
 
-function bench(answer?: (call: Call) => unknown, options: { maxInFlight?: number; rememberedAnswers?: number } = {}) {
+function bench(answer?: (call: Call) => unknown, options: { maxInFlight?: number; answers?: AnswerStore } = {}) {
   const surface = recordingSurface(answer);
-  const handler = commandService({ surface, random: countingRandom(), ...options });
+  const handler = commandService({ surface, random: countingRandom(), answers: memoryAnswers(), ...options });
   return { surface, handler };
 }
 
@@ -99,13 +108,80 @@ it('remembers a refusal, but tries again after a failure that asks to be repeate
   }
 });
 
-it('remembers the answers of late, and no more than it was told to', async () => {
-  const { surface, handler } = bench(undefined, { rememberedAnswers: 2 });
-  for (const commandId of ['a', 'b', 'c', 'b', 'c', 'a']) await ask(handler, 'pause', { follower, commandId });
-  assert.deepEqual(
-    surface.calls.map(({ given }) => (given as { commandId: string }).commandId),
-    ['a', 'b', 'c', 'a'],
-  );
+it('gives the first answer also from a supervisor that started since', async () => {
+  const answers = memoryAnswers();
+  const result = { commandId: 'c1', accepted: true, effective: true, pairs: [] };
+  const before = bench(() => result, { answers });
+  const first = await ask(before.handler, 'pause', { follower, commandId: 'c1' });
+  const since = bench(undefined, { answers });
+  assert.deepEqual(await ask(since.handler, 'pause', { follower, commandId: 'c1' }), first);
+  const other = await ask(since.handler, 'resume', { follower, commandId: 'c1' });
+  assert.match(other.failure?.reason ?? '', /c1 was used for another command/);
+  assert.deepEqual(since.surface.calls, []);
+});
+
+it('takes up a command whose supervisor ended before it answered, and tells since when', async () => {
+  const answers = memoryAnswers(() => 1_700_000_000_000);
+  const before = bench(() => new Promise(() => undefined), { answers });
+  void ask(before.handler, 'pause', { follower, commandId: 'c1' });
+  while (before.surface.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const since = bench(undefined, { answers });
+  assert.equal((await ask(since.handler, 'pause', { follower, commandId: 'c1' })).ok, true);
+  assert.deepEqual(since.surface.calls, [
+    { name: 'pause', given: { follower, commandId: 'c1', begunAtMs: 1_700_000_000_000 } },
+  ]);
+});
+
+it('decides nothing while command ids cannot be claimed, and answers though the answer cannot be kept', async () => {
+  const away = refuse('journal_unreachable');
+  const deaf = bench(undefined, { answers: { ...memoryAnswers(), claim: async () => away() } });
+  assert.equal((await ask(deaf.handler, 'pause', { follower })).failure?.code, 'journal_unreachable');
+  assert.deepEqual(deaf.surface.calls, []);
+  const forgetful = bench(undefined, { answers: { ...memoryAnswers(), keep: async () => away() } });
+  assert.equal((await ask(forgetful.handler, 'pause', { follower })).ok, true);
+});
+
+const manyPairs = (failure: object = {}): object => ({
+  commandId: 'c1',
+  accepted: true,
+  effective: false,
+  pairs: Array.from({ length: 10_000 }, (_, at) => ({
+    index: `logs-${at}`,
+    shard: 0,
+    accepted: !('failure' in failure),
+    effective: false,
+    state: 'following',
+    ...failure,
+  })),
+});
+
+it('answers for 10,000 pairs in pages that a message carries, which a client joins', async () => {
+  const { handler, surface } = bench(() => manyPairs());
+  const sizes: number[] = [];
+  const transport = directTransport(async (request) => {
+    const answer = await handler(request);
+    sizes.push(answer.body.length);
+    return answer;
+  });
+  const client = commandClient({ transport, clock: sleepingClock(), random: countingRandom() });
+  const result = await client.pause({ follower: { cluster: 'replica', index: 'logs-*' }, commandId: 'c1' });
+  assert.deepEqual(result, manyPairs());
+  assert.ok(sizes.length > 1 && Math.max(...sizes) < 600 * 1024, sizes.join());
+  assert.equal(surface.calls.length, 1);
+  const beyond = await ask(handler, 'pause', { follower, commandId: 'c1', cursor: '99' });
+  assert.match(beyond.failure?.reason ?? '', /cursor: there is no page 99/);
+});
+
+it('pages an answer that asks to be repeated too, and runs the command again for who asks again', async () => {
+  const failure = failed('journal_unreachable', { op: 'append', reason: 'away' }).failure;
+  const { handler, surface } = bench(() => manyPairs({ failure }));
+  const transport = directTransport(handler);
+  const client = commandClient({ transport, clock: sleepingClock(), random: countingRandom() });
+  for (const calls of [1, 2]) {
+    const result = await client.pause({ follower: { cluster: 'replica', index: 'logs-*' }, commandId: 'c1' });
+    assert.equal(result.pairs.length, 10_000);
+    assert.equal(surface.calls.length, calls);
+  }
 });
 
 it('answers what the surface throws as a failure with its code, and a defect as a bug', async () => {
@@ -153,21 +229,40 @@ it('says so when an answer is longer than the transport carries', async () => {
   assert.match(answer.failure?.reason ?? '', /was carried out/);
 });
 
-it('runs every command inside the trace that came with it', async () => {
-  const told: unknown[] = [];
+it('hands the trace context of the caller on with the command', async () => {
+  const surface = recordingSurface();
+  const request = { traceId: '0123456789abcdef0123456789abcdef', spanId: '0123456789abcdef' };
   const handler = commandService({
-    surface: recordingSurface(() => void told.push('ran')),
+    surface,
     random: countingRandom(),
-    traced: async (call, run) => {
-      told.push([call.name, call.trace.get('traceparent')]);
-      const reply = await run();
-      told.push(reply.ok);
-      return reply;
-    },
+    answers: memoryAnswers(),
+    requestOf: (trace) => (trace.get('traceparent') === 'known' ? request : undefined),
   });
-  const trace = new Map([['traceparent', '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01']]);
-  await handler({ name: 'pause', body: JSON.stringify({ follower }), trace, maxReplyBytes: 1e6 });
-  await handler({ name: 'pause', body: '{}', trace, maxReplyBytes: 1e6 });
-  const call = ['pause', trace.get('traceparent')];
-  assert.deepEqual(told, [call, 'ran', true, call, false]);
+  const body = JSON.stringify({ follower });
+  for (const parent of ['known', 'broken'])
+    await handler({ name: 'pause', body, trace: new Map([['traceparent', parent]]), maxReplyBytes: 1e6 });
+  assert.deepEqual(
+    surface.calls.map(({ given }) => given),
+    [
+      { follower, commandId: 'id-1', request },
+      { follower, commandId: 'id-2' },
+    ],
+  );
+});
+
+it('takes a repeated command for the same in whatever trace it comes', async () => {
+  const surface = recordingSurface();
+  const handler = commandService({
+    surface,
+    random: countingRandom(),
+    answers: memoryAnswers(),
+    requestOf: (trace) => ({ traceId: trace.get('traceparent') ?? '', spanId: 's' }),
+  });
+  const body = JSON.stringify({ follower, commandId: 'c1' });
+  for (const parent of ['one', 'two']) {
+    const trace = new Map([['traceparent', parent]]);
+    const answer = await handler({ name: 'pause', body, trace, maxReplyBytes: 1e6 });
+    assert.equal(answer.error, undefined);
+  }
+  assert.equal(surface.calls.length, 1);
 });

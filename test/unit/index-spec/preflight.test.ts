@@ -33,6 +33,7 @@ function scripted(name: string, script: Script): IndexAdmin {
         })),
     kindOf: () => Promise.resolve(script.kind ?? (script.index === undefined ? 'missing' : 'index')),
     describe: () => Promise.resolve(script.index),
+    markedIndices: never,
     readerView: () => Promise.resolve(script.view ?? 'whole'),
     shardsOf: never,
     createIndex: never,

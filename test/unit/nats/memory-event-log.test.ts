@@ -2,7 +2,7 @@ import { testEventLog } from '../../conformance/event-log.suite.ts';
 import { memoryJournal } from '../../support/memory-event-log.ts';
 
 testEventLog('in memory', async () => {
-  const journal = memoryJournal();
+  const journal = memoryJournal('memory-journal', () => Date.now());
   return {
     log: journal.open(),
     another: async () => journal.open(),

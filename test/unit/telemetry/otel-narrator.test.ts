@@ -40,6 +40,23 @@ describe('traces of a pair', () => {
     assert.equal(new Set(bench.spans().map((span) => span.spanContext().spanId)).size, bench.spans().length);
   });
 
+  it('link a transition to the span of whoever asked for it, and stay one trace', () => {
+    const bench = telemetryBench();
+    const run = { traceId: bench.narrator.startRun(key, undefined), startedAtMs: bench.time.wallMs };
+    const step = { from: 'following', to: 'following', fact: { type: 'PAUSE', commandId: 'c2' }, afterMs: 5 } as const;
+    const request = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) };
+    bench.narrator.transition({ ...transitionOf(step, run), request }, run.traceId);
+    bench.narrator.transition(transitionOf({ ...step, afterMs: 9 }, run), run.traceId);
+    const [asked, unasked] = bench.spans().filter(({ name }) => name.includes('pause'));
+    assert.equal(asked?.spanContext().traceId, run.traceId);
+    assert.deepEqual(
+      asked?.links.map(({ context }) => [context.traceId, context.spanId]),
+      [[request.traceId, request.spanId]],
+    );
+    assert.equal(asked?.attributes['slipstream.request_trace_id'], request.traceId);
+    assert.deepEqual(unasked?.links, []);
+  });
+
   it('are named by the states, and by what happened where the state stays', () => {
     const bench = telemetryBench();
     const run = { traceId: bench.narrator.startRun(key, undefined), startedAtMs: bench.time.wallMs };

@@ -1,0 +1,44 @@
+import type { Failure } from '../domain/failure.ts';
+import type { IndexSnapshot, PairSnapshot } from '../domain/journal.ts';
+import { indexKey, type FollowerIndexRef } from '../domain/names.ts';
+import { subjectTarget } from '../domain/subjects.ts';
+import type { EventLog } from '../ports/event-log.ts';
+import type { Narrator } from '../ports/narrator.ts';
+
+export interface Folded<S> {
+  readonly snapshot: S;
+  readonly seq: number;
+}
+
+export interface FoldedJournal {
+  /** By subject. */
+  readonly indices: ReadonlyMap<string, Folded<IndexSnapshot>>;
+  readonly pairs: ReadonlyMap<string, Folded<PairSnapshot>>;
+  /** Sequence of the newest event of every subject. */
+  readonly lastSeqs: ReadonlyMap<string, number>;
+  /** By index key: a newest event of the index or of one of its pairs cannot be read. */
+  readonly refused: ReadonlyMap<string, { readonly follower: FollowerIndexRef; readonly failure: Failure }>;
+}
+
+/** Today's state of everything: the record of the newest event of every subject. */
+export async function foldJournal(
+  { log, narrator }: { readonly log: Pick<EventLog, 'latest'>; readonly narrator: Pick<Narrator, 'log'> },
+  signal: AbortSignal,
+): Promise<FoldedJournal> {
+  const indices = new Map<string, Folded<IndexSnapshot>>();
+  const pairs = new Map<string, Folded<PairSnapshot>>();
+  const lastSeqs = new Map<string, number>();
+  const refused = new Map<string, { follower: FollowerIndexRef; failure: Failure }>();
+  for (const newest of await log.latest(signal)) {
+    const { subject, seq } = newest;
+    lastSeqs.set(subject, seq);
+    if ('failure' in newest) {
+      const { failure } = newest;
+      narrator.log('error', 'an event of the journal cannot be read', { failure });
+      const follower = subjectTarget(subject)?.follower;
+      if (follower !== undefined) refused.set(indexKey(follower), { follower, failure });
+    } else if (newest.event.entity === 'index') indices.set(subject, { snapshot: newest.event.result, seq });
+    else pairs.set(subject, { snapshot: newest.event.result, seq });
+  }
+  return { indices, pairs, lastSeqs, refused };
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { present } from '../../../src/domain/assert.ts';
+import type { CommandResult } from '../../../src/domain/commands.ts';
+import type { Supervisor } from '../../../src/actors/supervisor.ts';
+import { pairSubject } from '../../../src/domain/subjects.ts';
+import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
+import { actorBench, refusalOf, type ActorBench } from './actor-bench.ts';
+
+const { cluster } = FOLLOWER;
+const named = (index: string): { cluster: string; index: string } => ({ cluster, index });
+
+interface Bench extends Omit<ActorBench, 'pause'> {
+  supervisor(): Supervisor;
+  pause(index: string, more?: object): Promise<CommandResult>;
+  subjects(commandId: string): Promise<readonly string[]>;
+}
+
+/** Three indices are followed: orders-copy, logs-1 and logs-2, of one shard each. */
+async function bench(): Promise<Bench> {
+  const actors = actorBench();
+  await actors.follow();
+  const supervisor = (): Supervisor => present(actors.world.life, 'a life').supervisor;
+  for (const index of ['logs-1', 'logs-2'])
+    await actors.run(supervisor().follow({ leader: LEADER, follower: named(index), commandId: index }));
+  await actors.until(
+    () => supervisor().pairs.every(({ snapshot }) => snapshot?.state === 'following'),
+    'all following',
+  );
+  return {
+    ...actors,
+    supervisor,
+    pause: (index, more) => actors.run(supervisor().pause({ follower: named(index), commandId: 'c1', ...more })),
+    async subjects(commandId) {
+      const found: string[] = [];
+      const { signal } = new AbortController();
+      const log = actors.world.journal.open();
+      for await (const { subject, event } of log.read('>', { fromSeq: 1, follow: false }, signal))
+        if (event.cause === `command:${commandId}`) found.push(subject);
+      return found;
+    },
+  };
+}
+
+it('a command for a pattern is one for every index that it means, with a result for each pair', async () => {
+  const { pause, supervisor } = await bench();
+  assert.deepEqual(await pause('logs-*', { waitMs: 60_000 }), {
+    commandId: 'c1',
+    accepted: true,
+    effective: true,
+    pairs: ['logs-1', 'logs-2'].map((index) => ({
+      index,
+      shard: 0,
+      accepted: true,
+      effective: true,
+      state: 'paused',
+    })),
+  });
+  const states = (await supervisor().status({ follower: named('*') })).map(({ state }) => state);
+  assert.deepEqual(states, ['following', 'paused', 'paused']);
+  assert.equal((await supervisor().status({ follower: named('logs-*') })).length, 2);
+});
+
+it('a pattern that means nothing here is refused, and so is one of another cluster', async () => {
+  const { run, supervisor } = await bench();
+  for (const follower of [named('x*'), { cluster: 'main', index: '*' }])
+    assert.equal((await refusalOf(run(supervisor().pause({ follower })))).code, 'unknown_pair');
+});
+
+it('what cannot be decided for one pair is told with that pair, and decided for the others', async () => {
+  const { pause, world, crash, run, supervisor } = await bench();
+  world.journal.storeText(pairSubject({ follower: named('logs-1'), shard: 0 }), 'no event');
+  await crash();
+  const { accepted, pairs } = await pause('logs-*');
+  assert.equal(accepted, false);
+  assert.deepEqual(
+    pairs.map(({ index, accepted: each, failure }) => [index, each, failure?.code]),
+    [
+      ['logs-2', true, undefined],
+      ['logs-1', false, 'journal_corrupt'],
+    ],
+  );
+  const resumed = await run(
+    supervisor()
+      .resume({ follower: named('*'), commandId: 'r', rebootstrap: true })
+      .catch(() => undefined),
+  );
+  assert.deepEqual(
+    resumed?.pairs.map(({ index, failure }) => [index, failure?.code]),
+    [
+      ['orders-copy', 'not_paused'],
+      ['logs-2', undefined],
+      ['logs-1', 'journal_corrupt'],
+    ],
+  );
+});
+
+it('a command that is taken up again decides only for pairs for which it was not decided before', async () => {
+  const { pause, run, supervisor, crash, subjects } = await bench();
+  await pause('logs-1', { commandId: 'c2' });
+  await crash();
+  await run(supervisor().resume({ follower: named('logs-1'), commandId: 'c3', waitMs: 60_000 }));
+  const result = await pause('logs-*', { commandId: 'c2', begunAtMs: 0 });
+  assert.equal(result.accepted, true);
+  assert.deepEqual(
+    await subjects('c2'),
+    ['logs-1', 'logs-2'].map((index) => pairSubject({ follower: named(index), shard: 0 })),
+  );
+});
+
+it('a follow and an unfollow that were accepted before are accepted again, and decided once', async () => {
+  const { run, supervisor, crash, subjects } = await bench();
+  await crash();
+  const again = { leader: LEADER, follower: named('logs-1'), commandId: 'logs-1', begunAtMs: 0 };
+  assert.equal((await run(supervisor().follow(again))).accepted, true);
+  const unfollow = { follower: named('logs-1'), commandId: 'u' };
+  await run(supervisor().unfollow(unfollow));
+  await crash();
+  assert.equal((await run(supervisor().unfollow({ ...unfollow, begunAtMs: 0 }))).effective, true);
+  assert.equal((await refusalOf(run(supervisor().unfollow(unfollow)))).code, 'unknown_pair');
+  assert.equal((await subjects('u')).length, 1);
+});
