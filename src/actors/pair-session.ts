@@ -220,8 +220,8 @@ export class PairSession {
       });
     }
     const { position } = fit;
-    const { aligned } = prepared;
-    const quarantine = await this.#quarantine.open({ epoch: input.epoch, aligned, position }, signal);
+    const { aligned, layout } = prepared;
+    const quarantine = await this.#quarantine.open({ epoch: input.epoch, aligned, layout, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -240,7 +240,7 @@ export class PairSession {
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
       aligned,
-      layout: prepared.layout,
+      layout,
       parameters,
       resultWindow: prepared.resultWindow,
       writeLifeMs: followerSide.requestTimeoutMs,

@@ -4,7 +4,7 @@ import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Position } from '../domain/position.ts';
 import { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
-import type { FollowerIndex } from './follower-index.ts';
+import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
 
 export interface SessionQuarantineOptions {
   readonly ports: SupervisorPorts;
@@ -40,11 +40,12 @@ export class SessionQuarantine {
 
   /** For a new replicator that goes on from this position, or from the beginning. */
   async open(
-    { epoch, aligned, position }: { epoch: number; aligned: boolean; position: Position | undefined },
+    opened: { epoch: number; position: Position | undefined } & Pick<PreparedIndex, 'aligned' | 'layout'>,
     signal: AbortSignal,
   ): Promise<PairQuarantine> {
     const { ports, index, pair, parameters } = this.#options;
     const { followerSide, snapshot } = index;
+    const { epoch, aligned, layout, position } = opened;
     const quarantine = new PairQuarantine({
       store: followerSide.quarantine,
       follower: followerSide.follower,
@@ -53,7 +54,7 @@ export class SessionQuarantine {
       pair: pairKey(pair),
       followerIndex: pair.follower.index,
       shard: pair.shard,
-      scheme: { epoch, leaderShards: snapshot.shards },
+      scheme: { epoch, leaderShards: snapshot.shards, layout },
       aligned,
       parameters,
     });
