@@ -42,7 +42,8 @@ const KEYS_AT_ONCE = 500;
 /** Each is read by a search of its own. */
 const RETRIED_AT_ONCE = 50;
 /** A mapping that changes all the time must not have everything read again all the time. */
-const RETRY_INTERVAL_MS = 30_000;
+const RETRY_INTERVAL_MS = 10_000;
+const RETRY_INTERVAL_EACH_MS = 100;
 
 /**
  * The documents of one pair that the follower refuses. In memory for the counting equation, and in the follower cluster's index before any
@@ -263,7 +264,8 @@ export class PairQuarantine {
     const seen = `${versions.mappingVersion}/${versions.settingsVersion}`;
     const changed = this.#triedUnder !== undefined && this.#triedUnder !== seen;
     const now = this.#options.clock.monotonic();
-    if (changed && this.size > 0 && now < this.#retriedAtMs + RETRY_INTERVAL_MS) return;
+    const notBeforeMs = this.#retriedAtMs + RETRY_INTERVAL_MS + RETRY_INTERVAL_EACH_MS * this.size;
+    if (changed && this.size > 0 && now < notBeforeMs) return;
     this.#triedUnder = seen;
     if (changed) this.askRetry();
   }
