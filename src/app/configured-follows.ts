@@ -1,8 +1,9 @@
 import type { FollowEntry } from '../config/config.ts';
 import { backoffMs } from '../domain/backoff.ts';
-import type { ControlSurface, IndexStatus } from '../domain/commands.ts';
+import type { ControlSurface, IndexStatus, StatusQuery } from '../domain/commands.ts';
 import { failureOf, type Failure } from '../domain/failure.ts';
-import { indexKey, type FollowerIndexRef } from '../domain/names.ts';
+import { indexMatcher } from '../domain/index-name.ts';
+import { indexKey, shownIndex } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Narrator } from '../ports/narrator.ts';
@@ -83,7 +84,7 @@ async function followAtLast(
       // Once for each cause: a cluster that is away for a day is one line.
       if (failure.code !== waiting.failure?.code)
         narrator.log(again ? 'warn' : 'error', 'could not follow what the configuration lists', {
-          follower: shown(entry.follower),
+          follower: shownIndex(entry.follower),
           triedAgain: again,
           failure,
         });
@@ -115,14 +116,17 @@ function listed({ entry: { leader, follower }, failure }: Waiting): Listed {
   };
 }
 
-function shown({ cluster, index }: FollowerIndexRef): string {
-  return `${cluster}:${index}`;
-}
-
 function surfaceWith(surface: ControlSurface, waiting: () => readonly Listed[]): ControlSurface {
   const besides = (known: readonly Listed[]): readonly Listed[] => {
     const keys = new Set(known.map(({ follower }) => indexKey(follower)));
     return waiting().filter(({ follower }) => !keys.has(indexKey(follower)));
+  };
+  const besidesOf = ({ follower }: StatusQuery, known: readonly Listed[]): readonly IndexStatus[] => {
+    const matches = indexMatcher(follower?.index ?? '*');
+    return besides(known)
+      .filter((one) => follower === undefined || one.follower.cluster === follower.cluster)
+      .filter((one) => matches(one.follower.index))
+      .map((one) => ({ ...one, pairs: [] }));
   };
   return {
     follow: (command) => surface.follow(command),
@@ -136,16 +140,13 @@ function surfaceWith(surface: ControlSurface, waiting: () => readonly Listed[]):
       return [...known, ...besides(known)];
     },
     status: async (query) => {
-      const { follower } = query;
       try {
         const known = await surface.status(query);
-        return follower === undefined ? [...known, ...besides(known).map((one) => ({ ...one, pairs: [] }))] : known;
+        return [...known, ...besidesOf(query, known)];
       } catch (thrown) {
-        const one = waiting().find(
-          (other) => follower !== undefined && indexKey(other.follower) === indexKey(follower),
-        );
-        if (one === undefined || failureOf(thrown, 'status').code !== 'unknown_pair') throw thrown;
-        return [{ ...one, pairs: [] }];
+        const meant = besidesOf(query, []);
+        if (meant.length === 0 || failureOf(thrown, 'status').code !== 'unknown_pair') throw thrown;
+        return meant;
       }
     },
   };

@@ -53,7 +53,8 @@ export async function startSupervisor(
     server = await startOwnServer(config, telemetry.narrator, signal);
     nc = await connectConfigured(config.nats, `slipstream ${config.supervisor.name}`, (state) => {
       if (state.kind !== 'connected')
-        telemetry.narrator.log('warn', 'NATS connection', {
+        // It comes back by itself for ever, and is closed only by us.
+        telemetry.narrator.log(state.kind === 'closed' ? 'info' : 'warn', 'NATS connection', {
           state: state.kind,
           ...('reason' in state ? { reason: state.reason } : {}),
         });

@@ -17,9 +17,14 @@ export async function withControl<T>(
   }
 }
 
-function pairLine({ index, shard, accepted, effective, state, failure }: CommandResult['pairs'][number]): string {
+function pairLine(
+  { index, shard, accepted, effective, state, failure }: CommandResult['pairs'][number],
+  ended?: string,
+): string {
+  const named = index === undefined ? `shard ${shard}` : `${index}/${shard}`;
+  if (effective && ended !== undefined) return `  ${named}  done, ${ended}\n`;
   const outcome = !accepted ? 'refused' : effective ? 'done' : 'accepted';
-  return `  ${index === undefined ? `shard ${shard}` : `${index}/${shard}`}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
+  return `  ${named}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
 }
 
 /** Tells what became of a command, and gives its exit. */
@@ -42,7 +47,9 @@ export function tellOutcome(
     say(
       `${verb} ${target}: accepted${waitMs > 0 ? ', but not effective in time' : ''}; slipstream status ${target} shows when it is effective\n`,
     );
-  for (const pair of result.pairs) say(pairLine(pair));
+  // The state that a shard had when it was ended is of no use any more.
+  const ended = verb === 'unfollow' ? 'no longer followed' : undefined;
+  for (const pair of result.pairs) say(pairLine(pair, ended));
   for (const hint of new Set(failures.map((failure) => failure.hint))) say(`next: ${hint}\n`);
   if (decisive !== undefined) return exitOf(decisive);
   if (!result.accepted) return 'refused';

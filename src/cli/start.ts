@@ -31,7 +31,7 @@ async function check(context: CommandContext, config: Config): Promise<Exit> {
     say(
       failure === undefined
         ? `${label}: ok${detail === undefined ? '' : ` (${detail})`}\n`
-        : `${label}: ${failureLine(failure)}\n  next: ${failure.hint}\n`,
+        : `${label}: ${failureLine(failure, name)}\n  next: ${failure.hint}\n`,
     );
   }
   const [first] = failures;
@@ -83,7 +83,9 @@ async function supervise(context: CommandContext, config: Config): Promise<Exit 
     if (startup.signal.aborted) running.stop(first ?? 'stop');
     const nats = running.ownServer === undefined ? config.nats.servers : [running.ownServer.url];
     answer({ supervisor: config.supervisor.name, clusters: [...config.clusters.keys()], nats });
-    say(whereToLook(config, running));
+    // Behind a pipe stdout is for the log, one JSON object a line.
+    if (deps.isTty) say(whereToLook(config, running));
+    else if (!context.json) deps.stderr.write(whereToLook(config, running));
     return await running.stopped;
   } catch (error) {
     if (startup.signal.aborted) return 'ok';

@@ -84,18 +84,24 @@ function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
 }
 
 /** Why a pair needs somebody's attention; undefined for one that does not. */
-function standstill({ state, failure, quarantined }: PairStatus): string | undefined {
+function standstill({ state, failure, quarantined, foreignWrites }: PairStatus): string | undefined {
   if (state === 'following' || state === 'bootstrapping')
-    return quarantined === 0 ? undefined : `${state}, with errors: ${integer(quarantined)} in quarantine`;
+    return quarantined > 0
+      ? `${state}, with errors: ${integer(quarantined)} in quarantine`
+      : foreignWrites > 0
+        ? `${state}: ${integer(foreignWrites)} operations on the follower were not Slipstream's`
+        : undefined;
   if (failure !== undefined) return `${state}: ${failureLine(failure)}`;
   return state === 'paused' ? 'paused: by command' : `${state}: no reason recorded`;
 }
 
-function nextStep({ state, failure, quarantined }: PairStatus, target: string): string {
+function nextStep({ follower, state, failure, quarantined, foreignWrites }: PairStatus, target: string): string {
   if (failure === undefined && state !== 'paused' && quarantined > 0)
     return `slipstream quarantine list ${target} tells why; slipstream quarantine retry ${target}, once that is put right.`;
   if (failure !== undefined) return `${oneLine(failure.hint)}${state === 'retrying' ? ` ${KEEPS_TRYING}` : ''}`;
-  return state === 'paused' ? `slipstream resume ${target}` : `slipstream events ${target} tells what happened.`;
+  if (state === 'paused') return `slipstream resume ${target}; slipstream events ${target} tells who paused it`;
+  if (foreignWrites > 0) return `slipstream verify ${shownTarget({ follower })} names what differs.`;
+  return `slipstream events ${target} tells what happened.`;
 }
 
 /** `0-2,5` of sorted numbers. */
@@ -134,7 +140,7 @@ function outageLines(outages: readonly Outage[], { nowMs, paint }: StatusView): 
     const next = nextProbeAtMs === undefined ? 'now' : `in ${shortDuration(Math.max(0, nextProbeAtMs - nowMs))}`;
     const since = shortDuration(Math.max(0, nowMs - sinceMs));
     return [
-      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure)}`),
+      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure, cluster)}`),
       `  ${integer(waiting)} shards wait and go on by themselves; next probe ${next}`,
       `  next: ${oneLine(failure.hint)}`,
     ];

@@ -77,7 +77,7 @@ const rows = {
   },
   index_deleted: {
     kind: 'fatal',
-    hint: 'Create the index again and follow it anew, or unfollow; the copied documents stay searchable.',
+    hint: 'The leader or the follower index that the reason names is gone. Unfollow; what was copied stays searchable. To copy again, follow into a new index, or delete the old copy first.',
   },
   index_recreated: {
     kind: 'fatal',
@@ -90,7 +90,7 @@ const rows = {
   // --- the follower -------------------------------------------------------------------------------------------------------
   mapping_conflict: {
     kind: 'fatal',
-    hint: "The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+    hint: 'The type of a field cannot be changed: unfollow, and follow into a new index. Correct anything else on the follower, then resume.',
   },
   settings_rejected: {
     kind: 'fatal',

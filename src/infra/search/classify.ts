@@ -141,11 +141,13 @@ function causesIn(error: unknown): readonly ErrorCause[] {
   const found: ErrorCause[] = [];
   for (const top of [...roots, ...shards, error]) {
     for (let cause = top, depth = 0; isRecord(cause) && depth < DEPTH_MAX; cause = cause['caused_by'], depth += 1) {
-      const { type, reason } = cause;
+      const { type, reason, index } = cause;
       if (typeof type !== 'string') continue;
       // What lies below quotes the value that was refused, in the words of each field type.
       if (type === 'document_parsing_exception') depth = DEPTH_MAX;
-      const text = typeof reason === 'string' ? reason : '';
+      const said = typeof reason === 'string' ? reason : '';
+      // `closed`, and no word of what.
+      const text = typeof index === 'string' && type === 'index_closed_exception' ? `${said} [${index}]` : said;
       if (!found.some((known) => known.type === type && known.reason === text)) found.push({ type, reason: text });
     }
   }

@@ -89,6 +89,9 @@ describe('what the configuration lists', () => {
     }
     const asked = await surface.status({ follower: { cluster: 'tokyo', index: 'cities' } });
     assert.equal(asked[0]?.failure?.code, 'cluster_unreachable');
+    assert.equal((await surface.status({ follower: { cluster: 'tokyo', index: 'ci*' } })).length, 1);
+    for (const index of ['lakes', 'r*'])
+      await assert.rejects(surface.status({ follower: { cluster: 'oslo', index } }), /unknown_pair/);
     await assert.rejects(surface.status({ follower: { cluster: 'tokyo', index: 'lakes' } }), /unknown_pair/);
     stop.abort();
     await running;

@@ -95,6 +95,20 @@ describe('what became of a command', () => {
     assert.deepEqual(await told({}), [0, 'pause tokyo:cities: done\n  shard 0  done, paused\n']);
   });
 
+  it('tells no state of what is followed no longer', async () => {
+    const pairs = [{ shard: 0, accepted: true, effective: true, state: 'following' as const }];
+    const cli = bench({ answer: () => accepted({ pairs }) });
+    assert.equal(await cli.run('unfollow', 'tokyo:cities'), 0);
+    assert.equal(cli.out(), 'unfollow tokyo:cities: done\n  shard 0  done, no longer followed\n');
+  });
+
+  it('names the cluster that a failure is of', async () => {
+    const refusal = failed('leader_missing', { op: 'follow', cluster: 'paris', reason: 'there is no index nope' });
+    const cli = bench({ answer: () => Promise.reject(refusal) });
+    assert.equal(await cli.run('follow', 'paris:nope', 'tokyo:nope'), 65);
+    assert.match(cli.err(), /^slipstream: leader_missing: follow: cluster paris: there is no index nope\nnext: /);
+  });
+
   it('is success without --wait when accepted, and exit 1 with --wait when it is not effective in time', async () => {
     const pending = { effective: false, pairs: [{ shard: 0, accepted: true, effective: false, state: 'following' }] };
     assert.deepEqual(await told(pending), [

@@ -70,9 +70,9 @@ const BELOW = [
   'tokyo:logs/0 retrying: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',
   '  next: Check that the cluster is up and that its url is right. Slipstream keeps trying, and goes on by itself.',
   'tokyo:logs/1 fatal: mapping_conflict: put mapping: mapper [name] cannot be changed from type [text]',
-  "  next: The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+  '  next: The type of a field cannot be changed: unfollow, and follow into a new index. Correct anything else on the follower, then resume.',
   'tokyo:logs/2-3 paused: by command',
-  '  next: slipstream resume tokyo:logs',
+  '  next: slipstream resume tokyo:logs; slipstream events tokyo:logs tells who paused it',
   '',
 ];
 
@@ -168,6 +168,15 @@ describe('the table of status', () => {
     ]);
     assert.match(lines[1] ?? '', /following, pausing/);
     assert.match(lines[2] ?? '', /paused, resuming/);
+  });
+
+  it('names a pair that somebody else writes to, though it follows', () => {
+    const text = shown([index([pair(), pair({ shard: 1, foreignWrites: 3 })])]).join('\n');
+    assert.match(
+      text,
+      /\ntokyo:cities\/1 following: 3 operations on the follower were not Slipstream's\n {2}next: slipstream verify tokyo:cities names what differs\./,
+    );
+    assert.doesNotMatch(text, /tokyo:cities\/0 following/);
   });
 
   it('has the next step of what the configuration lists and is not followed yet', () => {
