@@ -108,12 +108,16 @@ function listed({ entry: { leader, follower }, failure }: Waiting): Listed {
   return {
     leader,
     follower,
-    state: failure === undefined ? state : `${state}: ${failure.code}: ${failure.reason}`,
+    state: failure === undefined ? state : `${state}: ${failure.code}: ${sideOf(failure)}${failure.reason}`,
     shards: 0,
     followerShards: null,
     aligned: null,
     ...(failure === undefined ? {} : { failure }),
   };
+}
+
+function sideOf({ cluster }: Failure): string {
+  return cluster === undefined ? '' : `cluster ${cluster}: `;
 }
 
 function surfaceWith(surface: ControlSurface, waiting: () => readonly Listed[]): ControlSurface {

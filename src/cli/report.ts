@@ -20,6 +20,7 @@ export function failureLine(failure: Failure, named?: string): string {
 }
 
 /** `there is no index cities` says little where two clusters are at work. */
-function sideOf({ cluster, reason }: Failure): string {
-  return cluster === undefined || reason.includes(`cluster ${cluster}`) ? '' : `cluster ${cluster}: `;
+function sideOf({ cluster, op, reason }: Failure): string {
+  if (cluster === undefined || op.startsWith(`${cluster} `) || reason.includes(`cluster ${cluster}`)) return '';
+  return `cluster ${cluster}: `;
 }

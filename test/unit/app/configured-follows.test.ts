@@ -29,7 +29,7 @@ function follows(answers: Readonly<Record<string, readonly (FailureCode | 'follo
     const at = tries.get(index) ?? 0;
     tries.set(index, at + 1);
     const answer = answers[index]?.[at] ?? answers[index]?.at(-1);
-    if (answer !== 'followed') throw failed(answer ?? 'bug', { op: 'follow', reason: 'because' });
+    if (answer !== 'followed') throw failed(answer ?? 'bug', { op: 'follow', cluster: 'paris', reason: 'because' });
     followed.add(index);
     return undefined;
   });
@@ -84,7 +84,7 @@ describe('what the configuration lists', () => {
       const [rivers, cities] = told;
       assert.equal(told.length, 2);
       assert.equal(rivers?.state, 'following');
-      assert.equal(cities?.state, 'not followed yet: cluster_unreachable: because');
+      assert.equal(cities?.state, 'not followed yet: cluster_unreachable: cluster paris: because');
       assert.match(cities.failure?.hint ?? '', /Check that the cluster is up/);
     }
     const asked = await surface.status({ follower: { cluster: 'tokyo', index: 'cities' } });
@@ -102,7 +102,7 @@ describe('what the configuration lists', () => {
     const { run, tries, surface, narrator } = follows({ cities: ['follower_exists'] });
     await run(new AbortController().signal);
     assert.equal(tries.get('cities'), 1);
-    assert.equal((await surface.list())[0]?.state, 'not followed: follower_exists: because');
+    assert.equal((await surface.list())[0]?.state, 'not followed: follower_exists: cluster paris: because');
     assert.deepEqual(
       narrator.logs.map(({ level }) => level),
       ['error'],
