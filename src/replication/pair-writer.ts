@@ -108,7 +108,7 @@ export class PairWriter {
 
   /** Positions of deletes that met a newer document. */
   async remove(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
-    const written = ({ id }: DeleteLine): void => this.#quarantine.copyDeleted(id);
+    const written = (line: DeleteLine): void => this.#quarantine.copyDeleted(line);
     const conflicts = await this.#account(() => this.#bulk.writeDeletes(lines, written, signal));
     this.#progress.counters.conflicts += conflicts.length;
     return conflicts;

@@ -90,12 +90,15 @@ export class SimCheckers {
 
   #noDeletedDocument(pair: PairActor, checkpoint: number): void {
     this.made.settled += 1;
-    for (const { id, routing } of this.#followerDocuments(pair)) {
+    for (const copy of this.#followerDocuments(pair)) {
+      const { id, routing } = copy;
       const last = this.#leader.lastOperation.get(this.#leader.placeOf({ id, routing }));
       const living = this.#world.leaderShardOf({ id, routing }).get(id);
       const alive = living !== undefined && (this.#world.aligned || living.routing === routing);
+      const older =
+        living !== undefined && this.#world.refusals.everRefused(living) && this.#copyInPlaceOf(living) === copy;
       this.#claim(
-        alive || last === undefined || last > checkpoint,
+        alive || older || last === undefined || last > checkpoint,
         `${id} was deleted on the leader at ${last}, the pair is settled at ${checkpoint}, and the follower has it`,
       );
     }
@@ -281,7 +284,7 @@ export class SimCheckers {
 
   /** Documents of several pairs may have one place on the follower. */
   get #mayMeet(): boolean {
-    return this.#world.options.twins && !this.#world.aligned;
+    return this.#world.options.twins === 'anywhere' && !this.#world.aligned;
   }
 
   /** A pair said so, and stopped: two documents of the leader had one place on the follower. */

@@ -52,11 +52,13 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
       return { id, routing, version: refusedVersion(document, scheme, shard), seqNo: Number.MAX_SAFE_INTEGER };
     })
     .sort((a, b) => a.version - b.version);
-  const versionOfId = new Map(taken.map(({ id, version }) => [id, version]));
-  const isOlderCopy = ({ id, version }: ListedDocument): boolean => {
-    const refused = versionOfId.get(id);
-    const ours = aligned || shardNamedBy(scheme, version) === shard;
-    return refused !== undefined && ours && version < refused;
+  const documentOfId = new Map(documents.map((document) => [document.id, document]));
+  const isOlderCopy = ({ id, routing, version }: ListedDocument): boolean => {
+    const document = documentOfId.get(id);
+    if (document === undefined || version >= refusedVersion(document, scheme, shard)) return false;
+    // Under the routing that the document had before, a copy may have another place: it is not what the refused one would have replaced.
+    const inItsPlace = routing === document.routing || version === document.copyVersion;
+    return aligned || (inItsPlace && shardNamedBy(scheme, version) === shard);
   };
 
   return {

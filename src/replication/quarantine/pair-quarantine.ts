@@ -149,13 +149,13 @@ export class PairQuarantine {
   async #take(refused: readonly RefusedDocument[], signal: AbortSignal): Promise<void> {
     const { clock, narrator, pair } = this.#options;
     const now = clock.now();
-    const unknown = refused.filter(({ id }) => !this.#documents.has(id));
+    const unknown = refused.filter((refusal) => !this.#isInPlaceOf(refusal));
     const copies = new Map(await this.#copiesOf(unknown, signal));
     const taken = refused.flatMap(({ content, contentBytes, ...refusal }) => {
       const before = this.#documents.get(refusal.id);
       const document: QuarantinedDocument = {
         ...refusal,
-        copyVersion: before === undefined ? copies.get(refusal.id) : before.copyVersion,
+        copyVersion: this.#isInPlaceOf(refusal) ? before?.copyVersion : copies.get(refusal.id),
         firstRefusedAtMs: before?.firstRefusedAtMs ?? now,
         refusedAtMs: now,
         refusals: (before?.refusals ?? 0) + 1,
@@ -189,9 +189,16 @@ export class PairQuarantine {
   }
 
   /** The older copy of a document was deleted from the follower. */
-  copyDeleted(id: string): void {
+  copyDeleted(deleted: DocumentKey): void {
+    const document = this.#documents.get(deleted.id);
+    if (document === undefined || !this.#isInPlaceOf(deleted)) return;
+    this.#documents.set(deleted.id, { ...document, copyVersion: undefined });
+  }
+
+  /** Whether a document of that id is in quarantine that has this place on the follower: elsewhere than in aligned shards the routing decides. */
+  #isInPlaceOf({ id, routing }: DocumentKey): boolean {
     const document = this.#documents.get(id);
-    if (document !== undefined) this.#documents.set(id, { ...document, copyVersion: undefined });
+    return document !== undefined && (this.#options.aligned || document.routing === routing);
   }
 
   /** Takes what has left out of the index. */
