@@ -63,8 +63,9 @@ export class PairWriter {
         if (this.#quarantine.size > 0) this.#quarantine.release(decodeText(page.body, hit.idStart, hit.idEnd));
       },
     };
+    const { asked } = this.#quarantine;
     const { conflicts, refused } = await this.#account(() => this.#bulk.writeHits(page, hits, on, signal));
-    if (refused.length > 0) await this.#refused(page, refused, signal);
+    if (refused.length > 0) await this.#refused(page, refused, asked, signal);
     await this.#quarantine.flush(signal);
     if (this.#scheme.layout === 'by-shard') await this.#refuseCollisions(page, hits, signal);
     if (conflicts.length === 0) return;
@@ -76,13 +77,13 @@ export class PairWriter {
     );
   }
 
-  async #refused(page: SearchPage, refused: readonly RefusedHit[], signal: AbortSignal): Promise<void> {
+  async #refused(page: SearchPage, refused: readonly RefusedHit[], asked: number, signal: AbortSignal): Promise<void> {
     const { on_document_rejected: policy, quarantine_content_bytes: keptBytes } = this.#setup.parameters;
     const [first] = refused;
     if (policy === 'fail' && first !== undefined)
       throw this.#bulk.refusal(first, `the document at leader seq_no ${first.hit.seqNo}`);
     const documents = refused.map((one) => refusedDocument(page, one, keptBytes));
-    await this.#quarantine.refuse(documents, this.#progress.leaderDocumentsMax, signal);
+    await this.#quarantine.refuse(documents, { documents: this.#progress.leaderDocumentsMax, asked }, signal);
   }
 
   async #refuseCollisions(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {

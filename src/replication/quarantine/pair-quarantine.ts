@@ -61,6 +61,7 @@ export class PairQuarantine {
   /** Leader operations that are to be read again and sent. */
   #toRetry: readonly number[] = [];
   #retriedAtMs = Number.NEGATIVE_INFINITY;
+  #asked = 0;
   /** Metadata of the follower under which everything was tried last. */
   #triedUnder: string | undefined;
 
@@ -120,10 +121,15 @@ export class PairQuarantine {
   // --- what comes and goes --------------------------------------------------------------------------------------------------
 
   /**
-   * Resolves when every one of them is in the index, so that a position may pass it. `documents`: about how many the leader shard has. Throws
+   * Resolves when every one of them is in the index, so that a position may pass it. `documents`: about how many the leader shard has. `asked`: of
+   * before they were sent; if it is another by now, they were perhaps refused for what has been put right meanwhile, and are tried again. Throws
    * `too_many_quarantined`.
    */
-  async refuse(refused: readonly RefusedDocument[], documents: number, signal: AbortSignal): Promise<void> {
+  async refuse(
+    refused: readonly RefusedDocument[],
+    { documents, asked }: { readonly documents: number; readonly asked: number },
+    signal: AbortSignal,
+  ): Promise<void> {
     const arriving = refused.filter(({ id }) => !this.#documents.has(id)).length;
     this.#requireRoom(arriving, documents, refused[0]);
     this.#arriving += arriving;
@@ -132,6 +138,7 @@ export class PairQuarantine {
     } finally {
       this.#arriving -= arriving;
     }
+    if (asked !== this.#asked) this.#toRetry = [...this.#toRetry, ...refused.map(({ seqNo }) => seqNo)];
   }
 
   #requireRoom(arriving: number, documents: number, example: RefusedDocument | undefined): void {
@@ -241,8 +248,14 @@ export class PairQuarantine {
     return this.#toRetry.length > 0;
   }
 
+  /** How often everything was to be tried again. */
+  get asked(): number {
+    return this.#asked;
+  }
+
   /** Everything in quarantine is to be read from the leader again and sent. */
   askRetry(): void {
+    this.#asked += 1;
     this.#toRetry = this.passedOver;
     if (this.#toRetry.length > 0) this.#retriedAtMs = this.#options.clock.monotonic();
   }
@@ -251,8 +264,8 @@ export class PairQuarantine {
   metadataSeen(versions: { readonly mappingVersion: number; readonly settingsVersion: number } | undefined): void {
     if (versions === undefined) return;
     const seen = `${versions.mappingVersion}/${versions.settingsVersion}`;
-    const changed = this.#triedUnder !== undefined && this.#triedUnder !== seen && this.size > 0;
-    if (changed && this.#options.clock.monotonic() < this.#retriedAtMs + RETRY_INTERVAL_MS) return;
+    const changed = this.#triedUnder !== undefined && this.#triedUnder !== seen;
+    if (changed && this.size > 0 && this.#options.clock.monotonic() < this.#retriedAtMs + RETRY_INTERVAL_MS) return;
     this.#triedUnder = seen;
     if (changed) this.askRetry();
   }
