@@ -7,6 +7,7 @@ import type { PairStatus } from '../src/domain/commands.ts';
 import { pairSubject } from '../src/domain/subjects.ts';
 import { decodeEvent } from '../src/infra/nats/journal-codec.ts';
 import { peakMib } from './process-cost.ts';
+import { builtProgram } from './built-program.ts';
 import type { World } from './world.ts';
 
 const LEADER = 'leader';
@@ -30,7 +31,8 @@ export interface Slipstream extends AsyncDisposable {
 /** Resolves when the supervisor answers. */
 export async function startSlipstream(world: World): Promise<Slipstream> {
   const { guard, nats, signal } = world;
-  const command = await slipstreamIn(world.stack.folder, { config: configOf(world), guard });
+  const program = await builtProgram(signal);
+  const command = await slipstreamIn(world.stack.folder, { config: configOf(world), guard, program });
   const supervisor = command.start();
   const ended = AbortSignal.any([signal, supervisor.lost]);
   try {

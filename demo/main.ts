@@ -31,8 +31,8 @@ interface Options {
   readonly documents: number;
 }
 
-/** Undefined: the command line is wrong, or asks for help. */
-function optionsOf(args: readonly string[]): Options | undefined {
+/** Text: what is wrong with the command line. */
+function optionsOf(args: readonly string[]): Options | string {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -43,10 +43,11 @@ function optionsOf(args: readonly string[]): Options | undefined {
       },
     });
     const documents = Number(values.documents ?? CITIES);
-    if (!Number.isInteger(documents) || documents < DOCUMENTS_MIN) return undefined;
+    if (!Number.isInteger(documents) || documents < DOCUMENTS_MIN)
+      return `--documents ${values.documents}: expected a whole number from ${DOCUMENTS_MIN} on`;
     return { keep: values.keep, json: values.json, documents: Math.min(documents, CITIES) };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -92,7 +93,7 @@ async function main(options: Options): Promise<number> {
 }
 
 const options = optionsOf(process.argv.slice(2));
-if (options === undefined) process.stderr.write(USAGE);
+if (typeof options === 'string') process.stderr.write(`${options}\n\n${USAGE}`);
 // Whatever may still hold a socket open has nothing more to say.
-const code = options === undefined ? 64 : await main(options);
+const code = typeof options === 'string' ? 64 : await main(options);
 process.stdout.write('', () => process.exit(code));

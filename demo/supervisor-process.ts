@@ -14,7 +14,7 @@ import { DemoFailure } from './demo-failure.ts';
 const STOPPED_WITHIN_MS = 30_000;
 const LOG_TAIL_LINES = 12;
 const LOG_LINE_CHARACTERS = 240;
-const PROGRAM = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+const SOURCE = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 
 export interface CommandOutcome {
   readonly code: number;
@@ -39,20 +39,20 @@ export interface SupervisorProcess {
   logTail(): Promise<readonly string[]>;
 }
 
-/** Writes the configuration and a script `slipstream` into the folder, so that `./slipstream status` works there. */
+/** Writes the configuration and a script `slipstream` into the folder, so that `./slipstream status` works there. `program`: main file of the command. */
 export async function slipstreamIn(
   folder: string,
-  { config, guard }: { config: string; guard: Guard },
+  { config, guard, program = SOURCE }: { config: string; guard: Guard; program?: string },
 ): Promise<SlipstreamCommand> {
   const configFile = join(folder, 'slipstream.yml');
   const script = join(folder, 'slipstream');
   await writeFile(configFile, config);
-  await writeFile(script, `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`);
+  await writeFile(script, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
   await chmod(script, 0o755);
   return {
     configFile,
     async run(args, signal) {
-      const child = spawn(process.execPath, [PROGRAM, ...args, '--config', configFile], {
+      const child = spawn(process.execPath, [program, ...args, '--config', configFile], {
         signal,
         killSignal: 'SIGKILL',
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,7 +64,7 @@ export async function slipstreamIn(
       ]);
       return { code: code ?? 1, stdout, stderr };
     },
-    start: () => startSupervisor({ configFile, logFile: join(folder, 'supervisor.log'), guard }),
+    start: () => startSupervisor({ program, configFile, logFile: join(folder, 'supervisor.log'), guard }),
   };
 }
 
@@ -76,17 +76,19 @@ async function text(stream: NodeJS.ReadableStream): Promise<string> {
 }
 
 function startSupervisor({
+  program,
   configFile,
   logFile,
   guard,
 }: {
+  program: string;
   configFile: string;
   logFile: string;
   guard: Guard;
 }): SupervisorProcess {
   const log = openSync(logFile, 'a');
   // A group of its own: the terminal's Ctrl-C reaches the demo alone, which then stops things in their order.
-  const child = spawn(process.execPath, [PROGRAM, 'start', '--config', configFile], {
+  const child = spawn(process.execPath, [program, 'start', '--config', configFile], {
     detached: true,
     stdio: ['ignore', log, log],
   });

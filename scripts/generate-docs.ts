@@ -137,8 +137,19 @@ An index is named \`cluster:index\`, one shard of it \`cluster:index/shard\`; th
 first, its flags anywhere after it. \`slipstream help <command>\` tells what stands here.
 
 With \`--json\`, stdout holds one JSON object: \`{"ok":true,"result":...}\` or \`{"ok":false,"failure":{"code","kind","op","reason","hint",...}}\`
-(\`events\`: one object for each event, on a line of its own). Without it, a failure goes to stderr as \`slipstream: <code>: <what>: <why>\`
+(\`events\`: one object for each event, on a line of its own; \`start --check\` and \`doctor\` give \`result\` beside a failure, too). Without it, a failure goes to stderr as \`slipstream: <code>: <what>: <why>\`
 and a line \`next: <what to do>\`. Colours only on a terminal, and never with \`NO_COLOR\`.
+
+| command | \`result\` |
+| --- | --- |
+| \`follow\`, \`unfollow\`, \`pause\`, \`resume\`, \`quarantine retry\` | that of [the same command over NATS](commands.md#answers) |
+| \`status\` | \`{"indices":[...],"warnings":["..."]}\`, with indices as [over NATS](commands.md#status-and-list), where the list itself is the result |
+| \`list\` | \`{"indices":[...]}\`, the same without \`pairs\` |
+| \`quarantine list\` | \`{"documents":[...]}\`, with documents as over NATS |
+| \`verify\` | \`{"leader":{"cluster","index"},"report":{"outcome","compared","missing":{"total","samples":[...]},...}}\` |
+| \`start\` | \`{"supervisor","clusters":["..."],"nats":["..."]}\`, then the log |
+| \`start --check\` | \`{"reachable","servers":[{"kind","name","detail","failure"}],"config"}\` |
+| \`doctor\` | \`{"healthy","findings":[{"subject","check","outcome","detail","hint","failure"}]}\` |
 `;
 
 function cliDoc(): string {

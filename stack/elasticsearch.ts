@@ -107,6 +107,8 @@ function settingsOf({
     'node.name': node.name,
     'path.data': join(node.folder, 'data'),
     'path.logs': join(node.folder, 'logs'),
+    // For tests that restore what a snapshot held.
+    'path.repo': join(node.folder, 'snapshots'),
     'network.host': '127.0.0.1',
     'http.port': node.httpPort,
     'transport.port': node.transportPort,

@@ -339,7 +339,13 @@ export class FollowerIndex {
   }
 
   async release(): Promise<void> {
-    await this.#inTurn(() => releaseFollower(this.#link, 'released', this.#stop.signal));
+    const refused = await this.#inTurn(() => releaseFollower(this.#link, 'released', this.#stop.signal));
+    for (const { key, failure } of refused)
+      this.#ports.narrator.log('warn', 'the released follower index has the default of a setting', {
+        index: indexKey(this.#snapshot.follower),
+        key,
+        failure,
+      });
   }
 
   /** Appends to the index's subject and takes the result over. */

@@ -220,8 +220,7 @@ export class PairSession {
       });
     }
     const { position } = fit;
-    const { aligned, layout } = prepared;
-    const quarantine = await this.#quarantine.open({ epoch: input.epoch, aligned, layout, position }, signal);
+    const quarantine = await this.#quarantine.open({ epoch: input.epoch, prepared, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
@@ -239,8 +238,8 @@ export class PairSession {
       followerIndex: pair.follower.index,
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
-      aligned,
-      layout,
+      aligned: prepared.aligned,
+      layout: prepared.layout,
       parameters,
       resultWindow: prepared.resultWindow,
       writeLifeMs: followerSide.requestTimeoutMs,

@@ -1,4 +1,4 @@
-import { indexKey, type FollowerIndexRef } from '../domain/names.ts';
+import { shownIndex, type FollowerIndexRef } from '../domain/names.ts';
 import type { Position, PositionRecord } from '../domain/position.ts';
 import { failed } from '../domain/failure.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
@@ -44,7 +44,7 @@ export function fittingPosition(
   const reason = voidReason(position, expected);
   return reason === undefined
     ? { position, void: undefined }
-    : { position: undefined, void: `${indexKey(expected.follower)}: ${reason}` };
+    : { position: undefined, void: `${shownIndex(expected.follower)}: ${reason}` };
 }
 
 function voidReason(

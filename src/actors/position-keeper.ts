@@ -1,5 +1,5 @@
 import { failed, failureOf } from '../domain/failure.ts';
-import { pairKey, type PairRef } from '../domain/names.ts';
+import { pairKey, shownPair, type PairRef } from '../domain/names.ts';
 import type { Position, PositionRecord } from '../domain/position.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
@@ -106,7 +106,7 @@ export class PositionKeeper {
       throw failed('shard_unavailable', {
         op: 'save positions',
         cluster: this.#options.follower.name,
-        reason: `the position of ${pairKey(ref)} cannot be saved now: a shard does not answer, or the record changes`,
+        reason: `the position of ${shownPair(ref)} cannot be saved now: a shard does not answer, or the record changes`,
       });
     }
   }

@@ -9,7 +9,7 @@ import {
   type Lifecycle,
   type PairSnapshot,
 } from '../domain/journal.ts';
-import { indexKey, pairKey, type FollowerIndexRef, type IndexRef, type PairRef } from '../domain/names.ts';
+import { indexKey, pairKey, shownIndex, type FollowerIndexRef, type IndexRef, type PairRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { PositionRecord } from '../domain/position.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
@@ -210,7 +210,7 @@ async function rebuildIndex(
     throw failed(leader === undefined ? 'index_deleted' : 'index_recreated', {
       op: 'recover',
       cluster: leaderCluster,
-      reason: `${indexKey({ cluster: leaderCluster, index })} is not the index that was copied`,
+      reason: `${shownIndex({ cluster: leaderCluster, index })} is not the index that was copied`,
     });
   const aligned = await askAlignment({ admin, description: leader }, { admin: side.admin, description }, signal);
   return {

@@ -40,12 +40,12 @@ export class SessionQuarantine {
 
   /** For a new replicator that goes on from this position, or from the beginning. */
   async open(
-    opened: { epoch: number; position: Position | undefined } & Pick<PreparedIndex, 'aligned' | 'layout'>,
+    opened: { readonly epoch: number; readonly prepared: PreparedIndex; readonly position: Position | undefined },
     signal: AbortSignal,
   ): Promise<PairQuarantine> {
     const { ports, index, pair, parameters } = this.#options;
+    const { epoch, position, prepared } = opened;
     const { followerSide, snapshot } = index;
-    const { epoch, aligned, layout, position } = opened;
     const quarantine = new PairQuarantine({
       store: followerSide.quarantine,
       follower: followerSide.follower,
@@ -54,8 +54,8 @@ export class SessionQuarantine {
       pair: pairKey(pair),
       followerIndex: pair.follower.index,
       shard: pair.shard,
-      scheme: { epoch, leaderShards: snapshot.shards, layout },
-      aligned,
+      scheme: { epoch, leaderShards: snapshot.shards, layout: prepared.layout },
+      aligned: prepared.aligned,
       parameters,
     });
     if (position === undefined) await quarantine.clear(signal);

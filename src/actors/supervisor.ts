@@ -14,7 +14,7 @@ import type {
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
 import { indexMatcher, isPattern } from '../domain/index-name.ts';
-import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
+import { indexKey, pairKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
 import { DEFAULT_PARAMETERS, type FollowParameters } from '../domain/parameters.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
 import { preflight } from '../replication/index/preflight.ts';
@@ -27,6 +27,7 @@ import { PairActor } from './pair-actor.ts';
 import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
 import { foldJournal, type Folded, type FoldedJournal } from './journal-fold.ts';
 import { forgetQuarantine, quarantineEntries } from './quarantine-entries.ts';
+import { noSuchShard, notFollowed } from './unknown-pair.ts';
 
 interface Selection {
   readonly followed: readonly Followed[];
@@ -114,7 +115,7 @@ export class Supervisor implements ControlSurface {
       if (this.#followed.has(key))
         throw failed('already_followed', {
           op: 'follow',
-          reason: `${key} follows ${indexKey(this.#find(follower).index.snapshot.leader)} already`,
+          reason: `${shownIndex(follower)} follows ${shownIndex(this.#find(follower, 'follow').index.snapshot.leader)} already`,
         });
       const parameters = { ...this.#defaults, ...command.parameters };
       const [leaderSide, followerSide] = [this.#ports.cluster(leader.cluster), this.#ports.cluster(follower.cluster)];
@@ -153,11 +154,14 @@ export class Supervisor implements ControlSurface {
         .append(subject, event, this.#lastSeqs.get(subject) ?? 0, this.#stop.signal)
         .catch((thrown: unknown) => this.#takeUpAccepted(thrown, subject, cause));
       if (seq !== undefined) await this.#takeUp({ snapshot, seq }, new Map(), cause);
-      const followed = this.#find(follower).index.snapshot.leader;
+      const followed = this.#find(follower, 'follow').index.snapshot.leader;
       if (indexKey(followed) !== indexKey(leader))
-        throw failed('already_followed', { op: 'follow', reason: `${key} follows ${indexKey(followed)} already` });
+        throw failed('already_followed', {
+          op: 'follow',
+          reason: `${shownIndex(follower)} follows ${shownIndex(followed)} already`,
+        });
     });
-    const targets = { pairs: this.#find(follower).pairs, refused: [], several: false };
+    const targets = { pairs: this.#find(follower, 'follow').pairs, refused: [], several: false };
     return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
   }
 
@@ -178,7 +182,7 @@ export class Supervisor implements ControlSurface {
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
     if (!this.#followed.has(key) && (await this.#decided(command)).has(indexSubject(follower)))
       return { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
-    const { index, pairs } = this.#find(follower);
+    const { index, pairs } = this.#find(follower, 'unfollow');
     await this.#inTurn(key, async () => {
       // The decision first: whatever fails afterwards is done again, by the next command or the next start.
       const { signal } = this.#stop;
@@ -217,7 +221,7 @@ export class Supervisor implements ControlSurface {
 
   async pause(command: TargetCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const targets = this.#targets(command);
+    const targets = this.#targets(command, 'pause');
     const decided = await this.#decided(command);
     const failures = await decideEach(targets, async (pair) => {
       requireRecovered(pair);
@@ -228,7 +232,7 @@ export class Supervisor implements ControlSurface {
 
   async resume(command: ResumeCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const targets = this.#targets(command);
+    const targets = this.#targets(command, 'resume');
     const decided = await this.#decided(command);
     const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
     const failures = await decideEach(targets, async (pair) => {
@@ -240,7 +244,7 @@ export class Supervisor implements ControlSurface {
       if (running && rebootstrap)
         throw failed('not_paused', {
           op: 'resume',
-          reason: `${pairKey(pair.pair)} is ${snapshot.state}; pause it before it is copied again`,
+          reason: `${shownPair(pair.pair)} is ${snapshot.state}; pause it before it is copied again`,
         });
       if (!running) await pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause);
     });
@@ -260,7 +264,7 @@ export class Supervisor implements ControlSurface {
 
   /** Asks the follower's index, since a pair that is paused or failed has nothing in memory. */
   async quarantine({ follower, shard }: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
-    const { followed } = follower === undefined ? this.#everything() : this.#matching(follower);
+    const { followed } = follower === undefined ? this.#everything() : this.#matching(follower, 'list quarantine');
     const entries: QuarantineEntry[] = [];
     for (const { index, pairs } of followed)
       for (const actor of pairs)
@@ -271,7 +275,7 @@ export class Supervisor implements ControlSurface {
 
   async retryQuarantine(command: TargetCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const targets = this.#targets(command);
+    const targets = this.#targets(command, 'retry quarantine');
     const decided = await this.#decided(command);
     const failures = await decideEach(targets, async (pair) => {
       requireRecovered(pair);
@@ -286,7 +290,10 @@ export class Supervisor implements ControlSurface {
 
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
     const { follower, shard } = query;
-    const { followed, refused } = follower === undefined ? this.#everything() : this.#matching(follower);
+    const { followed, refused } = follower === undefined ? this.#everything() : this.#matching(follower, 'status');
+    const alive = followed.filter(({ index }) => index.snapshot.state !== 'unfollowed');
+    if (follower !== undefined && shard !== undefined && alive.length > 0 && refused.length === 0)
+      if (alive.every(({ pairs }) => shard >= pairs.length)) throw noSuchShard('status', follower, shard, alive);
     return [...followed.map((one) => indexStatus(one, shard, this.#ports.clock)), ...refused.map(refusedStatus)];
   }
 
@@ -357,11 +364,10 @@ export class Supervisor implements ControlSurface {
     }
   }
 
-  #find(follower: FollowerIndexRef): Followed {
+  #find(follower: FollowerIndexRef, op: string): Followed {
     this.#requireReadable(follower);
     const found = this.#followed.get(indexKey(follower));
-    if (found === undefined)
-      throw failed('unknown_pair', { op: 'find', reason: `${indexKey(follower)} is not followed here` });
+    if (found === undefined) throw notFollowed(op, follower, [...this.#followed.values()]);
     return found;
   }
 
@@ -376,7 +382,7 @@ export class Supervisor implements ControlSurface {
   }
 
   /** One index, or those that a pattern means. Throws `unknown_pair` when there is none. */
-  #matching({ cluster, index }: FollowerIndexRef): Selection {
+  #matching({ cluster, index }: FollowerIndexRef, op: string): Selection {
     const matches = indexMatcher(index);
     const meant = (ref: FollowerIndexRef): boolean => ref.cluster === cluster && matches(ref.index);
     const { followed, refused } = this.#everything();
@@ -385,23 +391,22 @@ export class Supervisor implements ControlSurface {
       refused: refused.filter((one) => meant(one.follower)),
     };
     if (found.followed.length + found.refused.length > 0) return found;
-    throw failed('unknown_pair', { op: 'find', reason: `${indexKey({ cluster, index })} is not followed here` });
+    throw notFollowed(op, { cluster, index }, followed);
   }
 
-  #targets({ follower, shard }: TargetCommand): Targets {
+  #targets({ follower, shard }: TargetCommand, op: string): Targets {
     const several = isPattern(follower.index);
     if (!several) this.#requireReadable(follower);
-    const { followed, refused } = this.#matching(follower);
+    const { followed, refused } = this.#matching(follower, op);
     const alive = followed.filter(({ index }) => index.snapshot.state !== 'unfollowed');
-    const key = indexKey(follower);
     if (alive.length + refused.length === 0)
-      throw failed('unknown_pair', { op: 'find', reason: `${key} is unfollowed, and only to be released` });
-    const pairs = alive.flatMap((one) => one.pairs.filter(({ pair }) => shard === undefined || pair.shard === shard));
-    if (pairs.length + refused.length === 0)
       throw failed('unknown_pair', {
-        op: 'find',
-        reason: `${key} has shards 0 to ${Math.max(...alive.map((one) => one.pairs.length)) - 1}, not ${shard}`,
+        op,
+        reason: `${shownIndex(follower)} is unfollowed, and only to be released`,
+        hint: 'Unfollow it again: that releases it.',
       });
+    const pairs = alive.flatMap((one) => one.pairs.filter(({ pair }) => shard === undefined || pair.shard === shard));
+    if (pairs.length + refused.length === 0) throw noSuchShard(op, follower, shard ?? 0, alive);
     return { pairs, refused, several };
   }
 

@@ -5,6 +5,7 @@ import { commandClient } from '../control/client.ts';
 import { failureOf } from '../domain/failure.ts';
 import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { openJournalReader } from '../infra/nats/event-log.ts';
+import { inspectAccount } from '../infra/nats/nats-inspection.ts';
 import { findServer } from '../infra/nats/server-binary.ts';
 import { FETCHED_VERSION } from '../infra/nats/server-download.ts';
 import { systemClock } from '../infra/system/clock.ts';
@@ -77,9 +78,14 @@ async function checkNats({ nats }: Config): Promise<ReachResult> {
       return { ...name, detail: `run by the supervisor: ${path}, ${version}` };
     }
     const nc = await connectConfigured(nats, 'slipstream check');
-    const detail = nc.info?.version === undefined ? 'connected' : `nats-server ${nc.info.version}`;
-    await nc.close();
-    return { ...name, detail };
+    try {
+      // Connected alone says little: the journal is kept in JetStream.
+      await inspectAccount(nc);
+      const detail = nc.info?.version === undefined ? 'connected' : `nats-server ${nc.info.version}`;
+      return { ...name, detail };
+    } finally {
+      await nc.close();
+    }
   } catch (thrown) {
     return { ...name, failure: failureOf(thrown, 'connect to NATS') };
   }

@@ -7,7 +7,7 @@ import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
-import { Failed, failureOf } from '../domain/failure.ts';
+import { failureOf } from '../domain/failure.ts';
 import type { Outage } from '../domain/outage.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
 import { openAnswerStore } from '../infra/nats/answer-store.ts';
@@ -27,6 +27,7 @@ import { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
+import { configuredFollows } from './configured-follows.ts';
 import { answerNames, connectConfigured, copyJournal, journalNames } from './nats.ts';
 import { refuseSecond } from './one-supervisor.ts';
 import { startOwnServer, tellingTrouble } from './own-nats.ts';
@@ -52,7 +53,8 @@ export async function startSupervisor(
     server = await startOwnServer(config, telemetry.narrator, signal);
     nc = await connectConfigured(config.nats, `slipstream ${config.supervisor.name}`, (state) => {
       if (state.kind !== 'connected')
-        telemetry.narrator.log('warn', 'NATS connection', {
+        // It comes back by itself for ever, and is closed only by us.
+        telemetry.narrator.log(state.kind === 'closed' ? 'info' : 'warn', 'NATS connection', {
           state: state.kind,
           ...('reason' in state ? { reason: state.reason } : {}),
         });
@@ -131,9 +133,11 @@ async function run(
     () => supervisor.pairStatuses(),
     () => clusters.outages(),
   );
+  const { follow: entries, defaults } = config;
+  const follows = configuredFollows({ entries, defaults, surface: supervisor, ...ports });
   const server = await serveCommands(nc, {
     handler: commandService({
-      surface: supervisor,
+      surface: follows.surface,
       random: systemRandom,
       answers,
       onAnswerLost: (thrown) =>
@@ -147,13 +151,14 @@ async function run(
     onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
   });
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
-  void followConfigured(config, supervisor, narrator);
-  const keeping = new AbortController();
+  const ending = new AbortController();
+  void follows.run(ending.signal);
   const { historyAgeMs: ageMs, historyEvents: events } = config.journal;
-  const kept = keepJournal({ log, clock: systemClock, narrator, retention: { ageMs, events } }, keeping.signal);
+  const kept = keepJournal({ log, clock: systemClock, narrator, retention: { ageMs, events } }, ending.signal);
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
+    ending.abort();
     // Together: commands that wait for something are ended by the supervisor's stop.
     const ended = Promise.all([server.stop(), supervisor.stop()]);
     const drained = await Promise.race([
@@ -161,7 +166,6 @@ async function run(
       systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
     ]);
     if (!drained) supervisor.kill();
-    keeping.abort(new DOMException('the supervisor stops', 'AbortError'));
     await Promise.all([clusters.close(), kept]);
     unobserve();
     narrator.log('info', drained ? 'the supervisor has stopped' : 'the supervisor was stopped before it had drained');
@@ -183,21 +187,6 @@ async function run(
       });
     },
   };
-}
-
-/** Follows what the configuration lists and is not followed yet; a refusal is told, the rest goes on. */
-async function followConfigured(config: Config, supervisor: Supervisor, narrator: OtelNarrator): Promise<void> {
-  for (const entry of config.follow) {
-    try {
-      await supervisor.follow({ ...entry, by: 'configuration' });
-    } catch (thrown) {
-      if (thrown instanceof Failed && thrown.failure.code === 'already_followed') continue;
-      narrator.log('error', 'could not follow what the configuration lists', {
-        follower: `${entry.follower.cluster}:${entry.follower.index}`,
-        failure: failureOf(thrown, 'follow'),
-      });
-    }
-  }
 }
 
 /** Clusters are opened when they are first needed. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { failed } from '../domain/failure.ts';
 import { markOf } from '../domain/index-spec/follower-mark.ts';
-import { indexKey, pairKey, type FollowerIndexRef, type IndexRef } from '../domain/names.ts';
+import { shownIndex, pairKey, type FollowerIndexRef, type IndexRef } from '../domain/names.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { askAlignment } from '../replication/index/alignment.ts';
@@ -27,8 +27,8 @@ export async function verify(
     if (description === undefined || reading?.kind !== 'mark') {
       const reason =
         description === undefined
-          ? `there is no index ${indexKey(ref)}`
-          : `${indexKey(ref)} carries no mark of Slipstream`;
+          ? `there is no index ${shownIndex(ref)}`
+          : `${shownIndex(ref)} carries no mark of Slipstream`;
       throw failed('unknown_pair', {
         op: 'verify',
         cluster: ref.cluster,

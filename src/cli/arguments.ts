@@ -63,7 +63,7 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
     else if (flag.value === undefined && token.value !== undefined) faults.push(`${token.rawName} takes no value`);
     else if (
       flag.value !== undefined &&
-      (token.value === undefined || (token.inlineValue === false && token.value.startsWith('-')))
+      (token.value === undefined || token.value === '' || (token.inlineValue === false && token.value.startsWith('-')))
     )
       faults.push(`${token.rawName} needs a value: ${token.rawName} ${flag.value}`);
     else if (values.length > 0 && flag.value !== undefined && flag.many !== true)

@@ -28,8 +28,8 @@ export interface CommandContext {
   config(): Promise<Config>;
   /** Text for people; nothing with `--json`. */
   say(text: string): void;
-  /** The one answer of `--json`; nothing without. */
-  answer(result: unknown): void;
+  /** The one answer of `--json`; nothing without. `failure`: the exit says that something is wrong, and this is what. */
+  answer(result: unknown, failure?: Failure): void;
   /** Tells a failure, for a command that has an exit of its own for it. */
   fail(failure: Failure): void;
 }

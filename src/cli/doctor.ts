@@ -25,7 +25,7 @@ export const doctor: Command = {
     const by = stop.by();
     if (by !== undefined) return exitOfSignal(by);
     const failures = findings.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
-    answer({ healthy: failures.length === 0, findings });
+    answer({ healthy: failures.length === 0, findings }, failures[0]);
     const paint = painter(deps);
     for (const { subject, check, outcome, detail, hint } of findings) {
       say(`${paint(COLOURS[outcome], outcome.padEnd(4))}  ${subject}: ${check}: ${oneLine(detail)}\n`);

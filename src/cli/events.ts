@@ -65,16 +65,24 @@ export const events: Command = {
   ],
   run(context) {
     const { args, deps, json } = context;
-    const filters = filtersOf(shardOf(args));
+    const target = shardOf(args);
+    const filters = filtersOf(target);
+    const { follower, shard } = target;
+    const of =
+      follower === undefined ? '' : ` of ${shownTarget({ follower, ...(shard === undefined ? {} : { shard }) })}`;
     const since = sinceOf(args.value('since'), deps.now());
     const paint = painter(deps);
     return withControl(context, async ({ journal }) => {
       using stop = interruption(deps);
+      let told = 0;
       try {
         for await (const stored of history(journal, filters, { ...since, follow: args.has('follow') }, stop.signal)) {
           deps.stdout.write(`${json ? JSON.stringify(stored) : eventLine(stored, paint)}\n`);
+          told += 1;
           if (stop.signal.aborted) break;
         }
+        if (told === 0 && !stop.signal.aborted)
+          deps.stderr.write(`slipstream: no events${of} in the journal${args.has('since') ? ' since then' : ''}\n`);
       } catch (error) {
         if (!stop.signal.aborted) throw error;
       }

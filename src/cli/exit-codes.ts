@@ -24,6 +24,7 @@ export type Exit = keyof typeof EXIT;
 const BY_CODE: Partial<Record<FailureCode, Exit>> = {
   invalid_command: 'usage',
   invalid_config: 'config',
+  node_too_old: 'config',
   unknown_cluster: 'config',
   no_supervisor: 'unavailable',
   journal_unreachable: 'unavailable',

@@ -53,7 +53,7 @@ export const follow: Command = {
     },
     WAIT_FLAG,
   ],
-  details: `Effective means: every shard is being copied. Parameters: ${PARAMETER_NAMES.join(', ')}; docs/config.md describes them.`,
+  details: `Effective means: every shard is copied whole and follows (state following); of a large index that takes longer than --wait may last. Parameters: ${PARAMETER_NAMES.join(', ')}; docs/config.md describes them.`,
   examples: [
     ['slipstream follow paris:cities tokyo:cities', 'copy, and keep following'],
     [

@@ -38,6 +38,8 @@ export const list: Command = {
         ].map((text) => ({ text })),
       );
       say(`${renderTable(COLUMNS, rows, deps.columns(), painter(deps)).join('\n')}\n`);
+      for (const { follower, failure } of indices)
+        if (failure !== undefined) say(`${shownTarget({ follower })} next: ${oneLine(failure.hint)}\n`);
     }
     return 'ok';
   },

@@ -1,39 +1,13 @@
 #!/usr/bin/env node
-import { packageVersion } from '../app/package-version.ts';
-import { hostname, userInfo } from 'node:os';
-import { environment, loadConfig } from '../config/load.ts';
-import type { Program } from '../app/program.ts';
-import { keepYoungHeapSmall } from '../infra/system/young-heap.ts';
-import type { CliDependencies } from './dependencies.ts';
-import { run } from './run.ts';
-import { flushed, processTerminal } from './terminal.ts';
+import { EXIT, exitOf } from './exit-codes.ts';
+import { nodeFault } from './node-version.ts';
+import { failureText } from './report.ts';
 
-/** Loaded when a command needs it, so that help and faults of the command line are answered at once. */
-const program = (): Promise<Program> => import('../app/cli-wiring.ts');
-
-function userName(): string {
-  try {
-    return `cli:${userInfo().username}@${hostname()}`.slice(0, 256);
-  } catch {
-    // A container's user may have no name.
-    return `cli:${hostname()}`;
-  }
+// Everything else is loaded behind this: an older Node would stumble over its syntax first.
+const fault = nodeFault(process.versions.node);
+if (fault === undefined) await import('./process.ts');
+else {
+  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify({ ok: false, failure: fault })}\n`);
+  else process.stderr.write(failureText(fault));
+  process.exitCode = EXIT[exitOf(fault)].code;
 }
-
-const dependencies: CliDependencies = {
-  ...processTerminal(process, environment()),
-  loadConfig,
-  connectControl: async (config) => (await program()).connectControl(config),
-  startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
-  recover: async (config, request, signal) => (await program()).recover(config, request, signal),
-  verify: async (config, request, signal) => (await program()).verify(config, request, signal),
-  checkReach: async (config, signal) => (await program()).checkReach(config, signal),
-  diagnose: async (config, signal) => (await program()).diagnose(config, signal),
-  user: userName(),
-  version: packageVersion(),
-};
-
-keepYoungHeapSmall();
-const code = await run(process.argv.slice(2), dependencies);
-await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-process.exit(code);

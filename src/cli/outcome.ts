@@ -1,5 +1,4 @@
 import type { CommandResult } from '../domain/commands.ts';
-import type { Failure } from '../domain/failure.ts';
 import type { CommandContext } from './command.ts';
 import type { ControlConnection } from '../app/program.ts';
 import { exitOf, type Exit } from './exit-codes.ts';
@@ -18,9 +17,14 @@ export async function withControl<T>(
   }
 }
 
-function pairLine({ index, shard, accepted, effective, state, failure }: CommandResult['pairs'][number]): string {
+function pairLine(
+  { index, shard, accepted, effective, state, failure }: CommandResult['pairs'][number],
+  ended?: string,
+): string {
+  const named = index === undefined ? `shard ${shard}` : `${index}/${shard}`;
+  if (effective && ended !== undefined) return `  ${named}  done, ${ended}\n`;
   const outcome = !accepted ? 'refused' : effective ? 'done' : 'accepted';
-  return `  ${index === undefined ? `shard ${shard}` : `${index}/${shard}`}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
+  return `  ${named}  ${outcome}, ${state}${failure === undefined ? '' : `: ${failureLine(failure)}`}\n`;
 }
 
 /** Tells what became of a command, and gives its exit. */
@@ -30,20 +34,24 @@ export function tellOutcome(
 ): Exit {
   const { verb, target, waitMs, result } = details;
   answer(result);
-  const refusals: readonly Failure[] = result.pairs.flatMap(({ accepted, failure }) =>
-    accepted || failure === undefined ? [] : [failure],
-  );
-  if (!result.accepted)
-    say(`${verb} ${target}: ${refusals.length < result.pairs.length ? 'refused in part' : 'refused'}\n`);
+  const unlike = result.pairs.filter(({ accepted, effective }) => !accepted || !effective);
+  const failures = unlike.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
+  const decisive = unlike.find(
+    ({ accepted, state, failure }) => (!accepted || state === 'fatal') && failure !== undefined,
+  )?.failure;
+  const refused = result.pairs.filter(({ accepted }) => !accepted).length;
+  if (!result.accepted) say(`${verb} ${target}: ${refused < result.pairs.length ? 'refused in part' : 'refused'}\n`);
   else if (result.effective) say(`${verb} ${target}: done\n`);
+  else if (decisive !== undefined) say(`${verb} ${target}: accepted, and stopped: fatal\n`);
   else
     say(
       `${verb} ${target}: accepted${waitMs > 0 ? ', but not effective in time' : ''}; slipstream status ${target} shows when it is effective\n`,
     );
-  for (const pair of result.pairs) say(pairLine(pair));
-  for (const hint of new Set(refusals.map((failure) => failure.hint))) say(`next: ${hint}\n`);
-  const [refusal] = refusals;
-  if (refusal !== undefined) return exitOf(refusal);
+  // The state that a shard had when it was ended is of no use any more.
+  const ended = verb === 'unfollow' ? 'no longer followed' : undefined;
+  for (const pair of result.pairs) say(pairLine(pair, ended));
+  for (const hint of new Set(failures.map((failure) => failure.hint))) say(`next: ${hint}\n`);
+  if (decisive !== undefined) return exitOf(decisive);
   if (!result.accepted) return 'refused';
   return waitMs > 0 && !result.effective ? 'different' : 'ok';
 }

@@ -22,7 +22,7 @@ export const resume: Command = {
     ['slipstream resume tokyo:cities/1', 'from where it stopped'],
     [
       'slipstream resume tokyo:cities --on-missing-history rebootstrap',
-      'after the leader was restored or created again',
+      'after history_changed: the leader was restored in place, or a shard of it force-allocated',
     ],
   ],
   async run(context) {

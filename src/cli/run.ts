@@ -55,7 +55,10 @@ async function runCommand(command: Command, argv: readonly string[], deps: CliDe
     json,
     config: configReader(args.value('config') ?? fallback, deps),
     say: (text) => (json ? undefined : deps.stdout.write(text)),
-    answer: (result) => (json ? deps.stdout.write(`${JSON.stringify({ ok: true, result })}\n`) : undefined),
+    answer: (result, failure) => {
+      const told = failure === undefined ? { ok: true, result } : { ok: false, failure, result };
+      if (json) deps.stdout.write(`${JSON.stringify(told)}\n`);
+    },
     fail: (failure) => tellFailure(failure, json, deps),
   };
   return command.run(context);

@@ -24,14 +24,14 @@ async function check(context: CommandContext, config: Config): Promise<Exit> {
   const by = stop.by();
   if (by !== undefined) return exitOfSignal(by);
   const failures = results.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
-  answer({ reachable: failures.length === 0, servers: results, config: redactedConfig(config) });
-  say(`${config.path}: no faults\n`);
+  answer({ reachable: failures.length === 0, servers: results, config: redactedConfig(config) }, failures[0]);
+  say(`${config.path}: configuration right\n`);
   for (const { kind, name, detail, failure } of results) {
     const label = kind === 'nats' ? 'nats' : `cluster ${name}`;
     say(
       failure === undefined
         ? `${label}: ok${detail === undefined ? '' : ` (${detail})`}\n`
-        : `${label}: ${failureLine(failure)}\n  next: ${failure.hint}\n`,
+        : `${label}: ${failureLine(failure, name)}\n  next: ${failure.hint}\n`,
     );
   }
   const [first] = failures;
@@ -83,7 +83,9 @@ async function supervise(context: CommandContext, config: Config): Promise<Exit 
     if (startup.signal.aborted) running.stop(first ?? 'stop');
     const nats = running.ownServer === undefined ? config.nats.servers : [running.ownServer.url];
     answer({ supervisor: config.supervisor.name, clusters: [...config.clusters.keys()], nats });
-    say(whereToLook(config, running));
+    // Behind a pipe stdout is for the log, one JSON object a line.
+    if (deps.isTty) say(whereToLook(config, running));
+    else if (!context.json) deps.stderr.write(whereToLook(config, running));
     return await running.stopped;
   } catch (error) {
     if (startup.signal.aborted) return 'ok';

@@ -10,6 +10,9 @@ import { displayWidth, integer, oneLine, rounded, shortDuration, type Colour, ty
 export const NOTHING_FOLLOWED =
   'Nothing is followed. Begin with: slipstream follow <leader cluster:index> <follower cluster:index>\n';
 
+/** For what is tried again. A hint by itself stands in answers of processes that have ended, too. */
+const KEEPS_TRYING = 'Slipstream keeps trying, and goes on by itself.';
+
 const BAR_CELLS = 10;
 
 const COLUMNS: readonly Column[] = [
@@ -81,18 +84,24 @@ function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
 }
 
 /** Why a pair needs somebody's attention; undefined for one that does not. */
-function standstill({ state, failure, quarantined }: PairStatus): string | undefined {
+function standstill({ state, failure, quarantined, foreignWrites }: PairStatus): string | undefined {
   if (state === 'following' || state === 'bootstrapping')
-    return quarantined === 0 ? undefined : `${state}, with errors: ${integer(quarantined)} in quarantine`;
+    return quarantined > 0
+      ? `${state}, with errors: ${integer(quarantined)} in quarantine`
+      : foreignWrites > 0
+        ? `${state}: ${integer(foreignWrites)} operations on the follower were not Slipstream's`
+        : undefined;
   if (failure !== undefined) return `${state}: ${failureLine(failure)}`;
   return state === 'paused' ? 'paused: by command' : `${state}: no reason recorded`;
 }
 
-function nextStep({ state, failure, quarantined }: PairStatus, target: string): string {
+function nextStep({ follower, state, failure, quarantined, foreignWrites }: PairStatus, target: string): string {
   if (failure === undefined && state !== 'paused' && quarantined > 0)
     return `slipstream quarantine list ${target} tells why; slipstream quarantine retry ${target}, once that is put right.`;
-  if (failure !== undefined) return oneLine(failure.hint);
-  return state === 'paused' ? `slipstream resume ${target}` : `slipstream events ${target} tells what happened.`;
+  if (failure !== undefined) return `${oneLine(failure.hint)}${state === 'retrying' ? ` ${KEEPS_TRYING}` : ''}`;
+  if (state === 'paused') return `slipstream resume ${target}; slipstream events ${target} tells who paused it`;
+  if (foreignWrites > 0) return `slipstream verify ${shownTarget({ follower })} names what differs.`;
+  return `slipstream events ${target} tells what happened.`;
 }
 
 /** `0-2,5` of sorted numbers. */
@@ -131,7 +140,7 @@ function outageLines(outages: readonly Outage[], { nowMs, paint }: StatusView): 
     const next = nextProbeAtMs === undefined ? 'now' : `in ${shortDuration(Math.max(0, nextProbeAtMs - nowMs))}`;
     const since = shortDuration(Math.max(0, nowMs - sinceMs));
     return [
-      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure)}`),
+      paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure, cluster)}`),
       `  ${integer(waiting)} shards wait and go on by themselves; next probe ${next}`,
       `  next: ${oneLine(failure.hint)}`,
     ];
@@ -195,6 +204,14 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
   const others = pairs.filter(({ state, failure }) => state !== 'retrying' || !away.has(failure?.cluster ?? ''));
   const standing = [...outageLines(outages, view), ...attentionLines(others, view)];
   const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
-  const below = standing.length + notes.length > 0 ? ['', ...standing, ...notes] : [];
+  const waiting = indices.flatMap(({ follower, failure, state }) =>
+    failure === undefined
+      ? []
+      : [
+          `${shownTarget({ follower })} next: ${oneLine(failure.hint)}${state.startsWith('not followed yet') ? ` ${KEEPS_TRYING}` : ''}`,
+        ],
+  );
+  const told = [...standing, ...waiting, ...notes];
+  const below = told.length > 0 ? ['', ...told] : [];
   return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;
 }

@@ -59,7 +59,7 @@ export const status: Command = {
   positionals: { min: 0, max: 1 },
   flags: [{ name: 'watch', about: 'Keep showing it, on a terminal; elsewhere once.' }],
   details:
-    'LAG S is the age of the oldest change that is not applied. What is paused, retrying or fatal is always listed with its reason and the next step. Below stands what an operator should know of the journal, such as what a power cut may lose (`warnings` with --json).',
+    'LAG S is the age of the oldest change that is not applied. DOCS are those of the follower, - while their number is not known (a pair that does not run, a start after a crash, an answer that was lost). OPS/S and MB/S are of the last seconds. What is paused, retrying or fatal is always listed with its reason and the next step. Below stands what an operator should know of the journal, such as what a power cut may lose (`warnings` with --json).',
   examples: [
     ['slipstream status --watch', 'live'],
     ['slipstream status tokyo:cities --json', 'one index, for scripts'],

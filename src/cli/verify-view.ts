@@ -23,7 +23,7 @@ function findingLine(kind: (typeof KINDS)[number], finding: Finding | DifferingF
   const { id, routing, leaderSeqNo, followerVersion } = finding;
   const parts = [
     `  ${kind.padEnd(11)}`,
-    oneLine(id),
+    `id=${oneLine(id)}`,
     ...(routing === undefined ? [] : [`routing=${oneLine(routing)}`]),
     ...('cause' in finding ? [`by=${finding.cause}`] : []),
     ...(leaderSeqNo === undefined ? [] : [`leader_seq_no=${leaderSeqNo}`]),

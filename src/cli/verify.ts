@@ -1,16 +1,19 @@
 import { Failed } from '../domain/failure.ts';
 import { SAMPLES_MAX } from '../replication/verify/report.ts';
-import type { VerifyProgress } from '../replication/verify/request.ts';
+import { VERIFY_LIMITS, type VerifyProgress } from '../replication/verify/request.ts';
 import { usageFault } from './arguments.ts';
 import type { Command, CommandContext } from './command.ts';
+import type { CliDependencies } from './dependencies.ts';
 import { exitOfSignal } from './exit-codes.ts';
 import { interruption } from './interruption.ts';
 import { parseIndex } from './targets.ts';
-import { integer } from './text.ts';
+import { integer, shortDuration } from './text.ts';
 import { verifyText } from './verify-view.ts';
 
 const SAMPLES = 10;
 const PROGRESS_INTERVAL_MS = 200;
+const WAITING_INTERVAL_MS = 20_000;
+const PATIENCE = shortDuration(VERIFY_LIMITS.patienceMs);
 const EXITS = { equal: 'ok', different: 'different', undecided: 'notCompared' } as const;
 
 function samplesOf({ args }: CommandContext): number {
@@ -20,15 +23,37 @@ function samplesOf({ args }: CommandContext): number {
   return Number(text);
 }
 
+interface Progress {
+  show(progress: VerifyProgress): void;
+  clear(): void;
+}
+
+/** Without a terminal only what would look like standing still, now and then. */
+function waitingLine({ stderr, now }: CliDependencies): Progress {
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    show({ phase, doubtful }) {
+      if (phase !== 'settling' || now() - toldAtMs < WAITING_INTERVAL_MS) return;
+      toldAtMs = now();
+      stderr.write(
+        `slipstream: verify: ${integer(doubtful)} not equal at first sight; looking again for up to ${PATIENCE}, since they may be on their way\n`,
+      );
+    },
+    clear: () => undefined,
+  };
+}
+
 /** One line on the terminal that is written over, and gone at the end. */
-function progressLine({ deps, json }: CommandContext): { show: (progress: VerifyProgress) => void; clear: () => void } {
-  if (json || !deps.isTty) return { show: () => undefined, clear: () => undefined };
+function progressLine({ deps, json }: CommandContext): Progress {
+  if (json) return { show: () => undefined, clear: () => undefined };
+  if (!deps.isTty) return waitingLine(deps);
   let shownAtMs = Number.NEGATIVE_INFINITY;
   return {
     show({ phase, documents, doubtful }) {
       if (deps.now() - shownAtMs < PROGRESS_INTERVAL_MS) return;
       shownAtMs = deps.now();
-      deps.stderr.write(`\r\u001b[K${phase}: ${integer(documents)} documents, ${integer(doubtful)} to look at again`);
+      const again = `${integer(doubtful)} to look at again${phase === 'settling' ? `, for up to ${PATIENCE}` : ''}`;
+      deps.stderr.write(`\r\u001b[K${phase}: ${integer(documents)} documents, ${again}`);
     },
     clear: () => deps.stderr.write('\r\u001b[K'),
   };
@@ -47,8 +72,7 @@ export const verify: Command = {
       about: `Documents to name of each kind of difference, at most (default ${SAMPLES}, up to ${SAMPLES_MAX}).`,
     },
   ],
-  details:
-    'Works while writes go on: it compares at a checkpoint, and looks again at what changed meanwhile. Missing: on the leader alone. Extra: on the follower alone. Foreign: on the follower, not written by this replication. Quarantined: refused by the follower, and known to be; the sides differ all the same. Undecided: changed too often to be compared; if nothing differs but something is undecided, the exit is 2. Needs the clusters in the configuration.',
+  details: `Works while writes go on: it compares at a checkpoint, and looks again at what changed meanwhile. Missing: on the leader alone. Extra: on the follower alone. Foreign: on the follower, not written by this replication. Quarantined: refused by the follower, and known to be; the sides differ all the same. Undecided: changed too often to be compared; if nothing differs but something is undecided, the exit is 2. A difference is looked at again for up to ${PATIENCE} before it is told, since the document or the delete may be on its way: that is how long a small index with a difference takes. Lines name id and routing; leader_seq_no is the operation, found on the leader by the query {"term":{"_seq_no":N}}. Needs the clusters in the configuration.`,
   examples: [['slipstream verify tokyo:cities --content', 'exit 0 equal, 1 different, 2 could not compare']],
   async run(context) {
     const { args, deps, say, answer } = context;

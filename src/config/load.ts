@@ -55,7 +55,7 @@ async function readText(path: string): Promise<string> {
     throw reject(
       path,
       [reason],
-      'Give the file with --config or SLIPSTREAM_CONFIG; slipstream.example.yml is one to start from.',
+      'Give the file with --config or SLIPSTREAM_CONFIG; slipstream.example.yml, in the folder of the package, is one to start from.',
       error,
     );
   }

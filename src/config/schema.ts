@@ -158,7 +158,10 @@ export const fileSchema = z
       description:
         'Parameters of every follower that does not give its own. They are ceilings under the buffer of the supervisor.',
     }),
-    follow: z.array(follow).prefault([]).meta({ description: 'Followed at start, if not followed yet.' }),
+    follow: z.array(follow).prefault([]).meta({
+      description:
+        'Followed at start, if not followed yet. An entry waits, with back-off, for clusters that do not answer and for a leader index that is missing or closed; `status` and `list` show it with the reason.',
+    }),
     telemetry: telemetry.prefault({}).meta({ description: 'Traces and logs.' }),
   })
   .superRefine((value, context) => {

@@ -192,7 +192,21 @@ function parseBody(name: CommandName, body: string): Record<string, unknown> {
 }
 
 function faultOf(issue: z.core.$ZodIssue): string {
-  return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`;
+  const message = issue.code === 'invalid_type' ? typeFault(issue) : issue.message;
+  return issue.path.length === 0 ? message : `${issue.path.join('.')}: ${message}`;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  object: 'a JSON object',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};
+
+/** The library's own words name types of JavaScript. */
+function typeFault({ expected, message }: z.core.$ZodIssueInvalidType): string {
+  return message.endsWith('received undefined') ? 'is missing' : `must be ${TYPES[expected] ?? expected}`;
 }
 
 export function invalid(name: CommandName, faults: readonly string[]): Error {

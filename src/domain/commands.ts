@@ -125,6 +125,8 @@ export interface IndexStatus {
   readonly aligned: boolean | null;
   /** What it costs that they do not align. */
   readonly note?: string;
+  /** Why what the configuration lists is not followed, or not yet; `shards` is 0 then. */
+  readonly failure?: Failure;
   /** Of its clusters, those that do not answer as a whole; absent: both answer. */
   readonly outages?: readonly Outage[];
   readonly pairs: readonly PairStatus[];

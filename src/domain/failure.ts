@@ -19,31 +19,31 @@ const rows = {
   // --- reaching a cluster -------------------------------------------------------------------------------------------------
   cluster_unreachable: {
     kind: 'transient',
-    hint: 'Check that the cluster is up and that its url is right; Slipstream keeps trying.',
+    hint: 'Check that the cluster is up and that its url is right.',
   },
   request_timeout: {
     kind: 'transient',
-    hint: 'The cluster is slow or the network drops packets; Slipstream keeps trying.',
+    hint: 'The cluster is slow or the network drops packets.',
   },
-  cluster_busy: { kind: 'transient', hint: 'The cluster rejects work (429); Slipstream slows down and keeps trying.' },
+  cluster_busy: { kind: 'transient', hint: 'The cluster rejects work (429); give it less of it, or more nodes.' },
   shard_unavailable: {
     kind: 'transient',
-    hint: 'A primary shard is not active; check the cluster health. Slipstream keeps trying.',
+    hint: 'A primary shard is not active; check the cluster health.',
   },
   no_master: {
     kind: 'transient',
-    hint: 'The cluster has no elected master, or has only just started; check its nodes. Slipstream goes on by itself.',
+    hint: 'The cluster has no elected master, or has only just started; check its nodes.',
   },
-  index_closed: { kind: 'transient', hint: 'Open the index; Slipstream goes on by itself.' },
+  index_closed: { kind: 'transient', hint: 'Open the index.' },
   blocked: {
     kind: 'transient',
-    hint: 'Remove the block (disk watermark, read-only) from the index or cluster; Slipstream goes on by itself.',
+    hint: 'Remove the block (disk watermark, read-only) from the index or cluster.',
   },
   unauthorized: {
     kind: 'transient',
     hint: 'Check the credentials in the configuration; a granted key is picked up at the next try.',
   },
-  forbidden: { kind: 'transient', hint: 'Grant the privilege that the reason names; Slipstream goes on by itself.' },
+  forbidden: { kind: 'transient', hint: 'Grant the privilege that the reason names.' },
   partial_answer: {
     kind: 'transient',
     hint: 'The cluster answered for only part of a shard (timeout, failed or skipped shard); it was discarded and is asked again.',
@@ -55,11 +55,11 @@ const rows = {
   },
   document_unreadable: {
     kind: 'transient',
-    hint: 'A document on the leader is stored in a form that no search can return, such as JSON in UTF-16. Index it again in UTF-8 or delete it; Slipstream goes on by itself.',
+    hint: 'A document on the leader is stored in a form that no search can return, such as JSON in UTF-16. Index it again in UTF-8 or delete it.',
   },
   unexpected_answer: {
     kind: 'transient',
-    hint: 'The cluster gave an answer Slipstream does not know; the reason quotes its type. Slipstream keeps trying.',
+    hint: 'The cluster gave an answer Slipstream does not know; the reason quotes its type.',
   },
   leader_moved_primary: {
     kind: 'transient',
@@ -77,7 +77,7 @@ const rows = {
   },
   index_deleted: {
     kind: 'fatal',
-    hint: 'Create the index again and follow it anew, or unfollow; the copied documents stay searchable.',
+    hint: 'The leader or the follower index that the reason names is gone. Unfollow; what was copied stays searchable. To copy again, follow into a new index, or delete the old copy first.',
   },
   index_recreated: {
     kind: 'fatal',
@@ -90,7 +90,7 @@ const rows = {
   // --- the follower -------------------------------------------------------------------------------------------------------
   mapping_conflict: {
     kind: 'fatal',
-    hint: "The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+    hint: 'The type of a field cannot be changed: unfollow, and follow into a new index. Correct anything else on the follower, then resume.',
   },
   settings_rejected: {
     kind: 'fatal',
@@ -145,10 +145,14 @@ const rows = {
     hint: 'Another supervisor saved a position of the same pair; stop one of them.',
   },
   // --- the journal and commands -------------------------------------------------------------------------------------------
-  journal_unreachable: { kind: 'transient', hint: 'NATS does not answer; check its address. Slipstream keeps trying.' },
+  journal_unreachable: { kind: 'transient', hint: 'NATS does not answer; check its address.' },
   journal_full: {
     kind: 'transient',
-    hint: 'Make room for the journal (disk, account limit, or max_bytes of the stream). A NATS server of our own is restarted then; restart a foreign one if it does not go on. Slipstream keeps trying.',
+    hint: 'Make room for the journal (disk, account limit, or max_bytes of the stream). A NATS server of our own is restarted then; restart a foreign one if it does not go on.',
+  },
+  node_too_old: {
+    kind: 'refused',
+    hint: 'Install Node 24 or newer (nvm install 24, the package of your system, or nodejs.org), and let PATH find it before the older one.',
   },
   nats_server_missing: {
     kind: 'refused',

@@ -20,6 +20,15 @@ export function indexKey(ref: IndexRef): string {
   return `${ref.cluster}/${ref.index}`;
 }
 
+/** As commands take it and people read it. */
+export function shownIndex(ref: IndexRef): string {
+  return `${ref.cluster}:${ref.index}`;
+}
+
+export function shownPair(pair: PairRef): string {
+  return `${shownIndex(pair.follower)}/${pair.shard}`;
+}
+
 export function pairKey(pair: PairRef): string {
   return `${indexKey(pair.follower)}/${pair.shard}`;
 }

@@ -42,6 +42,6 @@ export async function conflictVerdict(
   }
   return failed('follower_newer', {
     ...details,
-    reason: `${which}: the follower has version ${version ?? 'of a deleted document'}`,
+    reason: `${which}: ${version === undefined ? 'the document is deleted on the follower' : `the follower has version ${version}`}`,
   });
 }

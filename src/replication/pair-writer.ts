@@ -63,9 +63,9 @@ export class PairWriter {
         if (this.#quarantine.size > 0) this.#quarantine.release(decodeText(page.body, hit.idStart, hit.idEnd));
       },
     };
-    const { asked } = this.#quarantine;
+    const sentAtMs = this.#ports.clock.monotonic();
     const { conflicts, refused } = await this.#account(() => this.#bulk.writeHits(page, hits, on, signal));
-    if (refused.length > 0) await this.#refused(page, refused, asked, signal);
+    if (refused.length > 0) await this.#refused(page, { refused, sentAtMs }, signal);
     await this.#quarantine.flush(signal);
     if (this.#scheme.layout === 'by-shard') await this.#refuseCollisions(page, hits, signal);
     if (conflicts.length === 0) return;
@@ -77,13 +77,17 @@ export class PairWriter {
     );
   }
 
-  async #refused(page: SearchPage, refused: readonly RefusedHit[], asked: number, signal: AbortSignal): Promise<void> {
+  async #refused(
+    page: SearchPage,
+    { refused, sentAtMs }: { refused: readonly RefusedHit[]; sentAtMs: number },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { on_document_rejected: policy, quarantine_content_bytes: keptBytes } = this.#setup.parameters;
     const [first] = refused;
     if (policy === 'fail' && first !== undefined)
       throw this.#bulk.refusal(first, `the document at leader seq_no ${first.hit.seqNo}`);
     const documents = refused.map((one) => refusedDocument(page, one, keptBytes));
-    await this.#quarantine.refuse(documents, { documents: this.#progress.leaderDocumentsMax, asked }, signal);
+    await this.#quarantine.refuse(documents, { documents: this.#progress.leaderDocumentsMax, sentAtMs }, signal);
   }
 
   async #refuseCollisions(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {

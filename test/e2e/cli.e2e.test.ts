@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -157,6 +157,16 @@ telemetry: { traces: { exporter: none } }
     for (const command of ['start', 'follow', 'status', 'pause', 'resume', 'verify', 'events'])
       assert.match(help, new RegExp(`^ +${command} `, 'm'));
     assert.match((await slipstream(['help', 'verify'])).stdout, /--content/);
+  });
+
+  it('brings the documents that hints name, and no leftovers of the build', async () => {
+    const files = await readdir(join(folder, 'node_modules', 'slipstream-ccr'), { recursive: true });
+    for (const file of ['docs/unaligned.md', 'docs/failures.md', 'slipstream.example.yml', 'dist/cli/main.js'])
+      assert.ok(files.includes(file), file);
+    assert.deepEqual(
+      files.filter((file) => /\.(map|ts)$/.test(file)),
+      [],
+    );
   });
 
   it('exits with 64 for a command line that is wrong, and proposes what was meant', async () => {

@@ -48,9 +48,27 @@ export function readOverrides(given: Readonly<Record<string, unknown>>): ReadOve
     else if (kind === 'fixed' && !OVERRIDABLE_FIXED.has(key)) faults.push(`${key} must equal the leader's`);
     else if (key === SHARDS_KEY && !isShardCount(value))
       faults.push(`${key} must be a whole number of 1 to ${SHARDS_MAX}`);
+    else if (managedFault(key, value) !== undefined) faults.push(`${key} must be ${managedFault(key, value)}`);
     else settings[key] = value;
   }
   return { settings, faults };
+}
+
+const TIME = 'a time such as 30s, or -1';
+
+/** Of settings that have other values while an index is copied: a cluster would refuse them hours later, when everything is there. */
+const MANAGED_VALUES: Readonly<Record<string, readonly [pattern: RegExp, expected: string]>> = {
+  'index.number_of_replicas': [/^\d{1,9}$/, 'a whole number from 0'],
+  'index.auto_expand_replicas': [/^(?:false|\d{1,9}-(?:\d{1,9}|all))$/, 'false or a range such as 0-1 or 0-all'],
+  'index.refresh_interval': [/^(?:-1|0|\d+(?:nanos|micros|ms|s|m|h|d))$/i, TIME],
+  'index.gc_deletes': [/^(?:-1|0|\d+(?:nanos|micros|ms|s|m|h|d))$/i, TIME],
+  'index.translog.durability': [/^(?:request|async)$/i, 'request or async'],
+};
+
+function managedFault(key: string, value: SettingValue | null): string | undefined {
+  const [pattern, expected] = MANAGED_VALUES[key] ?? [];
+  if (value === null || pattern === undefined) return undefined;
+  return typeof value === 'string' && pattern.test(value) ? undefined : expected;
 }
 
 function isShardCount(value: SettingValue | null): boolean {

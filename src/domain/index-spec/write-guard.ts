@@ -5,7 +5,7 @@ export const GUARD_PIPELINE = 'slipstream-guard';
 export const NO_PIPELINE = '_none';
 
 export const GUARD_MESSAGE =
-  "this index is a follower kept by Slipstream and takes no other writes; its leader's cluster and index stand in its mapping under _meta.slipstream.leader. Unfollow or promote it to write to it.";
+  "this index is a follower kept by Slipstream and takes no other writes; its leader's cluster and index stand in its mapping under _meta.slipstream.leader. Unfollow it to write to it.";
 
 // The message is constant: templates in it need a module (lang-mustache) that a cluster may lack, and would then be shown as they are.
 export const GUARD_BODY = {

@@ -4,6 +4,12 @@ import { Failed, failed } from '../../domain/failure.ts';
 
 const NO_ROOM =
   /maximum (bytes|messages|messages per subject) exceeded|insufficient (storage|resources|memory)|resource limits exceeded|no space/i;
+/** Codes of the JetStream API. */
+const NOT_ENABLED = 10076;
+const NOT_ENABLED_FOR_ACCOUNT = 10039;
+const JETSTREAM_HINT =
+  'Start nats-server with --jetstream (or a jetstream section in its configuration), and enable it for this account. If it is, wait: the cluster has no leader at the moment.';
+
 export interface NatsFailureContext {
   readonly op: string;
   /** The effect of the request is unknown: the server may have run it, or may still. */
@@ -14,7 +20,16 @@ export interface NatsFailureContext {
 export function natsFailure(thrown: unknown, context: NatsFailureContext): Failed {
   if (thrown instanceof Failed) return thrown;
   const reason = natsReason(thrown);
-  return failed(NO_ROOM.test(reason) ? 'journal_full' : 'journal_unreachable', { ...context, reason }, thrown);
+  const details = { ...context, reason, ...(isWithoutJetStream(thrown) ? { hint: JETSTREAM_HINT } : {}) };
+  return failed(NO_ROOM.test(reason) ? 'journal_full' : 'journal_unreachable', details, thrown);
+}
+
+/** NATS itself answers; a wrong address would be the wrong trail. */
+function isWithoutJetStream(thrown: unknown): boolean {
+  if (thrown instanceof JetStreamApiError) return [NOT_ENABLED, NOT_ENABLED_FOR_ACCOUNT].includes(thrown.code);
+  // Its class is not exported.
+  if (thrown instanceof Error && thrown.name === 'JetStreamNotEnabled') return true;
+  return isNoResponders(thrown) || (thrown instanceof Error && isNoResponders(thrown.cause));
 }
 
 export function natsReason(thrown: unknown): string {

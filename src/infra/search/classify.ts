@@ -141,11 +141,13 @@ function causesIn(error: unknown): readonly ErrorCause[] {
   const found: ErrorCause[] = [];
   for (const top of [...roots, ...shards, error]) {
     for (let cause = top, depth = 0; isRecord(cause) && depth < DEPTH_MAX; cause = cause['caused_by'], depth += 1) {
-      const { type, reason } = cause;
+      const { type, reason, index } = cause;
       if (typeof type !== 'string') continue;
       // What lies below quotes the value that was refused, in the words of each field type.
       if (type === 'document_parsing_exception') depth = DEPTH_MAX;
-      const text = typeof reason === 'string' ? reason : '';
+      const said = typeof reason === 'string' ? reason : '';
+      // `closed`, and no word of what.
+      const text = typeof index === 'string' && type === 'index_closed_exception' ? `${said} [${index}]` : said;
       if (!found.some((known) => known.type === type && known.reason === text)) found.push({ type, reason: text });
     }
   }
@@ -182,8 +184,17 @@ function connectionError(error: unknown): { code: string; reason: string } {
   const cause: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
   if (!(cause instanceof Error)) return { code: '', reason: 'the connection failed' };
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-  const text = cause.message.trim() || cause.name;
+  const text = withoutOpenSslFrame(cause.message.trim() || cause.name);
   return { code, reason: text.includes(code) ? text : `${code}: ${text}` };
+}
+
+/** OpenSSL prints thread, error number, library, function, text, file and line. */
+function withoutOpenSslFrame(text: string): string {
+  const [, told] = /(?:^|\s)[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]*):/.exec(text) ?? [];
+  if (told === undefined) return text;
+  return told === 'wrong version number'
+    ? 'TLS: wrong version number (a server that speaks plain HTTP has a url that begins with http://)'
+    : `TLS: ${told}`;
 }
 
 /** Seconds, or a date (ignored: clusters send seconds). */

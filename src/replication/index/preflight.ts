@@ -4,7 +4,7 @@ import { type FollowerMark, markOf } from '../../domain/index-spec/follower-mark
 import { indexNameFault } from '../../domain/index-name.ts';
 import { unfitness } from '../../domain/index-spec/leader-fitness.ts';
 import { readOverrides, SHARDS_KEY, type SettingValues } from '../../domain/index-spec/setting-values.ts';
-import { indexKey, type IndexRef } from '../../domain/names.ts';
+import { shownIndex, type IndexRef } from '../../domain/names.ts';
 import type { IndexAdmin, IndexDescription } from '../../ports/index-admin.ts';
 
 export interface FollowRequest {
@@ -49,7 +49,11 @@ export async function preflight(request: FollowRequest, signal: AbortSignal): Pr
     named(follower.cluster, followerAdmin.identify(signal)),
   ]);
   if (leaderCluster.clusterUuid === followerCluster.clusterUuid && leader.index === follower.index) {
-    throw refusal('follows_itself', leader, `${indexKey(leader)} and ${indexKey(follower)} are one and the same index`);
+    throw refusal(
+      'follows_itself',
+      leader,
+      `${shownIndex(leader)} and ${shownIndex(follower)} are one and the same index`,
+    );
   }
   const leaderDescription = await named(leader.cluster, describeLeader(leaderAdmin, leader, signal));
   checkShards(overrides, leaderDescription);

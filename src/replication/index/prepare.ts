@@ -9,7 +9,7 @@ import type { VersionLayout } from '../../domain/version.ts';
 import type { IndexAdmin, IndexDescription } from '../../ports/index-admin.ts';
 import { askAlignment } from './alignment.ts';
 import { type FollowPlan, ownMark } from './preflight.ts';
-import { putSettingsSingly } from './put-settings.ts';
+import { putSettingsSingly, tellingOverrides } from './put-settings.ts';
 
 export interface PreparedFollower {
   readonly followerUuid: string;
@@ -81,14 +81,14 @@ async function raiseGuard(admin: IndexAdmin, signal: AbortSignal): Promise<Prepa
 
 /** What stands under the follower's name afterwards, whoever created it; a create whose answer was lost is found at the next try. */
 async function createOrFind(
-  { followerAdmin, follower }: FollowPlan,
+  { followerAdmin, follower, overrides }: FollowPlan,
   body: IndexBody,
   signal: AbortSignal,
 ): Promise<IndexDescription> {
   const before = await followerAdmin.describe(follower.index, signal);
   if (before !== undefined) return before;
   try {
-    await followerAdmin.createIndex(follower.index, body, signal);
+    await tellingOverrides(Object.keys(overrides), () => followerAdmin.createIndex(follower.index, body, signal));
   } catch (thrown) {
     if (!(thrown instanceof Failed) || thrown.failure.code !== 'follower_exists') throw thrown;
   }

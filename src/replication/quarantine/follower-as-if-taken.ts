@@ -52,13 +52,12 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
       return { id, routing, version: refusedVersion(document, scheme, shard), seqNo: Number.MAX_SAFE_INTEGER };
     })
     .sort((a, b) => a.version - b.version);
-  const documentOfId = new Map(documents.map((document) => [document.id, document]));
+  const takenById = new Map(taken.map((document) => [document.id, document]));
+  // Where shards do not align, a copy under another routing lies in another place: it is one that the leader has no more.
   const isOlderCopy = ({ id, routing, version }: ListedDocument): boolean => {
-    const document = documentOfId.get(id);
-    if (document === undefined || version >= refusedVersion(document, scheme, shard)) return false;
-    // Under the routing that the document had before, a copy may have another place: it is not what the refused one would have replaced.
-    const inItsPlace = routing === document.routing || version === document.copyVersion;
-    return aligned || (inItsPlace && shardNamedBy(scheme, version) === shard);
+    const refused = takenById.get(id);
+    if (refused === undefined || version >= refused.version) return false;
+    return aligned || (shardNamedBy(scheme, version) === shard && routing === refused.routing);
   };
 
   return {

@@ -11,7 +11,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Narrator } from '../../ports/narrator.ts';
 import type { QuarantineStore, QuarantineWrite } from '../../ports/quarantine-store.ts';
-import type { DocumentKey } from '../../ports/search-cluster.ts';
+import type { DocumentKey, FoundDocument } from '../../ports/search-cluster.ts';
 
 export interface QuarantineOptions {
   readonly store: QuarantineStore;
@@ -42,7 +42,8 @@ const KEYS_AT_ONCE = 500;
 /** Each is read by a search of its own. */
 const RETRIED_AT_ONCE = 50;
 /** A mapping that changes all the time must not have everything read again all the time. */
-const RETRY_INTERVAL_MS = 30_000;
+const RETRY_INTERVAL_MS = 10_000;
+const RETRY_INTERVAL_EACH_MS = 100;
 
 /**
  * The documents of one pair that the follower refuses. In memory for the counting equation, and in the follower cluster's index before any
@@ -61,7 +62,8 @@ export class PairQuarantine {
   /** Leader operations that are to be read again and sent. */
   #toRetry: readonly number[] = [];
   #retriedAtMs = Number.NEGATIVE_INFINITY;
-  #asked = 0;
+  /** When trying again was last asked for, by whoever, whether there was anything or not. */
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   /** Metadata of the follower under which everything was tried last. */
   #triedUnder: string | undefined;
 
@@ -121,13 +123,14 @@ export class PairQuarantine {
   // --- what comes and goes --------------------------------------------------------------------------------------------------
 
   /**
-   * Resolves when every one of them is in the index, so that a position may pass it. `documents`: about how many the leader shard has. `asked`: of
-   * before they were sent; if it is another by now, they were perhaps refused for what has been put right meanwhile, and are tried again. Throws
+   * Resolves when every one of them is in the index, so that a position may pass it. `documents`: about how many the leader shard has. Throws
    * `too_many_quarantined`.
+   *
+   * @param sentAtMs when they were sent: what was asked for since is meant for them too.
    */
   async refuse(
     refused: readonly RefusedDocument[],
-    { documents, asked }: { readonly documents: number; readonly asked: number },
+    { documents, sentAtMs }: { documents: number; sentAtMs: number },
     signal: AbortSignal,
   ): Promise<void> {
     const arriving = refused.filter(({ id }) => !this.#documents.has(id)).length;
@@ -135,10 +138,10 @@ export class PairQuarantine {
     this.#arriving += arriving;
     try {
       await this.#inTurn(() => this.#take(refused, signal));
+      if (sentAtMs < this.#askedAtMs) this.#toRetry = [...this.#toRetry, ...refused.map(({ seqNo }) => seqNo)];
     } finally {
       this.#arriving -= arriving;
     }
-    if (asked !== this.#asked) this.#toRetry = [...this.#toRetry, ...refused.map(({ seqNo }) => seqNo)];
   }
 
   #requireRoom(arriving: number, documents: number, example: RefusedDocument | undefined): void {
@@ -156,13 +159,14 @@ export class PairQuarantine {
   async #take(refused: readonly RefusedDocument[], signal: AbortSignal): Promise<void> {
     const { clock, narrator, pair } = this.#options;
     const now = clock.now();
-    const unknown = refused.filter((refusal) => !this.#isInPlaceOf(refusal));
+    const unknown = refused.filter((document) => this.#inPlace(document) === undefined);
     const copies = new Map(await this.#copiesOf(unknown, signal));
     const taken = refused.flatMap(({ content, contentBytes, ...refusal }) => {
       const before = this.#documents.get(refusal.id);
+      const inPlace = this.#inPlace(refusal);
       const document: QuarantinedDocument = {
         ...refusal,
-        copyVersion: this.#isInPlaceOf(refusal) ? before?.copyVersion : copies.get(refusal.id),
+        copyVersion: inPlace === undefined ? copies.get(refusal.id) : inPlace.copyVersion,
         firstRefusedAtMs: before?.firstRefusedAtMs ?? now,
         refusedAtMs: now,
         refusals: (before?.refusals ?? 0) + 1,
@@ -196,16 +200,15 @@ export class PairQuarantine {
   }
 
   /** The older copy of a document was deleted from the follower. */
-  copyDeleted(deleted: DocumentKey): void {
-    const document = this.#documents.get(deleted.id);
-    if (document === undefined || !this.#isInPlaceOf(deleted)) return;
-    this.#documents.set(deleted.id, { ...document, copyVersion: undefined });
+  copyDeleted(key: DocumentKey): void {
+    const document = this.#inPlace(key);
+    if (document !== undefined) this.#documents.set(key.id, { ...document, copyVersion: undefined });
   }
 
-  /** Whether a document of that id is in quarantine that has this place on the follower: elsewhere than in aligned shards the routing decides. */
-  #isInPlaceOf({ id, routing }: DocumentKey): boolean {
-    const document = this.#documents.get(id);
-    return document !== undefined && (this.#options.aligned || document.routing === routing);
+  /** What is known of this place on the follower: where shards do not align, a document under another routing lies elsewhere. */
+  #inPlace({ id, routing }: DocumentKey): QuarantinedDocument | undefined {
+    const known = this.#documents.get(id);
+    return this.#options.aligned || known?.routing === routing ? known : undefined;
   }
 
   /** Takes what has left out of the index. */
@@ -248,16 +251,11 @@ export class PairQuarantine {
     return this.#toRetry.length > 0;
   }
 
-  /** How often everything was to be tried again. */
-  get asked(): number {
-    return this.#asked;
-  }
-
   /** Everything in quarantine is to be read from the leader again and sent. */
   askRetry(): void {
-    this.#asked += 1;
+    this.#askedAtMs = this.#options.clock.monotonic();
     this.#toRetry = this.passedOver;
-    if (this.#toRetry.length > 0) this.#retriedAtMs = this.#options.clock.monotonic();
+    if (this.#toRetry.length > 0) this.#retriedAtMs = this.#askedAtMs;
   }
 
   /** Hears of the follower's metadata: what was refused under another mapping may be taken now. */
@@ -265,7 +263,9 @@ export class PairQuarantine {
     if (versions === undefined) return;
     const seen = `${versions.mappingVersion}/${versions.settingsVersion}`;
     const changed = this.#triedUnder !== undefined && this.#triedUnder !== seen;
-    if (changed && this.size > 0 && this.#options.clock.monotonic() < this.#retriedAtMs + RETRY_INTERVAL_MS) return;
+    const now = this.#options.clock.monotonic();
+    const notBeforeMs = this.#retriedAtMs + RETRY_INTERVAL_MS + RETRY_INTERVAL_EACH_MS * this.size;
+    if (changed && this.size > 0 && now < notBeforeMs) return;
     this.#triedUnder = seen;
     if (changed) this.askRetry();
   }
@@ -300,18 +300,22 @@ export class PairQuarantine {
     for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
       const asked = keys.slice(at, at + KEYS_AT_ONCE);
       const found = await follower.multiGet(followerIndex, asked, signal);
-      for (const [position, { id }] of asked.entries()) {
-        const version = found[position]?.version;
-        copies.push([id, version !== undefined && this.#isOurs(version) ? version : undefined]);
+      for (const [position, key] of asked.entries()) {
+        const copy = found[position];
+        copies.push([key.id, copy !== undefined && this.#isOlder(key, copy) ? copy.version : undefined]);
       }
     }
     return copies;
   }
 
-  /** Where shards do not align, a document of the same id may be another leader shard's. */
-  #isOurs(version: number): boolean {
+  /**
+   * Where shards do not align, a document of the same id may be another leader shard's, or one of this shard from before it moved to another routing,
+   * which is to be deleted like any that the leader has no more.
+   */
+  #isOlder(key: DocumentKey, { version, routing }: FoundDocument): boolean {
     const { aligned, scheme, shard } = this.#options;
-    return aligned || shardNamedBy(scheme, version) === shard;
+    if (version === undefined) return false;
+    return aligned || (shardNamedBy(scheme, version) === shard && routing === key.routing);
   }
 
   #writeOf(document: QuarantinedDocument): QuarantineWrite {

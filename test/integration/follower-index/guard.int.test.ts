@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failed } from '../../../src/domain/failure.ts';
-import { readMark } from '../../../src/replication/index/mark.ts';
+import { readMark, writeMark } from '../../../src/replication/index/mark.ts';
 import { preflight } from '../../../src/replication/index/preflight.ts';
 import { prepareFollower } from '../../../src/replication/index/prepare.ts';
 import { releaseFollower, restoreAfterBootstrap } from '../../../src/replication/index/restore.ts';
@@ -172,4 +172,33 @@ test('a release that broke off between its steps is finished by the next', async
   assert.equal((await failureOf(readMark(bench.follower.admin, index, signal))).code, 'promoted');
   await releaseFollower(link, 'promoted', signal);
   assert.equal((await look(bench.follower.raw, index)).settings['index.default_pipeline'], 'left-in');
+});
+
+test('a value that the follower refuses does not keep it from being released', async () => {
+  await using bench = openBench();
+  const index = bench.name();
+  await bench.createLeader(index, { settings: { default_pipeline: 'left-in' } });
+  const { link } = await bench.follow(index);
+  const { followerAdmin } = link;
+  const description = await followerAdmin.describe(index, signal);
+  const mark = await readMark(followerAdmin, index, signal);
+  assert.ok(description && mark);
+  const restore = { ...mark.restore, 'index.refresh_interval': 'abc', 'index.number_of_replicas': '0' };
+  await writeMark(followerAdmin, description, { ...mark, overrides: ['index.refresh_interval'], restore }, signal);
+  const refusal = await failureOf(restoreAfterBootstrap(link, signal));
+  assert.equal(refusal.code, 'settings_rejected');
+  assert.match(refusal.hint, /gave index\.refresh_interval\. Unfollow/);
+
+  const refused = await releaseFollower(link, 'released', signal);
+  assert.deepEqual(
+    refused.map(({ key }) => key),
+    ['index.refresh_interval'],
+  );
+  assert.match(refused[0]?.failure.reason ?? '', /abc/);
+  const { settings } = await look(bench.follower.raw, index);
+  assert.deepEqual(
+    ['default_pipeline', 'refresh_interval', 'number_of_replicas'].map((key) => settings[`index.${key}`] ?? null),
+    ['left-in', null, '0'],
+  );
+  assert.deepEqual(await releaseFollower(link, 'released', signal), []);
 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { nkeys } from '@nats-io/nats-core';
+import { checkReach } from '../../../src/app/cli-wiring.ts';
 import { Failed } from '../../../src/domain/failure.ts';
 import { connectNats, type NatsAuth } from '../../../src/infra/nats/connect.ts';
+import { config } from '../../unit/cli/cli-bench.ts';
 import { ownNatsServer } from '../../support/nats-server.ts';
 
 async function connects(url: string, auth?: NatsAuth): Promise<void> {
@@ -93,3 +95,14 @@ function jwt(subject: KeyPair, issuer: KeyPair, nats: Record<string, unknown>): 
   const signed = `${part({ typ: 'JWT', alg: 'ed25519-nkey' })}.${part(claims)}`;
   return `${signed}.${Buffer.from(issuer.sign(new TextEncoder().encode(signed))).toString('base64url')}`;
 }
+
+it('without JetStream is a fault of the check before a start, with the step that helps', async () => {
+  await using server = await ownNatsServer(
+    'accounts { plain { users: [ { user: ops, password: s3cret } ] } }\nno_auth_user: ops',
+  );
+  const nats = { ...config.nats, servers: [server.url] };
+  const [checked] = await checkReach({ ...config, clusters: new Map(), nats }, new AbortController().signal);
+  assert.equal(checked?.failure?.code, 'journal_unreachable');
+  assert.match(checked.failure.reason, /jetstream/i);
+  assert.match(checked.failure.hint, /Start nats-server with --jetstream/);
+});

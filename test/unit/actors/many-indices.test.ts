@@ -120,3 +120,40 @@ it('a follow and an unfollow that were accepted before are accepted again, and d
   assert.equal((await refusalOf(run(supervisor().unfollow(unfollow)))).code, 'unknown_pair');
   assert.equal((await subjects('u')).length, 1);
 });
+
+it('a shard that an index does not have is refused to every command and query, by the name that people type', async () => {
+  const { run, supervisor } = await bench();
+  const target = { follower: named('logs-1'), shard: 7 };
+  for (const [op, asked] of [
+    ['pause', () => supervisor().pause(target)],
+    ['resume', () => supervisor().resume(target)],
+    ['status', () => supervisor().status(target)],
+  ] as const) {
+    const failure = await refusalOf(run<unknown>(asked()));
+    assert.deepEqual(
+      [failure.code, failure.op, failure.reason],
+      ['unknown_pair', op, `${cluster}:logs-1 has shard 0 alone, not 7`],
+    );
+  }
+  assert.equal((await supervisor().status({ follower: named('logs-1'), shard: 0 }))[0]?.pairs.length, 1);
+});
+
+it('who names the leader is told what follows it', async () => {
+  const { run, supervisor } = await bench();
+  const failure = await refusalOf(run(supervisor().pause({ follower: LEADER })));
+  assert.deepEqual([failure.code, failure.op], ['unknown_pair', 'pause']);
+  assert.match(failure.reason, /^main:\S+ is not followed here; it is the leader of \S+:orders-copy, /);
+  assert.match(failure.hint, /^Name the follower: \S+:orders-copy$/);
+  const nobody = await refusalOf(run(supervisor().resume({ follower: named('nobody') })));
+  assert.deepEqual([nobody.op, nobody.reason], ['resume', `${cluster}:nobody is not followed here`]);
+});
+
+it('an unfollow tells the journal who asked', async () => {
+  const { run, supervisor, world } = await bench();
+  await run(supervisor().unfollow({ follower: named('logs-1'), commandId: 'u', by: 'ops' }));
+  const facts: unknown[] = [];
+  const { signal } = new AbortController();
+  for await (const { event } of world.journal.open().read('>', { fromSeq: 1, follow: false }, signal))
+    if (event.cause === 'command:u') facts.push([event.fact.type, event.by]);
+  assert.deepEqual(facts, [['UNFOLLOWED', 'ops']]);
+});

@@ -95,6 +95,20 @@ describe('what became of a command', () => {
     assert.deepEqual(await told({}), [0, 'pause tokyo:cities: done\n  shard 0  done, paused\n']);
   });
 
+  it('tells no state of what is followed no longer', async () => {
+    const pairs = [{ shard: 0, accepted: true, effective: true, state: 'following' as const }];
+    const cli = bench({ answer: () => accepted({ pairs }) });
+    assert.equal(await cli.run('unfollow', 'tokyo:cities'), 0);
+    assert.equal(cli.out(), 'unfollow tokyo:cities: done\n  shard 0  done, no longer followed\n');
+  });
+
+  it('names the cluster that a failure is of', async () => {
+    const refusal = failed('leader_missing', { op: 'follow', cluster: 'paris', reason: 'there is no index nope' });
+    const cli = bench({ answer: () => Promise.reject(refusal) });
+    assert.equal(await cli.run('follow', 'paris:nope', 'tokyo:nope'), 65);
+    assert.match(cli.err(), /^slipstream: leader_missing: follow: cluster paris: there is no index nope\nnext: /);
+  });
+
   it('is success without --wait when accepted, and exit 1 with --wait when it is not effective in time', async () => {
     const pending = { effective: false, pairs: [{ shard: 0, accepted: true, effective: false, state: 'following' }] };
     assert.deepEqual(await told(pending), [
@@ -118,6 +132,31 @@ describe('what became of a command', () => {
       75,
       'pause tokyo:cities: refused\n  shard 0  refused, following: journal_conflict: pause: because\nnext: Another supervisor appended to the same subject; the state is read again.\n',
     ]);
+  });
+
+  it('is told as stopped, with the next step, when a shard is fatal at once', async () => {
+    const fatal = {
+      effective: false,
+      pairs: [{ shard: 0, accepted: true, effective: false, state: 'fatal', failure: failure('settings_rejected') }],
+    };
+    for (const argv of [[], ['--wait', '1s']])
+      assert.deepEqual(await told(fatal, ...argv), [
+        65,
+        `pause tokyo:cities: accepted, and stopped: fatal\n  shard 0  accepted, fatal: settings_rejected: pause: because\nnext: ${FAILURES.settings_rejected.hint}\n`,
+      ]);
+  });
+
+  it('is exit 1 with the next step when a shard is still retrying after --wait', async () => {
+    const retrying = {
+      effective: false,
+      pairs: [
+        { shard: 0, accepted: true, effective: false, state: 'retrying', failure: failure('cluster_unreachable') },
+      ],
+    };
+    const [code, text] = await told(retrying, '--wait', '1s');
+    assert.equal(code, 1);
+    assert.match(text, /not effective in time/);
+    assert.ok(text.endsWith(`next: ${FAILURES.cluster_unreachable.hint}\n`));
   });
 
   it('is one JSON object with --json', async () => {

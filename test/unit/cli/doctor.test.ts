@@ -38,6 +38,10 @@ describe('slipstream doctor', () => {
   it('is one JSON object with --json', async () => {
     const cli = bench({ deps: { diagnose: async () => [ok, fail] } });
     assert.equal(await cli.run('doctor', '--json'), 77);
-    assert.deepEqual(cli.json(), { ok: true, result: { healthy: false, findings: [ok, fail] } });
+    assert.deepEqual(cli.json(), {
+      ok: false,
+      failure: fail.failure,
+      result: { healthy: false, findings: [ok, fail] },
+    });
   });
 });

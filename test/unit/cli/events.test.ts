@@ -82,7 +82,17 @@ describe('slipstream events', () => {
       const cli = await filled();
       assert.equal(await cli.run('events', ...argv), 0);
       assert.deepEqual(seqs(cli), expected, argv.join(' '));
+      assert.match(
+        cli.err(),
+        expected.length > 0 ? /^$/ : /^slipstream: no events( of tokyo:none)? in the journal( since then)?\n$/,
+      );
     }
+  });
+
+  it('says so where there are none', async () => {
+    const cli = await filled();
+    assert.equal(await cli.run('events', 'tokyo:a.b/7', '--json'), 0);
+    assert.deepEqual([cli.out(), cli.err()], ['', 'slipstream: no events of tokyo:a.b/7 in the journal\n']);
   });
 
   it('gives each event as a JSON line', async () => {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { NODE_MAJOR_MIN, nodeFault } from '../../../src/cli/node-version.ts';
 
 const MAIN = join(import.meta.dirname, '../../../src/cli/main.ts');
+const PACKAGE = join(import.meta.dirname, '../../../package.json');
 const WIDE = join(import.meta.dirname, 'wide-status.ts');
 
 interface Ended {
@@ -54,4 +57,23 @@ it('is a command: help, version and mistakes need no server and no configuration
     missing.err,
     /^slipstream: invalid_config: read configuration no-such-file\.yml: there is no such file\nnext: /,
   );
+});
+
+it('tells an older Node what is needed, before anything that it cannot read', async () => {
+  const older =
+    'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.20.2"}})';
+  const { code, out, err } = await node(['--import', older, MAIN, 'status']);
+  assert.deepEqual([code, out], [78, '']);
+  assert.match(
+    err,
+    /^slipstream: node_too_old: start Node: Node 24 or newer is needed, this is v20\.20\.2 \(.+\)\nnext: Install/,
+  );
+  assert.doesNotMatch(err, /\n\s+at /, 'no stack');
+  const json = await node(['--import', older, MAIN, 'status', '--json']);
+  assert.equal((JSON.parse(json.out) as { failure: { code: string } }).failure.code, 'node_too_old');
+
+  const { engines } = JSON.parse(await readFile(PACKAGE, 'utf8')) as { engines: { node: string } };
+  assert.equal(engines.node, `>=${NODE_MAJOR_MIN}`);
+  for (const version of ['24.0.0', '24.21.0', '100.1.0']) assert.equal(nodeFault(version), undefined);
+  for (const version of ['9.11.2', '20.20.2', '23.11.0']) assert.equal(nodeFault(version)?.code, 'node_too_old');
 });

@@ -18,7 +18,7 @@ function supervisor(): {
 describe('slipstream start', () => {
   it('says where to look, and ends as the supervisor ends', async () => {
     const { running, end } = supervisor();
-    const cli = bench({ deps: { startSupervisor: async () => running } });
+    const cli = bench({ deps: { isTty: true, startSupervisor: async () => running } });
     end(0);
     assert.equal(await cli.run('start'), 0);
     assert.deepEqual(cli.out().split('\n'), [
@@ -31,6 +31,15 @@ describe('slipstream start', () => {
     ]);
   });
 
+  it('leaves stdout to the log, where that is no terminal', async () => {
+    const { running, end } = supervisor();
+    const cli = bench({ deps: { startSupervisor: async () => running } });
+    end(0);
+    assert.equal(await cli.run('start'), 0);
+    assert.equal(cli.out(), '');
+    assert.match(cli.err(), /^Supervisor one runs: /);
+  });
+
   it('names the configuration in what to type, and the tracing UI where there is one', async () => {
     const { running, end } = supervisor();
     const named = {
@@ -38,7 +47,7 @@ describe('slipstream start', () => {
       path: 'other.yml',
       telemetry: { ...config.telemetry, uiTraceUrl: 'http://ui/{traceId}' },
     };
-    const cli = bench({ config: named, deps: { startSupervisor: async () => running } });
+    const cli = bench({ config: named, deps: { isTty: true, startSupervisor: async () => running } });
     end(3);
     assert.equal(await cli.run('start', '--config', 'other.yml'), 3);
     assert.match(cli.out(), /slipstream status --watch --config other\.yml\n/);
@@ -125,13 +134,24 @@ describe('slipstream start --check', () => {
     const cli = bench({ deps: { checkReach: async () => servers } });
     assert.equal(await cli.run('start', '--check'), 77);
     assert.deepEqual(cli.out().split('\n'), [
-      './slipstream.yml: no faults',
+      './slipstream.yml: configuration right',
       'cluster paris: ok (elasticsearch 9.4.3)',
       'cluster tokyo: unauthorized: identify: unable to authenticate',
       '  next: Check the credentials in the configuration; a granted key is picked up at the next try.',
       'nats: ok',
       '',
     ]);
+  });
+
+  it('tells in JSON, too, that something is wrong', async () => {
+    const cli = bench({ deps: { checkReach: async () => servers } });
+    assert.equal(await cli.run('start', '--check', '--json'), 77);
+    const { ok, failure, result } = cli.json() as {
+      ok: boolean;
+      failure: { code: string };
+      result: { reachable: boolean };
+    };
+    assert.deepEqual([ok, failure.code, result.reachable], [false, 'unauthorized', false]);
   });
 
   it('ends with 0 when all answer, and shows no secret in JSON', async () => {

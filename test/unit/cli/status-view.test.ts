@@ -68,11 +68,11 @@ it('tells what it costs that shards do not align, for each index once', () => {
 const BELOW = [
   '',
   'tokyo:logs/0 retrying: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',
-  '  next: Check that the cluster is up and that its url is right; Slipstream keeps trying.',
+  '  next: Check that the cluster is up and that its url is right. Slipstream keeps trying, and goes on by itself.',
   'tokyo:logs/1 fatal: mapping_conflict: put mapping: mapper [name] cannot be changed from type [text]',
-  "  next: The follower's mapping contradicts the leader's. Correct the follower's mapping or follow into a new index, then resume.",
+  '  next: The type of a field cannot be changed: unfollow, and follow into a new index. Correct anything else on the follower, then resume.',
   'tokyo:logs/2-3 paused: by command',
-  '  next: slipstream resume tokyo:logs',
+  '  next: slipstream resume tokyo:logs; slipstream events tokyo:logs tells who paused it',
   '',
 ];
 
@@ -131,7 +131,7 @@ describe('the table of status', () => {
     assert.deepEqual(lines.slice(5, 9), [
       'cluster main does not answer, for 2m05s: cluster_unreachable: leader search: connect ECONNREFUSED 127.0.0.1:9200',
       '  4,000 shards wait and go on by themselves; next probe in 1s',
-      '  next: Check that the cluster is up and that its url is right; Slipstream keeps trying.',
+      '  next: Check that the cluster is up and that its url is right.',
       'tokyo:cities/1 fatal: mapping_conflict: put mapping: mapper [name] cannot be changed from type [text]',
     ]);
     assert.equal(lines.filter((line) => line.includes('ECONNREFUSED')).length, 3, 'two rows and one cause');
@@ -168,6 +168,30 @@ describe('the table of status', () => {
     ]);
     assert.match(lines[1] ?? '', /following, pausing/);
     assert.match(lines[2] ?? '', /paused, resuming/);
+  });
+
+  it('names a pair that somebody else writes to, though it follows', () => {
+    const text = shown([index([pair(), pair({ shard: 1, foreignWrites: 3 })])]).join('\n');
+    assert.match(
+      text,
+      /\ntokyo:cities\/1 following: 3 operations on the follower were not Slipstream's\n {2}next: slipstream verify tokyo:cities names what differs\./,
+    );
+    assert.doesNotMatch(text, /tokyo:cities\/0 following/);
+  });
+
+  it('has the next step of what the configuration lists and is not followed yet', () => {
+    const state = `not followed yet: ${unreachable.code}: ${unreachable.reason}`;
+    const text = renderStatus([index([], { state, failure: unreachable })], {
+      columns: 200,
+      rows: Number.POSITIVE_INFINITY,
+      nowMs: NOW_MS,
+      paint: (_, shown) => shown,
+    });
+    assert.match(text, /tokyo:cities +- +not followed yet: cluster_unreachable: connect ECONNREFUSED/);
+    assert.match(
+      text,
+      /\ntokyo:cities next: Check that the cluster is up and that its url is right\. Slipstream keeps trying/,
+    );
   });
 
   it('has a line for an index without shards yet, and a sentence for nothing at all', () => {

@@ -50,7 +50,7 @@ describe('slipstream status', () => {
     await cli.run('status');
     assert.match(
       cli.out(),
-      /paused: by command\n {2}next: slipstream resume tokyo:cities\/0\n {2}trace: http:\/\/ui\/0af7651916cd43dd8448eb211c80319c\n$/,
+      /paused: by command\n {2}next: slipstream resume tokyo:cities\/0; slipstream events tokyo:cities\/0 tells who paused it\n {2}trace: http:\/\/ui\/0af7651916cd43dd8448eb211c80319c\n$/,
     );
   });
 

@@ -42,6 +42,10 @@ describe('a wrong command line', () => {
     );
   });
 
+  it('with an empty value is none', async () => {
+    assert.match(await refusal('status', '--config='), /--config needs a value: --config FILE/);
+  });
+
   it('names a target that cannot be one', async () => {
     assert.match(await refusal('pause'), /expected <cluster:index\[\/shard\]>/);
     assert.match(await refusal('pause', 'cities'), /cities: expected cluster:index or cluster:index\/shard/);

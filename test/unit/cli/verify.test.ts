@@ -60,8 +60,8 @@ describe('slipstream verify', () => {
       'tokyo:cities DIFFERS FROM paris:cities (identity and content, 1.2 s)',
       '  compared 135,233  missing 2  differing 1',
       '  at checkpoints 0: 67615, 1: 67616',
-      '  missing      a  leader_seq_no=7',
-      '  differing    c  routing=r  by=content  leader_seq_no=8  follower_version=9',
+      '  missing      id=a  leader_seq_no=7',
+      '  differing    id=c  routing=r  by=content  leader_seq_no=8  follower_version=9',
       '  --samples N names more of them',
       '',
     ]);
@@ -121,6 +121,28 @@ describe('slipstream verify', () => {
     });
     assert.equal(await cli.run('verify', 'tokyo:cities'), 0);
     assert.equal(cli.err(), '\r\u001b[Kreading: 1,000 documents, 2 to look at again\r\u001b[K');
+  });
+
+  it('says without a terminal what it waits for, and for how long, but not in JSON', async () => {
+    let nowMs = 0;
+    const deps: Parameters<typeof bench>[0] = {
+      deps: {
+        now: () => nowMs,
+        verify: async (_, { onProgress }) => {
+          onProgress({ phase: 'reading', documents: 2, doubtful: 1 });
+          for (nowMs = 0; nowMs < 30_000; nowMs += 1000) onProgress({ phase: 'settling', documents: 2, doubtful: 1 });
+          return { leader, report: different };
+        },
+      },
+    };
+    const cli = bench(deps);
+    assert.equal(await cli.run('verify', 'tokyo:cities'), 1);
+    const line =
+      'slipstream: verify: 1 not equal at first sight; looking again for up to 1m00s, since they may be on their way\n';
+    assert.equal(cli.err(), line.repeat(2));
+    const json = bench(deps);
+    assert.equal(await json.run('verify', 'tokyo:cities', '--json'), 1);
+    assert.equal(json.err(), '');
   });
 
   it('ends at once on Ctrl-C', async () => {

@@ -93,7 +93,12 @@ it('takes the target from the subject, and refuses one in the body beside it', (
     refusal('pause', { follower, shard: 1 }, { follower, shard: 3 }),
     /follower: is named by the subject.*shard: is named by the subject/,
   );
-  assert.match(refusal('pause', {}, { follower, shard: Number.NaN }), /shard/);
+  assert.equal(refusal('pause', {}, { follower, shard: Number.NaN }), 'shard: must be a number');
+  assert.equal(
+    refusal('pause', { follower: 'orders', waitMs: 1.5 }),
+    'waitMs: must be a whole number; follower: must be a JSON object',
+  );
+  assert.equal(refusal('pause', {}), 'follower: is missing');
   assert.match(
     refusal('pause', {}, { follower: { cluster: 'replica', index: 'A' } }),
     /follower\.index: must be lower case/,

@@ -285,3 +285,29 @@ test('of many settings only those that are refused are named, and the others are
   );
   assert.deepEqual(put, ['a', 'b']);
 });
+
+test('a setting of the follow command that the follower refuses is told with the step that helps', async () => {
+  const plan = await preflight(request({}, {}, { overrides: { number_of_replica: 0 } }), signal);
+  const prepare = async (reason: string): Promise<Failure> => {
+    const followerAdmin = {
+      ...plan.followerAdmin,
+      putPipeline: () => Promise.resolve(),
+      createIndex: () => Promise.reject(failed('settings_rejected', { op: 'create index', reason })),
+    };
+    try {
+      await prepareFollower({ ...plan, followerAdmin }, { epoch: 1, primariesTimeoutMs: 1 }, signal);
+    } catch (thrown) {
+      if (thrown instanceof Failed) return thrown.failure;
+      throw thrown;
+    }
+    return assert.fail('it should have failed');
+  };
+  const typo = await prepare('unknown setting [index.number_of_replica] please check');
+  assert.deepEqual(
+    [typo.code, typo.op, typo.reason],
+    ['settings_rejected', 'create index', 'unknown setting [index.number_of_replica] please check'],
+  );
+  assert.match(typo.hint, /index\.number_of_replica\. Unfollow, then follow with/);
+  const leaders = await prepare('unknown setting [index.of_the_leader]');
+  assert.match(leaders.hint, /a setting of the leader/);
+});

@@ -267,6 +267,28 @@ test('overrides that would make another index of it are refused by name', () => 
   ]);
 });
 
+test('values that a cluster would refuse only when everything is copied are refused at once', () => {
+  const wrong = {
+    'index.refresh_interval': 'abc',
+    'index.number_of_replicas': '-1',
+    'index.auto_expand_replicas': '0-many',
+    'index.gc_deletes': '5',
+    'index.translog.durability': 'none',
+  };
+  const { settings, faults } = readOverrides(wrong);
+  assert.deepEqual(settings, {});
+  assert.deepEqual(
+    faults.map((fault) => fault.split(' must be ')[0]),
+    Object.keys(wrong),
+  );
+  for (const right of [
+    { refresh_interval: -1, number_of_replicas: 2, auto_expand_replicas: false, gc_deletes: '0' },
+    { refresh_interval: '500ms', number_of_replicas: null, auto_expand_replicas: '0-all', gc_deletes: '1H' },
+    { refresh_interval: null, 'translog.durability': 'ASYNC', auto_expand_replicas: '1-3' },
+  ])
+    assert.deepEqual(readOverrides(right).faults, []);
+});
+
 test('values are compared as clusters print them', () => {
   for (const [one, other, same] of [
     ['1', 1, true],
