@@ -279,8 +279,9 @@ export class Supervisor implements ControlSurface {
     const decided = await this.#decided(command);
     const failures = await decideEach(targets, async (pair) => {
       requireRecovered(pair);
-      if (pair.quarantined > 0 && !decided.has(pairSubject(pair.pair)))
-        await pair.retryQuarantine(cause.commandId, cause);
+      // Something may be on its way into it.
+      if (pair.quarantined === 0) pair.session.retryQuarantine();
+      else if (!decided.has(pairSubject(pair.pair))) await pair.retryQuarantine(cause.commandId, cause);
     });
     const effective = (_: Lifecycle, pair: PairActor): boolean =>
       pair.quarantined === 0 || pair.session.quarantineTried;

@@ -11,6 +11,7 @@ import { drawOptions } from './sim-options.ts';
 const SEEDS = 200;
 const SEEDS_OF_A_TEST = 50;
 const TWIN_SEEDS = 40;
+const MOVE_SEEDS = 40;
 /** A planted defect that this many seeds do not find is not found. */
 const HUNT_SEEDS = 120;
 
@@ -57,6 +58,17 @@ describe('shards that do not align, and ids that live under several routings', (
     }
     assert.deepEqual(failures, []);
     assert.ok(collided > TWIN_SEEDS / 4 && collided < TWIN_SEEDS, `${collided} of ${TWIN_SEEDS} seeds ended so`);
+  });
+
+  test(`documents that only change their places there end identical, also where some are refused (${MOVE_SEEDS} seeds)`, async () => {
+    const failures: string[] = [];
+    for (let seed = 1; seed <= MOVE_SEEDS; seed += 1) {
+      const options = withTwins(drawOptions(seed), 'within a shard');
+      const report = await simulate({ ...options, followerShards: options.leaderShards, refusedShare: 0.3 });
+      if (report.violation !== undefined) failures.push(`seed ${seed}: ${report.violation}`);
+      if (report.collided) failures.push(`seed ${seed}: a collision was told`);
+    }
+    assert.deepEqual(failures, []);
   });
 });
 

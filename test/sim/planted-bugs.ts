@@ -144,10 +144,10 @@ function refusing(options: SimOptions): SimOptions {
 }
 
 /** Shards that do not align, and ids that live under several routings. */
-export function withTwins(options: SimOptions): SimOptions {
+export function withTwins(options: SimOptions, twins: Exclude<SimOptions['twins'], 'none'> = 'anywhere'): SimOptions {
   const leaderShards = 2 + (options.seed % 2);
   const followerShards = [1, 3, 2, 1][options.seed % 4] ?? 1;
-  return { ...options, twins: true, leaderShards, followerShards, leaderFormula: 'ranges' };
+  return { ...options, twins, leaderShards, followerShards, leaderFormula: 'ranges' };
 }
 
 function quiet({ faults }: SimOptions): SimOptions['faults'] {

@@ -279,7 +279,7 @@ export class SimCheckers {
 
   /** Documents of several pairs may have one place on the follower. */
   get #mayMeet(): boolean {
-    return this.#world.options.twins && !this.#world.aligned;
+    return this.#world.options.twins === 'anywhere' && !this.#world.aligned;
   }
 
   /** A pair said so, and stopped: two documents of the leader had one place on the follower. */

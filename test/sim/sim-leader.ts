@@ -76,7 +76,12 @@ export class SimLeader {
 
   #routing(number: number): string {
     const { random, options } = this.#world;
-    return options.twins ? `r${random.below(12)}` : `r${number % 5}`;
+    if (options.twins === 'none') return `r${number % 5}`;
+    const routings = Array.from({ length: 12 }, (_, at) => `r${at}`);
+    const home = this.shardNumberOf({ id: '', routing: routings[number % 12] });
+    const within = routings.filter((routing) => this.shardNumberOf({ id: '', routing }) === home);
+    const among = options.twins === 'anywhere' ? routings : within;
+    return present(among[random.below(among.length)], 'a routing');
   }
 
   /** One document of the leader. */

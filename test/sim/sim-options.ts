@@ -45,8 +45,11 @@ export interface SimOptions {
   readonly refusedShare: number;
   /** The mapping is corrected when the troubles are over, so that everything is taken. */
   readonly refusalsEnd: 'mapping' | 'command' | 'never';
-  /** Some ids live under several routings, so that they move from shard to shard, or live on several at once. */
-  readonly twins: boolean;
+  /**
+   * Some ids live under several routings: of any leader shard, so that they move from shard to shard or live on several at once, or of one leader
+   * shard each, so that they have several places on the follower only.
+   */
+  readonly twins: 'none' | 'anywhere' | 'within a shard';
   readonly parameters: Partial<FollowParameters>;
   readonly faults: FaultRates;
 }
@@ -100,6 +103,6 @@ export function drawOptions(seed: number): SimOptions {
       operator: sometimes(0.4, 0.05),
       quarantineLost: apart.chance(0.2) ? 0.02 : 0,
     },
-    twins: random.chance(0.2),
+    twins: random.chance(0.2) ? 'anywhere' : 'none',
   };
 }

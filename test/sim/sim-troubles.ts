@@ -193,9 +193,7 @@ export class SimTroubles {
     refusals.correct();
     if (options.refusalsEnd === 'mapping') return this.#world.touchFollowerMapping();
     const { supervisor } = present(life, 'a living process');
-    // One that was just being refused when it was corrected is not tried by the first command.
-    const left = (): boolean => supervisor.pairs.some(({ quarantined }) => quarantined > 0);
-    while (!hopeless() && (!(await tried(supervisor)) || left())) await clock.sleep(1000);
+    while (!hopeless() && !(await tried(supervisor))) await clock.sleep(1000);
   }
 
   /** Work that takes a while; a process that died in the middle never ends it. */

@@ -1,7 +1,8 @@
 /** What the journal and the operator see of a quarantine. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FOLLOWER } from '../../sim/sim-world.ts';
+import { shardNumberOf } from '../../support/memory-search/memory-cluster.ts';
+import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
 import { type ActorBench, actorBench } from './actor-bench.ts';
 
 const KEY = `${FOLLOWER.cluster}/${FOLLOWER.index}/0`;
@@ -97,4 +98,99 @@ test('under the policy fail the first refused document stops the pair', async ()
   await bench.until(() => bench.state() === 'fatal', 'an end');
   assert.equal(bench.pair().snapshot?.failure?.code, 'document_rejected');
   assert.match(bench.pair().snapshot?.failure?.reason ?? '', /^the document at leader seq_no 0: document_parsing/);
+});
+
+/** Two shards into two, by different formulas. */
+const UNALIGNED = { leaderShards: 2, leaderFormula: 'ranges' as const };
+const [TAKEN, REFUSED] = [3, 1];
+
+/** Another state of a document of the leader; the follower takes or refuses it. */
+function write({ world }: ActorBench, id: string, n: number, routing?: string): void {
+  world.leader.write(LEADER.index, { id, routing, source: JSON.stringify({ n, fields: 0 }) });
+}
+
+function quarantined({ world }: ActorBench): number {
+  return (world.life?.supervisor.pairs ?? []).reduce((sum, pair) => sum + pair.quarantined, 0);
+}
+
+function copies({ world }: ActorBench): readonly string[] {
+  return (world.followerIndex?.shards ?? []).flatMap((shard) => [...shard.documents()].map(({ source }) => source));
+}
+
+test('where shards do not align, a refused update of a copied document stays known until it is taken', async () => {
+  const bench = actorBench({ ...UNALIGNED, refusedShare: 0.62 });
+  const ids = Array.from({ length: 8 }, (_, at) => `d${at}`);
+  for (const id of ids) write(bench, id, TAKEN);
+  await bench.follow();
+  await bench.until(() => copies(bench).length === ids.length, 'a copy');
+  for (const id of ids) write(bench, id, REFUSED);
+  await bench.until(() => quarantined(bench) === ids.length, 'all updates in quarantine');
+  await bench.crash();
+  await bench.until(() => quarantined(bench) === ids.length, 'all of them known again');
+
+  bench.world.refusals.correct();
+  await bench.run(bench.world.touchFollowerMapping());
+  await bench.until(() => quarantined(bench) === 0, 'an empty quarantine');
+  assert.deepEqual(
+    copies(bench),
+    ids.map(() => '{"n":1,"fields":0}'),
+  );
+});
+
+test('a refused document that moved to another follower shard leaves no older copy in its former place', async () => {
+  const bench = actorBench({ ...UNALIGNED, refusedShare: 0.62 });
+  write(bench, 'other', TAKEN);
+  await bench.follow();
+  await bench.until(() => bench.state() === 'following', 'following');
+  const index = bench.world.followerIndex ?? assert.fail('a follower index');
+  const home = (routing: string) => shardNumberOf(bench.world.leaderIndex, { id: 'x', routing }) === 0;
+  const routings = Array.from({ length: 20 }, (_, at) => `r${at}`).filter(home);
+  const [before, after] = [0, 1].map((place) =>
+    routings.find((routing) => shardNumberOf(index, { id: 'x', routing }) === place),
+  );
+  assert.ok(before !== undefined && after !== undefined);
+  const places = () => index.shards.map((shard) => shard.get('x')?.routing);
+  write(bench, 'x', TAKEN, before);
+  await bench.until(() => places()[0] === before, 'a copy');
+  write(bench, 'x', REFUSED, after);
+  await bench.until(() => quarantined(bench) === 1 && places()[0] === undefined, 'the older copy to go');
+  const progress = bench.pair().session.progress ?? assert.fail('progress');
+  await bench.until(() => progress.outstandingDeletes === 0, 'equal counts');
+  assert.deepEqual([progress.counters.scanSurprises, progress.quarantine.withoutCopy], [0, 1]);
+
+  bench.world.refusals.correct();
+  await bench.run(bench.world.touchFollowerMapping());
+  await bench.until(() => quarantined(bench) === 0, 'an empty quarantine');
+  assert.deepEqual(places(), [undefined, after]);
+});
+
+test('what was refused just before a retry is asked for, and comes into quarantine after it, is tried again', async () => {
+  const written = Promise.withResolvers<void>();
+  let putting = false;
+  const bench = actorBench({ refusedShare: 0.62 }, (ports) => ({
+    ...ports,
+    quarantine: {
+      load: (...given) => ports.quarantine.load(...given),
+      remove: (...given) => ports.quarantine.remove(...given),
+      async put(...given) {
+        putting = true;
+        await written.promise;
+        return ports.quarantine.put(...given);
+      },
+    },
+  }));
+  await bench.follow();
+  await bench.until(() => bench.state() === 'following', 'following');
+  const followingAtMs = bench.world.clock.monotonic();
+  await bench.until(() => bench.world.clock.monotonic() > followingAtMs + 5000, 'settings that stay as they are');
+  write(bench, 'x', REFUSED);
+  await bench.until(() => putting, 'a refusal');
+  bench.world.refusals.correct();
+  const { supervisor } = bench.world.life ?? assert.fail('a living process');
+  assert.equal(quarantined(bench), 0);
+  await bench.run(supervisor.retryQuarantine({ follower: FOLLOWER, commandId: 'c-1' }));
+  written.resolve();
+  await bench.until(() => quarantined(bench) === 1, 'a quarantine');
+  await bench.until(() => quarantined(bench) === 0, 'an empty quarantine');
+  assert.equal(bench.world.followerIndex?.shards[0]?.size, 1);
 });
