@@ -229,6 +229,7 @@ describe('conditions on real servers', () => {
         await world.awaitSettled(index, WITHIN_MS);
         return;
       }
+      await world.leader.ok('GET', `/_cluster/health/${index}?wait_for_status=green`);
       await world.control.follow(follow);
       if (row.create === undefined) await world.awaitSettled(index, WITHIN_MS);
       try {
