@@ -249,8 +249,11 @@ describe('with nodes of our own', () => {
 
     for (const [at, index] of [failing, automatic].entries()) {
       const pairs = await world.awaitSettled(index);
-      for (const { epoch, conflicts, foreignWrites } of pairs)
-        assert.deepEqual({ epoch, conflicts, foreignWrites }, { epoch: 2, conflicts: 0, foreignWrites: 0 });
+      for (const { epoch, conflicts, foreignWrites } of pairs) {
+        // Above what the index holds by then: two shards that begin one after the other have different ones.
+        assert.ok(epoch === 2 || epoch === 3, `epoch ${epoch}`);
+        assert.deepEqual({ conflicts, foreignWrites }, { conflicts: 0, foreignWrites: 0 });
+      }
       const comparison = await world.compare(index);
       assert.ok(comparison.equal, JSON.stringify(comparison).slice(0, 1000));
       assert.equal(comparison.rightDocuments, 480);
