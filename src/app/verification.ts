@@ -55,7 +55,7 @@ export async function verify(
         follower: follower.follower,
         leaderIndex,
         followerIndex: ref.index,
-        scheme: { epoch: mark.epoch, epochs, leaderShards: mark.shards, layout: mark.versions },
+        scheme: { epoch: mark.epoch, epochs, leaderShards: mark.shards, layout: mark.versions ?? 'interleaved' },
         aligned: await askAlignment(
           { admin: leader.admin, description: leaderDescription },
           { admin: follower.admin, description },

@@ -20,8 +20,7 @@ export type VersionLayout = 'interleaved' | 'by-shard';
  * bounds epochs to 511 and sequence numbers to 2^44 / S in each epoch.
  */
 export interface VersionScheme {
-  /** Absent: interleaved. */
-  readonly layout?: VersionLayout | undefined;
+  readonly layout: VersionLayout;
   readonly epoch: number;
   /** By leader shard, where they differ: the history of one shard may end alone. */
   readonly epochs?: readonly number[];

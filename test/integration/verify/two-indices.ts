@@ -30,7 +30,7 @@ export async function twoIndices(
   const name = `verify-${process.pid}-${(made += 1)}`;
   const leader: IndexAddress = { url: addressOf('SLIPSTREAM_LEADER_URL'), index: `${name}.leader` };
   const follower: IndexAddress = { url: addressOf('SLIPSTREAM_FOLLOWER_URL'), index: `${name}.follower` };
-  const scheme: VersionScheme = { epoch: 1, leaderShards };
+  const scheme: VersionScheme = { epoch: 1, leaderShards, layout: 'interleaved' };
   const common = {
     auth: { kind: 'none' },
     caPem: undefined,

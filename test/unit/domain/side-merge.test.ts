@@ -11,7 +11,7 @@ import {
   unequalRanges,
   versionBuckets,
 } from '../../../src/domain/side-merge.ts';
-import { EPOCH_SPAN, versionOf } from '../../../src/domain/version.ts';
+import { EPOCH_SPAN, versionOf, type VersionScheme } from '../../../src/domain/version.ts';
 
 async function* listing<T>(entries: readonly T[]): AsyncGenerator<T> {
   yield* entries;
@@ -94,7 +94,8 @@ test('an operation and its copy fall into the same bucket of both histograms', (
   });
   fc.assert(
     fc.property(given, ({ leaderShards, epoch, seqNo, shard: any, power }) => {
-      const [scheme, shard, width] = [{ epoch, leaderShards }, any % leaderShards, 2 ** power];
+      const scheme: VersionScheme = { epoch, leaderShards, layout: 'interleaved' };
+      const [shard, width] = [any % leaderShards, 2 ** power];
       const { interval, offset, keyOf, bucketOf } = versionBuckets(scheme, shard, width);
       assert.ok(offset >= 0 && offset < interval);
       const version = versionOf(scheme, seqNo, shard);

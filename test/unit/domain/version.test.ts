@@ -71,11 +71,14 @@ test('a version is exact as a double and greater than all of the epoch before', 
       assert.ok(version >= epochBase(one.epoch) && version < epochBase(one.epoch) + EPOCH_SPAN);
     }),
   );
-  assert.equal(versionOf({ epoch: EPOCH_MAX, leaderShards: 1 }, EPOCH_SPAN - 1, 0), 2 ** 53 - 2 ** 44 + 2 ** 44 - 1);
+  assert.equal(
+    versionOf({ epoch: EPOCH_MAX, leaderShards: 1, layout: 'interleaved' }, EPOCH_SPAN - 1, 0),
+    2 ** 53 - 2 ** 44 + 2 ** 44 - 1,
+  );
 });
 
 test('what does not fit an epoch is a defect, not a version', () => {
-  const one = { epoch: 1, leaderShards: 4 };
+  const one: VersionScheme = { epoch: 1, leaderShards: 4, layout: 'interleaved' };
   for (const wrong of [
     () => versionOf(one, EPOCH_SPAN / 4, 0),
     () => versionOf(one, -1, 0),
@@ -89,7 +92,7 @@ test('what does not fit an epoch is a defect, not a version', () => {
 });
 
 test('versions outside the epoch are foreign', () => {
-  const one = { epoch: 2, leaderShards: 3 };
+  const one: VersionScheme = { epoch: 2, leaderShards: 3, layout: 'interleaved' };
   for (const version of [1, EPOCH_SPAN, 2 * EPOCH_SPAN - 1, 3 * EPOCH_SPAN, 2 ** 62])
     assert.deepEqual(identityOf(one, version), { kind: 'foreign' });
 });

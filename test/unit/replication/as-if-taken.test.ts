@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { compareSides, type Difference } from '../../../src/replication/compare-sides.ts';
 import { asIfTaken } from '../../../src/replication/quarantine/follower-as-if-taken.ts';
 import type { QuarantinedDocument } from '../../../src/domain/quarantine.ts';
-import { versionOf } from '../../../src/domain/version.ts';
+import { versionOf, type VersionScheme } from '../../../src/domain/version.ts';
 import { MemoryCluster } from '../../support/memory-search/memory-cluster.ts';
 import { memoryFollower } from '../../support/memory-search/memory-follower.ts';
 import { memoryLeader } from '../../support/memory-search/memory-leader.ts';
 
-const scheme = { epoch: 1, leaderShards: 1 };
+const scheme: VersionScheme = { epoch: 1, leaderShards: 1, layout: 'interleaved' };
 const { signal } = new AbortController();
 
 interface Written {

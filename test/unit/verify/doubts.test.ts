@@ -11,7 +11,7 @@ import {
   newDoubt,
 } from '../../../src/replication/verify/doubts.ts';
 
-const scheme: VersionScheme = { epoch: 1, leaderShards: 2 };
+const scheme: VersionScheme = { epoch: 1, leaderShards: 2, layout: 'interleaved' };
 const SHARD = 1;
 const CHECKPOINT = 100;
 const PATIENCE_MS = 1_000;

@@ -48,7 +48,7 @@ export function scenario(
   const leaderShards = options.leaderShards ?? 2;
   const followerShards = options.followerShards ?? leaderShards;
   const followerFormula = options.followerFormula ?? 'mod';
-  const scheme: VersionScheme = { epoch: 1, leaderShards };
+  const scheme: VersionScheme = { epoch: 1, leaderShards, layout: 'interleaved' };
   const leaderIndex = leader.createIndex(LEADER, { shards: leaderShards, gcDeletesMs: 1_000 });
   const followerIndex = follower.createIndex(FOLLOWER, { shards: followerShards, formula: followerFormula });
   const leaderPort = memoryLeader(leader);
