@@ -2,7 +2,7 @@
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { type Guard, startGuard } from '../stack/guard.ts';
-import { ADDRESS_VARIABLES, startStack, type Stack } from '../stack/local-stack.ts';
+import { startStack, type Stack, withoutAddresses } from '../stack/local-stack.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { groupsCpuSeconds, ownCpuSeconds, untilQuiet } from './process-cost.ts';
 
@@ -24,8 +24,7 @@ export interface World extends AsyncDisposable {
 
 export async function openWorld(options: { signal: AbortSignal; log: (line: string) => void }): Promise<World> {
   const { signal, log } = options;
-  const own = new Set(Object.values(ADDRESS_VARIABLES));
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.has(name)));
+  const environment = withoutAddresses(process.env);
   const node = { heapMb: HEAP_MIB, fullCompiler: true };
   const guard = startGuard();
   const stack = await startStack({

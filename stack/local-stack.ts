@@ -55,6 +55,14 @@ export const ADDRESS_VARIABLES: Readonly<Record<PartName, string>> = {
   zipkin: 'SLIPSTREAM_ZIPKIN_URL',
 };
 
+/** The environment for a stack that starts these parts itself, whatever addresses it holds. */
+export function withoutAddresses(
+  environment: NodeJS.ProcessEnv,
+  parts: readonly PartName[] = ['leader', 'follower', 'nats', 'zipkin'],
+): NodeJS.ProcessEnv {
+  return { ...environment, ...Object.fromEntries(parts.map((part) => [ADDRESS_VARIABLES[part], undefined])) };
+}
+
 /** A port that was free may be taken a moment later: then the part is tried again on others. */
 const PORT_ATTEMPTS = 3;
 const PORT_TAKEN = /address already in use|failed to bind|bindexception/i;

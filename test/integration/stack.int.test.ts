@@ -11,16 +11,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@elastic/elasticsearch';
 import { ELASTIC_USER } from '../../stack/elasticsearch.ts';
 import { groupAlive } from '../../stack/guard.ts';
-import { ADDRESS_VARIABLES, type Stack, type StackOptions, startStack } from '../../stack/local-stack.ts';
+import { type Stack, type StackOptions, startStack, withoutAddresses } from '../../stack/local-stack.ts';
 import { httpStatus } from '../../stack/probe.ts';
 import { StackError } from '../../stack/stack-error.ts';
 
 const STACK_MODULE = new URL('../../stack/local-stack.ts', import.meta.url).href;
 
 /** Our environment without the addresses of the servers that run already. */
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !Object.values(ADDRESS_VARIABLES).includes(name)),
-);
+const environment = withoutAddresses(process.env);
 
 function startOwn(options: Omit<StackOptions, 'log' | 'environment'>): Promise<Stack> {
   return startStack({ ...options, log: (line) => console.log(line), environment });

@@ -10,7 +10,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { present } from '../../../src/domain/assert.ts';
 import type { Outage } from '../../../src/domain/outage.ts';
 import { ELASTIC_USER } from '../../../stack/elasticsearch.ts';
-import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-stack.ts';
+import { type Stack, startStack, withoutAddresses } from '../../../stack/local-stack.ts';
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
 import { type HttpProxy, startHttpProxy } from '../../support/http-proxy.ts';
 import { FOLLOWER, LEADER, openWorld, type World } from '../../support/replication-world.ts';
@@ -32,11 +32,7 @@ describe('a whole cluster is away', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipstream-outage-'));
     await chmod(folder, 0o755);
-    const environment = Object.fromEntries(
-      Object.entries(process.env).filter(
-        ([name]) => name !== ADDRESS_VARIABLES.leader && name !== ADDRESS_VARIABLES.follower,
-      ),
-    );
+    const environment = withoutAddresses(process.env, ['leader', 'follower']);
     stack = await startStack({
       parts: ['leader', 'follower'],
       folder,

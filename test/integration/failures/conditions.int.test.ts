@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import type { PairStatus } from '../../../src/domain/commands.ts';
 import { CONDITIONS, type ProvenCondition } from '../../../src/domain/conditions.ts';
 import { ELASTIC_USER } from '../../../stack/elasticsearch.ts';
-import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-stack.ts';
+import { type Stack, startStack, withoutAddresses } from '../../../stack/local-stack.ts';
 import { loadDocuments } from '../../support/bulk-load.ts';
 import { refusalOf } from '../../support/refusals.ts';
 import { bySize } from '../../support/test-size.ts';
@@ -60,11 +60,7 @@ describe('conditions on real servers', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipstream-conditions-'));
     await chmod(folder, 0o755);
-    const environment = Object.fromEntries(
-      Object.entries(process.env).filter(
-        ([name]) => name !== ADDRESS_VARIABLES.leader && name !== ADDRESS_VARIABLES.follower,
-      ),
-    );
+    const environment = withoutAddresses(process.env, ['leader', 'follower']);
     stack = await startStack({
       parts: ['leader', 'follower'],
       folder,

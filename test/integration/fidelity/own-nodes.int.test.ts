@@ -10,7 +10,7 @@ import { type TooLarge, tooLargeAlone } from '../../../src/domain/too-large.ts';
 import { openCluster } from '../../../src/infra/search/open-cluster.ts';
 import { systemClock } from '../../../src/infra/system/clock.ts';
 import type { PartName } from '../../../stack/parts.ts';
-import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-stack.ts';
+import { ADDRESS_VARIABLES, type Stack, startStack, withoutAddresses } from '../../../stack/local-stack.ts';
 import { openWorld, type World } from '../../support/replication-world.ts';
 import { bySize } from '../../support/test-size.ts';
 import { followAndCompare, verifyContent } from './following.ts';
@@ -28,9 +28,7 @@ describe('a follower with nodes of its own', () => {
       short: ['follower'],
       full: ['leader', 'follower'],
     });
-    const environment = Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !parts.some((part) => name === ADDRESS_VARIABLES[part])),
-    );
+    const environment = withoutAddresses(process.env, parts);
     const follower = { heapMb: FOLLOWER_HEAP_MB, settings: { 'http.max_content_length': '30mb' } };
     stack = await startStack({ parts, environment, follower, log: (line) => console.log(line) });
     const leader = stack.env[ADDRESS_VARIABLES.leader];

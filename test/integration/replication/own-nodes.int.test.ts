@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { diagnose } from '../../../src/app/diagnosis.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { epochBase } from '../../../src/domain/version.ts';
-import { ADDRESS_VARIABLES, type Stack, startStack } from '../../../stack/local-stack.ts';
+import { type Stack, startStack, withoutAddresses } from '../../../stack/local-stack.ts';
 import { ELASTIC_USER } from '../../../stack/elasticsearch.ts';
 import { createIndex, loadDocuments, SLOW_READING_BYTES } from '../../support/bulk-load.ts';
 import { operationsLeft, total } from '../../support/copy-left.ts';
@@ -31,11 +31,7 @@ describe('with nodes of our own', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipstream-own-nodes-'));
     await chmod(folder, 0o755);
-    const environment = Object.fromEntries(
-      Object.entries(process.env).filter(
-        ([name]) => name !== ADDRESS_VARIABLES.leader && name !== ADDRESS_VARIABLES.follower,
-      ),
-    );
+    const environment = withoutAddresses(process.env, ['leader', 'follower']);
     stack = await startStack({
       parts: ['leader', 'follower'],
       folder,

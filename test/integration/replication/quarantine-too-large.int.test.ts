@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ADDRESS_VARIABLES, startStack } from '../../../stack/local-stack.ts';
+import { startStack, withoutAddresses } from '../../../stack/local-stack.ts';
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
 import { openWorld } from '../../support/replication-world.ts';
 import { until } from '../../support/until.ts';
@@ -14,7 +14,7 @@ const LIMIT = '2mb';
 test('a document above the indexing pressure of the follower is set aside, naming the setting; what travelled with it is copied', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-too-large-'));
   await chmod(folder, 0o755);
-  const environment = { ...process.env, [ADDRESS_VARIABLES.follower]: undefined };
+  const environment = withoutAddresses(process.env, ['follower']);
   const stack = await startStack({
     parts: ['follower'],
     folder,
