@@ -23,16 +23,13 @@ export async function readBody(
   stream: AsyncIterable<Uint8Array>,
   { gzipped, maxBytes, buffers, onBytes }: BodyOptions,
 ): Promise<Uint8Array> {
-  const pass = async function* (): AsyncGenerator<Uint8Array> {
-    let sizeBytes = 0;
-    for await (const chunk of stream) {
-      onBytes(chunk.length);
-      sizeBytes += chunk.length;
-      if (sizeBytes > maxBytes) throw new AnswerTooLarge();
-      yield chunk;
-    }
+  let receivedBytes = 0;
+  const admit = (chunk: Uint8Array): void => {
+    onBytes(chunk.length);
+    receivedBytes += chunk.length;
+    if (receivedBytes > maxBytes) throw new AnswerTooLarge();
   };
-  const body = await (buffers === undefined ? concatenated(pass()) : collected(pass(), buffers));
+  const body = await (buffers === undefined ? concatenated(stream, admit) : collected(stream, admit, buffers));
   if (!gzipped) return body;
   try {
     return await unzip(body, { maxOutputLength: maxBytes });
@@ -44,20 +41,27 @@ export async function readBody(
   }
 }
 
-async function concatenated(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+type Chunks = AsyncIterable<Uint8Array>;
+type Admit = (chunk: Uint8Array) => void;
+
+async function concatenated(stream: Chunks, admit: Admit): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+  for await (const chunk of stream) {
+    admit(chunk);
+    chunks.push(chunk);
+  }
   const [first] = chunks;
   return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
 }
 
 const FIRST_BYTES = 256 * 1024;
 
-async function collected(stream: AsyncIterable<Uint8Array>, buffers: BufferPool): Promise<Uint8Array> {
+async function collected(stream: Chunks, admit: Admit, buffers: BufferPool): Promise<Uint8Array> {
   let buffer = buffers.take(FIRST_BYTES);
   let sizeBytes = 0;
   try {
     for await (const chunk of stream) {
+      admit(chunk);
       if (sizeBytes + chunk.length > buffer.length) {
         const larger = buffers.take(Math.max(buffer.length * 2, sizeBytes + chunk.length));
         larger.set(buffer.subarray(0, sizeBytes));
