@@ -145,7 +145,9 @@ export class PairSession {
         return (await this.#bootstrapped(replicator, signal))
           ? { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint }
           : { type: 'RECOVERED' };
-      if (!progress && !this.#draining) await this.#nextTick(signal);
+      // Whether that was the end of a bootstrap is looked at now: the leader may have nothing new to wake us with.
+      const ending = input.goal === 'bootstrapping' && replicator.settled;
+      if (!progress && !this.#draining && !ending) await this.#nextTick(signal);
       else if (!more) await this.#options.ports.clock.sleep(0, signal);
     }
   }

@@ -3,7 +3,7 @@ import { packageVersion } from '../app/package-version.ts';
 import { hostname, userInfo } from 'node:os';
 import { environment, loadConfig } from '../config/load.ts';
 import type { Program } from '../app/program.ts';
-import { keepYoungHeapSmall } from '../infra/system/young-heap.ts';
+import { keepHeapSmall } from '../infra/system/small-heap.ts';
 import type { CliDependencies } from './dependencies.ts';
 import { run } from './run.ts';
 import { flushed, processTerminal } from './terminal.ts';
@@ -33,7 +33,7 @@ const dependencies: CliDependencies = {
   version: packageVersion(),
 };
 
-keepYoungHeapSmall();
+keepHeapSmall();
 const code = await run(process.argv.slice(2), dependencies);
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 process.exit(code);

@@ -33,7 +33,8 @@ interface PageRead {
 const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
-const RANGES = 3;
+/** One is read while the others are written. */
+const RANGES = 4;
 /** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
 const STEP_MS = 15_000;
 const RECOUNT_RETRY_MS = 1000;
