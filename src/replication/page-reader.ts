@@ -51,7 +51,10 @@ export class PageReader {
         this.#sizing = nextPage(this.#sizing, { documents: page.hits.length, bytes: page.body.length }, this.#limits);
         return await apply(page, page.hits.length >= documents);
       } finally {
-        if (typeof page === 'object') buffers.give(page.body);
+        if (typeof page === 'object') {
+          buffers.give(page.body);
+          buffers.hits.give(page.hits);
+        }
         lease.release();
         own.release();
       }

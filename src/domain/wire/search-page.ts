@@ -5,6 +5,7 @@
  * parses each `_source` and writes it anew (`1e400` comes back as `"Infinity"`). `"_source": {"exclude_vectors": false}`
  * leaves the bytes alone; includes and excludes do not.
  */
+import type { HitPool } from './hit-pool.ts';
 import { asciiBytes, commentEnd, decodeText, JsonCursor, WireFormatError } from './json-cursor.ts';
 
 export { WireFormatError };
@@ -68,13 +69,15 @@ const FAILED = asciiBytes('failed');
 export interface ScanOptions {
   /** At most one hit was asked for, sorted, so that a comment after its `_source` can be told from the rest of the hit. */
   readonly alone?: boolean;
+  /** Where the hits come from; their owner gives them back. */
+  readonly pool?: HitPool | undefined;
 }
 
 /**
  * Scans a whole answer. Throws `WireFormatError` on anything but a complete search answer with `hits`, `_shards` and
  * `timed_out` (so an error answer is never an empty page), and on numbers that a double cannot hold.
  */
-export function scanSearchPage(body: Uint8Array, { alone = false }: ScanOptions = {}): SearchPage {
+export function scanSearchPage(body: Uint8Array, { alone = false, pool }: ScanOptions = {}): SearchPage {
   const cursor = new JsonCursor(body);
   const other = new Map<string, readonly [number, number]>();
   let hits: HitList | undefined;
@@ -88,7 +91,7 @@ export function scanSearchPage(body: Uint8Array, { alone = false }: ScanOptions 
     const key = cursor.keyText();
     if (key === 'hits') {
       if (hits !== undefined) cursor.fail('hits only once');
-      hits = readHitList(cursor, alone);
+      hits = readHitList(cursor, alone, pool);
     } else if (key === '_shards') {
       shards = readShards(cursor);
     } else if (key === 'timed_out') {
@@ -112,7 +115,7 @@ export function scanSearchPage(body: Uint8Array, { alone = false }: ScanOptions 
 
 type HitList = Pick<SearchPage, 'hits' | 'total' | 'totalRelation'>;
 
-function readHitList(cursor: JsonCursor, alone: boolean): HitList {
+function readHitList(cursor: JsonCursor, alone: boolean, pool: HitPool | undefined): HitList {
   let hits: WireHit[] | undefined;
   let total: number | undefined;
   let totalRelation: 'eq' | 'gte' | undefined;
@@ -122,7 +125,7 @@ function readHitList(cursor: JsonCursor, alone: boolean): HitList {
       if (hits !== undefined) cursor.fail('hits.hits only once');
       hits = [];
       for (let next = cursor.open('[', 'hits.hits as an array'); next; next = cursor.more('['))
-        hits.push(readHit(cursor, alone));
+        hits.push(readHit(cursor, alone, pool));
     } else if (cursor.keyIs(TOTAL)) {
       ({ total, totalRelation } = readTotal(cursor));
     } else {
@@ -171,7 +174,7 @@ function readShards(cursor: JsonCursor): ShardCounts {
   return { total, successful, skipped, failed };
 }
 
-function readHit(cursor: JsonCursor, alone: boolean): WireHit {
+function readHit(cursor: JsonCursor, alone: boolean, pool: HitPool | undefined): WireHit {
   let seqNo: number | undefined;
   let primaryTerm: number | undefined;
   let version: number | undefined;
@@ -221,20 +224,35 @@ function readHit(cursor: JsonCursor, alone: boolean): WireHit {
   }
   if (idStart === -1) cursor.fail('a hit with _id');
   if (seqNo === undefined) return cursor.fail('a hit with _seq_no');
-  return {
-    seqNo,
-    primaryTerm,
-    version,
-    idStart,
-    idEnd,
-    routingStart,
-    routingEnd,
-    sourceStart,
-    sourceEnd,
-    sourceMultiline,
-    sortStart,
-    sortEnd,
-  };
+  const hit = pool?.take();
+  if (hit === undefined)
+    return {
+      seqNo,
+      primaryTerm,
+      version,
+      idStart,
+      idEnd,
+      routingStart,
+      routingEnd,
+      sourceStart,
+      sourceEnd,
+      sourceMultiline,
+      sortStart,
+      sortEnd,
+    };
+  hit.seqNo = seqNo;
+  hit.primaryTerm = primaryTerm;
+  hit.version = version;
+  hit.idStart = idStart;
+  hit.idEnd = idEnd;
+  hit.routingStart = routingStart;
+  hit.routingEnd = routingEnd;
+  hit.sourceStart = sourceStart;
+  hit.sourceEnd = sourceEnd;
+  hit.sourceMultiline = sourceMultiline;
+  hit.sortStart = sortStart;
+  hit.sortEnd = sortEnd;
+  return hit;
 }
 
 const SEQ_NO_RANGE = { expected: '_seq_no as an integer from -2 to 2^53-1', minimum: -2 };

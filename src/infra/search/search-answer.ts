@@ -46,7 +46,7 @@ export async function askPage(
   signal: AbortSignal,
 ): Promise<SearchPage> {
   const { body } = await client.send(request, signal);
-  const page = scan(client, request.op, body, expected.size === 1);
+  const page = scan(client, request, body, expected.size === 1);
   const reason = missingPart(page, { shards: 1, countTotal: expected.countTotal });
   if (reason !== undefined) throw partial(client, request.op, reason);
   return page;
@@ -54,9 +54,9 @@ export async function askPage(
 
 const CLOSE = 0x7d;
 
-function scan(client: SearchClient, op: string, body: Uint8Array, alone: boolean): SearchPage {
+function scan(client: SearchClient, { op, buffers }: ClusterRequest, body: Uint8Array, alone: boolean): SearchPage {
   try {
-    return scanSearchPage(body, { alone });
+    return scanSearchPage(body, { alone, pool: buffers?.hits });
   } catch (error) {
     if (!(error instanceof WireFormatError)) throw error;
     const whole = body.at(-1) === CLOSE && error.offset < body.length - 1;
