@@ -4,6 +4,7 @@ import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
+import { PairRepairs, type RepairKey, type RepairOutcome } from '../replication/pair-repairs.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
@@ -37,6 +38,8 @@ export class PairSession {
   readonly #detach: (() => void)[] = [];
   readonly #counters = newCounters();
   readonly #quarantine: SessionQuarantine;
+  /** What an operator asked for; outlives replicators. */
+  readonly repairs = new PairRepairs();
   #replicator: ShardReplicator | undefined;
   #progress: PairProgress | undefined;
   #sampling: (() => void) | undefined;
@@ -78,6 +81,13 @@ export class PairSession {
     this.#quarantine.current?.askRetry();
     this.#quarantine.tell();
     this.#wake?.();
+  }
+
+  /** Resolves when each of them was looked at by the running pair. */
+  async repair(keys: readonly RepairKey[]): Promise<readonly RepairOutcome[]> {
+    const done = this.repairs.ask(keys);
+    this.#wake?.();
+    return done;
   }
 
   get lastSeen(): Observation | undefined {
@@ -248,6 +258,8 @@ export class PairSession {
       fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
       syncMetadata: (observation) => index.syncMetadata(observation),
       leaderIsGone: (gone) => index.leaderIsGone(gone),
+      forgettingDeletes: (work, asked) => index.forgettingDeletes(work, asked),
+      repairs: this.repairs,
       miscounted: (beforeMs) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,

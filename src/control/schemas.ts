@@ -58,6 +58,7 @@ export const followParameters = z.strictObject({
   mass_delete_share: share,
   refresh_interval_min_ms: z.int().min(0).max(HOUR_MS),
   scan_share: share.min(0.0001),
+  on_divergence: z.enum(['repair', 'fail']),
   on_document_rejected: z.enum(['quarantine', 'fail']),
   quarantine_max_documents: z.int().min(1).max(10_000),
   quarantine_content_bytes: z

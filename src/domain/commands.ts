@@ -109,6 +109,8 @@ export interface PairStatus {
   readonly scanSurprises: number;
   /** Operations on the follower that the ledger did not expect. */
   readonly foreignWrites: number;
+  /** Documents that somebody else had changed on the follower so that the leader's was refused there, and that were overwritten. */
+  readonly overwritten: number;
   readonly retries: number;
   readonly transitions: number;
   readonly traceId: string | null;

@@ -1,5 +1,5 @@
 import { failed } from '../domain/failure.ts';
-import { EPOCH_SPAN, shardVersions, versionOf } from '../domain/version.ts';
+import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -123,7 +123,7 @@ async function settle(
         withoutCopy += 1;
         continue;
       }
-      const version = moved === undefined ? deadVersion(extra, request) : movedVersion(extra, moved, request);
+      const version = moved === undefined ? deadVersionOf(extra, request) : movedVersion(extra, moved, request);
       lines.push({ id, routing, version });
     } else {
       report.living += 1;
@@ -143,11 +143,18 @@ async function settle(
  * pairs write to the same follower shards, it is also below all that they may have put in the copy's place since it was listed: only a version of a
  * higher range replaces one of a lower (see `VersionLayout`), and this one stays in the range of the copy.
  */
-function deadVersion({ version }: FollowerCopy, { sides: { scheme, shard }, globalCheckpoint }: ScanRequest): number {
+export function deadVersion(
+  version: number,
+  { scheme, shard, globalCheckpoint }: { scheme: VersionScheme; shard: number; globalCheckpoint: number },
+): number {
   const epoch = Math.floor(version / EPOCH_SPAN);
   if (scheme.layout === 'by-shard' && epoch !== scheme.epoch) return shardVersions(scheme, shard, epoch).to;
   // Without any operation on the leader shard there is no number to delete under but the copy's own.
   return Math.max(version, globalCheckpoint < 0 ? 0 : versionOf(scheme, globalCheckpoint, shard));
+}
+
+function deadVersionOf({ version }: FollowerCopy, { sides, globalCheckpoint }: ScanRequest): number {
+  return deadVersion(version, { ...sides, globalCheckpoint });
 }
 
 /**
@@ -165,7 +172,7 @@ function isMoved(
 /** Just below that of the document itself, which may live in this very place. */
 function movedVersion(extra: FollowerCopy, { seqNo }: { readonly seqNo: number }, request: ScanRequest): number {
   const { scheme, shard } = request.sides;
-  if (Math.floor(extra.version / EPOCH_SPAN) !== scheme.epoch) return deadVersion(extra, request);
+  if (Math.floor(extra.version / EPOCH_SPAN) !== scheme.epoch) return deadVersionOf(extra, request);
   return Math.max(extra.version, versionOf(scheme, seqNo, shard) - 1);
 }
 

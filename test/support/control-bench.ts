@@ -113,6 +113,7 @@ function fakePair(names: Pick<PairStatus, 'leader' | 'follower' | 'shard'>): Pai
     deletesFound: 1_234,
     scanSurprises: 0,
     foreignWrites: 0,
+    overwritten: 0,
     retries: 3,
     transitions: 9,
     traceId: '0123456789abcdef0123456789abcdef',
