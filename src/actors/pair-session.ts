@@ -10,6 +10,7 @@ import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
+import { leaderHistory, leaderIdentity } from './leader-identity.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -84,7 +85,7 @@ export class PairSession {
   }
 
   /** Resolves when each of them was looked at by the running pair. */
-  async repair(keys: readonly RepairKey[]): Promise<readonly RepairOutcome[]> {
+  repair(keys: readonly RepairKey[]): Promise<readonly RepairOutcome[]> {
     const done = this.repairs.ask(keys);
     this.#wake?.();
     return done;
@@ -234,17 +235,10 @@ export class PairSession {
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
-    const historyUuid = named ? before.leader.historyUuid : await this.#leaderHistory(signal);
+    const historyUuid = named ? before.leader.historyUuid : await leaderHistory(index, pair.shard, signal);
     const replicator = new ShardReplicator(replicatorPorts(ports, index), {
       pair: key,
-      leader: {
-        cluster: snapshot.leader.cluster,
-        index: snapshot.leader.index,
-        uuid: snapshot.leaderUuid,
-        shards: snapshot.shards,
-        shard: pair.shard,
-        historyUuid,
-      },
+      leader: leaderIdentity(snapshot, pair.shard, historyUuid),
       followerIndex: pair.follower.index,
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
@@ -303,19 +297,6 @@ export class PairSession {
         if (seen !== undefined) this.#progress?.sampled(seen.globalCheckpoint, ports.clock.monotonic());
       },
       failed: () => undefined,
-    });
-  }
-
-  async #leaderHistory(signal: AbortSignal): Promise<string> {
-    const { index, pair } = this.#options;
-    const { leader } = index.snapshot;
-    const { shards } = await index.leaderSide.watcher.observe(leader.index, { refresh: false }, signal);
-    const stats = shards.get(pair.shard);
-    if (stats !== undefined) return stats.historyUuid;
-    throw failed('shard_unavailable', {
-      op: 'open pair',
-      cluster: leader.cluster,
-      reason: `no primary of shard ${pair.shard} of ${leader.index} answers`,
     });
   }
 

@@ -1,6 +1,7 @@
 import { failed } from '../domain/failure.ts';
 import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
+import { epochEnd } from '../domain/side-merge.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FoundDocument, View } from '../ports/search-cluster.ts';
@@ -64,7 +65,8 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
       settledMs += clock.monotonic() - since;
     }
   };
-  const compared = { view: request.view, upTo: request.upTo, documents: request.followerCount };
+  const { view, upTo, whole } = request;
+  const compared = { view, upTo, documents: request.followerCount, outlandish: whole };
   const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   let extras: FollowerCopy[] = [];
   let missing: number[] = [];
@@ -131,11 +133,28 @@ async function settle(
       if (now.seqNo !== undefined && now.seqNo <= globalCheckpoint && isNumbered(extra, sides)) again.push(now.seqNo);
     }
   }
-  const conflicts = await request.writeDeletes(lines);
+  const conflicts = await request.writeDeletes(await exactWhereAbove(request, lines, signal));
   if (released.length > 0) await request.release(released);
   report.deleted += lines.length - conflicts.length + withoutCopy;
   if (again.length > 0) await request.resend(again);
   return [];
+}
+
+/** A version that only somebody else can have given may be too great for a number here: such a copy is deleted as it was seen. */
+async function exactWhereAbove(
+  { sides }: ScanRequest,
+  lines: readonly DeleteLine[],
+  signal: AbortSignal,
+): Promise<readonly DeleteLine[]> {
+  const end = epochEnd(sides.scheme.epoch);
+  const above = lines.filter(({ version }) => version > end);
+  if (above.length === 0) return lines;
+  const copies = await sides.follower.multiGet(sides.followerIndex, above, signal);
+  const exact = above.flatMap((line, at) => {
+    const { seqNo, primaryTerm } = copies[at] ?? {};
+    return seqNo === undefined || primaryTerm === undefined ? [] : [{ ...line, exactly: { seqNo, primaryTerm } }];
+  });
+  return [...lines.filter(({ version }) => version <= end), ...exact];
 }
 
 /**

@@ -18,8 +18,8 @@ export class PairRepairs {
     return this.#asked.length > 0;
   }
 
-  /** Resolves when all of them were looked at, whatever came of it; in the order of the keys. */
-  async ask(keys: readonly RepairKey[]): Promise<readonly RepairOutcome[]> {
+  /** Resolves when all of them were looked at, whatever came of it; in the order of the keys. Throws at once when too many wait. */
+  ask(keys: readonly RepairKey[]): Promise<readonly RepairOutcome[]> {
     const waiting = this.#asked.reduce((sum, { keys: { length } }) => sum + length, 0);
     if (waiting + keys.length > DOCUMENTS_MAX)
       throw failed('command_timeout', {

@@ -1,4 +1,4 @@
-import { EPOCH_SPAN, shardNamedBy, versionOf } from '../domain/version.ts';
+import { EPOCH_SPAN, ownerOfForeign, versionOf } from '../domain/version.ts';
 import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { FoundDocument } from '../ports/search-cluster.ts';
@@ -89,8 +89,7 @@ function lineFor(
   const { version, seqNo, primaryTerm } = copy ?? {};
   if (version === undefined || seqNo === undefined || primaryTerm === undefined) return 'in step';
   const { shard } = leader;
-  // A version of nobody falls to the last shard.
-  if (!setup.aligned && Math.min(shardNamedBy(scheme, version), scheme.leaderShards - 1) !== shard) return 'elsewhere';
+  if (!setup.aligned && ownerOfForeign(scheme, version) !== shard) return 'elsewhere';
   const { globalCheckpoint } = stats;
   const newest = globalCheckpoint < 0 ? EPOCH_SPAN : versionOf(scheme, globalCheckpoint, shard);
   if (version > newest) return { ...key, version, exactly: { seqNo, primaryTerm } };
