@@ -72,13 +72,15 @@ export async function* compareSides(
     readonly documents: number;
     /** Also what carries versions above the epoch, which only somebody else can have given. */
     readonly outlandish?: boolean;
+    /** Document by document: buckets of histograms may be equal although documents in them are not. */
+    readonly exact?: boolean;
   },
   signal: AbortSignal,
 ): AsyncGenerator<Difference> {
   const { view, upTo } = compared;
   yield* staleDocuments(sides, signal);
   if (compared.outlandish === true) yield* outlandishDocuments(sides, signal);
-  if (canBucket(sides)) {
+  if (canBucket(sides) && compared.exact !== true) {
     const ranges = cutRanges(await unequal(sides, compared, signal), RANGE_DOCUMENTS);
     for (let at = 0; at < ranges.length; at += RANGES_AT_ONCE) {
       const chunk = ranges.slice(at, at + RANGES_AT_ONCE);

@@ -18,6 +18,8 @@ export interface ScanRequest {
   readonly expected: number;
   /** Looks at everything, even after `expected` extras were found. */
   readonly whole: boolean;
+  /** Compares document by document, which takes some 20 s for a million of them. */
+  readonly exact: boolean;
   /** Greatest share of the shard that one scan may delete; above it an operator decides. */
   readonly deleteShareMax: number;
   readonly writeDeletes: (lines: readonly DeleteLine[]) => Promise<readonly number[]>;
@@ -65,8 +67,8 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
       settledMs += clock.monotonic() - since;
     }
   };
-  const { view, upTo, whole } = request;
-  const compared = { view, upTo, documents: request.followerCount, outlandish: whole };
+  const { view, upTo, whole, exact } = request;
+  const compared = { view, upTo, documents: request.followerCount, outlandish: whole, exact };
   const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   let extras: FollowerCopy[] = [];
   let missing: number[] = [];

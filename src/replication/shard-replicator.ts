@@ -190,7 +190,7 @@ export class ShardReplicator {
   }
 
   #foreignWrite(): void {
-    this.#comparison.ask();
+    this.#comparison.ask({ exact: true });
     this.#ports.narrator.log('warn', 'foreign_write: somebody else wrote to the follower', { pair: this.#setup.pair });
   }
 

@@ -128,6 +128,7 @@ export class MemoryShard {
   }
 
   refresh(): void {
+    for (const id of this.#tombstones.keys()) this.#livingTombstone(id);
     if (!this.#changed) return;
     this.#searchable = { bySeqNo: [...this.#documents.values()].sort((a, b) => a.seqNo - b.seqNo) };
     this.#changed = false;
