@@ -35,11 +35,10 @@ async function repair(world: World, index: string, ...flags: readonly string[]):
   const args = [MAIN, 'repair', `right:${index}`, '--json', '--config', world.configFile, ...flags];
   return new Promise((resolve, reject) => {
     const child = execFile(process.execPath, args, { maxBuffer: 1 << 26 }, (_error, stdout, stderr) => {
-      try {
-        resolve({ code: child.exitCode ?? -1, answer: JSON.parse(stdout) as Repaired['answer'] });
-      } catch {
-        reject(new Error(`repair ended with ${child.exitCode}: ${stdout}\n${stderr}`));
-      }
+      const code = child.exitCode ?? -1;
+      if (code === 0 || code === 1)
+        resolve({ code, answer: (JSON.parse(stdout) as { result: Repaired['answer'] }).result });
+      else reject(new Error(`repair ended with ${code}: ${stdout}\n${stderr}`));
     });
   });
 }

@@ -10,7 +10,7 @@ const DAY_MS = 24 * 3_600_000;
 const IDS = Array.from({ length: 300 }, (_, at) => `d${at}`);
 
 async function following(parameters = {}): Promise<ActorBench> {
-  const bench = actorBench({ parameters });
+  const bench = actorBench({ parameters, versionAggregates: true });
   for (const id of IDS) bench.put(id);
   await bench.follow();
   await bench.until(() => bench.state() === 'following', 'following');
