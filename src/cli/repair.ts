@@ -66,7 +66,7 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
   const none = planned.length === 0;
   if (dryRun || none) {
     answer({ ...before, dryRun, documents: planned });
-    say(verifyText(before, follower, 0));
+    say(verifyText(before, follower, undefined));
     for (const one of planned) say(repairLine(one));
     say(none ? 'Nothing to repair.\n' : `Would repair ${integer(planned.length)} documents; nothing was changed.\n`);
     return EXITS[before.report.outcome];
@@ -96,7 +96,8 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
   const after = await compare(context, compared, signal);
   answer({ ...after, dryRun, documents });
   say(summaryOf(documents.map(({ done }) => done)));
-  say(verifyText(after, follower, 10));
+  say(verifyText(after, follower, undefined));
+  if (!after.report.equal) say(`slipstream verify ${shownTarget({ follower })} names what is left\n`);
   if (before.report.missing.total > DOCUMENTS_MAX)
     say(`slipstream repair ${shownTarget({ follower })} again does the rest\n`);
   return EXITS[after.report.outcome];

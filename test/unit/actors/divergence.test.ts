@@ -135,3 +135,21 @@ test('the same while the ledger is known is found at once', async () => {
   assert.ok(clock.monotonic() - since < 5_000);
   await bench.until(() => copyOf(bench, 'd101') === undefined && copyOf(bench, 'd100') !== undefined, 'both');
 });
+
+test('somebody who changed most of a shard is not overwritten without an operator', async () => {
+  const bench = await following();
+  const changed = IDS.slice(0, 150);
+  for (const id of changed)
+    bench.world.follower.write(FOLLOWER.index, { id, source: '{"foreign":1}', version: 2 ** 50 });
+  for (const id of changed) bench.put(id);
+  await bench.until(() => bench.state() === 'fatal', 'an end');
+  assert.equal(bench.pair().snapshot?.failure?.code, 'follower_newer');
+  assert.equal(copyOf(bench, 'd0')?.source, '{"foreign":1}');
+  const result = await repair(
+    bench,
+    changed.map((id) => ({ id, shard: 0 })),
+  );
+  assert.ok(result.documents.every((done) => done === 'sent'));
+  await bench.until(() => bench.state() === 'following', 'following');
+  assert.equal(copyOf(bench, 'd0')?.source, '{"n":301,"fields":0}');
+});
