@@ -47,7 +47,7 @@ export function repairLine(
   { id, routing, shard, found, by, leaderSeqNo, followerVersion, plan }: Planned,
   done?: RepairOutcome | null,
 ): string {
-  const what = done === undefined ? PLANS[plan] : done === null ? 'not done in time' : DONE[done];
+  const what = done === undefined ? PLANS[plan] : done === null ? 'not done' : DONE[done];
   const parts = [
     `  ${found.padEnd(9)}`,
     `id=${oneLine(id)}`,
@@ -64,7 +64,7 @@ export function repairLine(
 export function summaryOf(outcomes: readonly (RepairOutcome | null)[]): string {
   const counted = [...REPAIRS, null].flatMap((outcome) => {
     const count = outcomes.filter((one) => one === outcome).length;
-    return count === 0 ? [] : [`${outcome ?? 'not done in time'} ${integer(count)}`];
+    return count === 0 ? [] : [`${outcome ?? 'not done'} ${integer(count)}`];
   });
   return `repaired: ${counted.join(', ')}\n`;
 }

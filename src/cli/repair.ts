@@ -8,6 +8,7 @@ import type { Command, CommandContext } from './command.ts';
 import { exitOfSignal, type Exit } from './exit-codes.ts';
 import { interruption } from './interruption.ts';
 import { withControl } from './outcome.ts';
+import { failureLine } from './report.ts';
 import { plannedOf, repairLine, summaryOf, type Planned } from './repair-view.ts';
 import { parseIndex, shownTarget } from './targets.ts';
 import { integer } from './text.ts';
@@ -45,9 +46,7 @@ export const repair: Command = {
     } catch (error) {
       const by = stop.by();
       if (by !== undefined) return exitOfSignal(by);
-      if (!(error instanceof Failed) || error.failure.code === 'bug') throw error;
-      context.fail(error.failure);
-      return 'notCompared';
+      throw error;
     }
   },
 };
@@ -62,6 +61,7 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
   const { follower } = compared;
   const dryRun = args.has('dry-run');
   const before = await compare(context, compared, signal);
+  if (before === undefined) return 'notCompared';
   const planned = plannedOf(before.report);
   const none = planned.length === 0;
   if (dryRun || none) {
@@ -86,6 +86,8 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
       };
       signal.throwIfAborted();
       const result = await control.repair(command);
+      for (const { shard, effective, failure } of result.pairs)
+        if (!effective && failure !== undefined) say(`  shard ${shard}: ${failureLine(failure)}\n`);
       for (const [at, one] of part.entries()) {
         const told = { ...one, done: result.documents[at] ?? null };
         documents.push(told);
@@ -94,6 +96,7 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
     }
   });
   const after = await compare(context, compared, signal);
+  if (after === undefined) return 'notCompared';
   answer({ ...after, dryRun, documents });
   say(summaryOf(documents.map(({ done }) => done)));
   say(verifyText(after, follower, undefined));
@@ -103,15 +106,20 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
   return EXITS[after.report.outcome];
 }
 
+/** Undefined, and told: they could not be compared. */
 async function compare(
   context: CommandContext,
   { follower, content }: Compared,
   signal: AbortSignal,
-): Promise<VerifyAnswer> {
+): Promise<VerifyAnswer | undefined> {
   const progress = progressLine(context);
   const request = { follower, content, samplesMax: DOCUMENTS_MAX, onProgress: progress.show };
   try {
     return await context.deps.verify(await context.config(), request, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof Failed) || error.failure.code === 'bug') throw error;
+    context.fail(error.failure);
+    return undefined;
   } finally {
     progress.clear();
   }

@@ -133,6 +133,7 @@ export class Comparison {
     progress.counters.deleteScans += 1;
     progress.counters.deletesFound += report.deleted;
     this.#massDeleteAllowed = false;
+    narrator.log('debug', 'both sides were compared', { pair, expected, ...report });
     const undeleted = report.extras - report.living - report.deleted;
     if (report.extras !== expected || report.missing > 0 || undeleted > 0) {
       progress.counters.scanSurprises += 1;

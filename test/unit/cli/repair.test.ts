@@ -150,4 +150,18 @@ describe('slipstream repair', () => {
     });
     assert.equal(await cli.run('repair', 'tokyo:cities'), 2);
   });
+
+  it('tells why a shard cannot be repaired, and ends as other commands do when none can', async () => {
+    const paused = failed('not_following', { op: 'repair', reason: 'tokyo/cities/0 is paused' });
+    const deps = { verify: async () => ({ leader, report: different }) };
+    const refused = bench({ deps, answer: ({ name }) => (name === 'repair' ? Promise.reject(paused) : undefined) });
+    assert.equal(await refused.run('repair', 'tokyo:cities'), 65);
+    assert.match(refused.err(), /tokyo\/cities\/0 is paused/);
+    const pairs = [{ shard: 0, accepted: false, effective: false, state: 'paused', failure: paused.failure }];
+    const answer = { commandId: 'c', accepted: false, effective: false, pairs, documents: [null, 'deleted', null] };
+    const inPart = bench({ deps, answer: ({ name }) => (name === 'repair' ? answer : undefined) });
+    assert.equal(await inPart.run('repair', 'tokyo:cities'), 1);
+    assert.match(inPart.out(), /shard 0: not_following.*is paused/);
+    assert.match(inPart.out(), /repaired: deleted 1, not done 2/);
+  });
 });
