@@ -1,10 +1,11 @@
 import { failed, type Failure } from '../domain/failure.ts';
 import { pairKey } from '../domain/names.ts';
+import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
-import { PairRepairs, type RepairKey, type RepairOutcome } from '../replication/pair-repairs.ts';
+import { PairRepairs } from '../replication/pair-repairs.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';

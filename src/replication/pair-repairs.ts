@@ -1,8 +1,6 @@
 import { failed } from '../domain/failure.ts';
 import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 
-export type { RepairKey, RepairOutcome } from '../domain/repair.ts';
-
 interface Asked {
   readonly keys: readonly RepairKey[];
   readonly done: (outcomes: readonly RepairOutcome[]) => void;
