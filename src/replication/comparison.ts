@@ -29,6 +29,8 @@ export type ComparedView = Pick<
 const HOUR_MS = 3_600_000;
 /** Both sides are compared whole this often, even if counts agree: those of pairs that share follower shards prove less. */
 const DAY_MS = 24 * HOUR_MS;
+/** With more of them in a shard, what a listing costs is not paid for nothing: nobody was seen to write to the follower. */
+const EXACT_DOCUMENTS_MAX = 1_000_000;
 /** Saved up while nothing is compared, so that deletes after a quiet time are found at once. */
 const CREDIT_MAX_MS = 2000;
 /** An exact comparison of many millions of documents must not keep deletes waiting for hours: ten minutes at the usual share. */
@@ -81,8 +83,7 @@ export class Comparison {
     const now = clock.monotonic();
     if (now >= this.#wholeAtMs) {
       this.#whole = true;
-      // Once an hour, and for every pair over the whole index, would be too much.
-      this.#exact ||= this.#options.aligned;
+      this.#exact ||= this.#options.aligned && progress.leaderDocumentsMax <= EXACT_DOCUMENTS_MAX;
       this.#wholeAtMs = now + this.#wholeEveryMs;
     }
     if (progress.followerCount === undefined || this.#credit(now) <= 0) return false;

@@ -18,7 +18,7 @@ export interface ScanRequest {
   readonly expected: number;
   /** Looks at everything, even after `expected` extras were found. */
   readonly whole: boolean;
-  /** Compares document by document, which takes some 20 s for a million of them. */
+  /** Lists both sides and compares document by document: finds what buckets hide, and takes much longer. */
   readonly exact: boolean;
   /** Greatest share of the shard that one scan may delete; above it an operator decides. */
   readonly deleteShareMax: number;
