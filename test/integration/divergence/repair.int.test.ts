@@ -107,11 +107,10 @@ test('repair while the leader is written to', async (t) => {
   }
   const dry = await repair(world, index, '--content', '--dry-run');
   assert.equal(dry.code, 1);
-  assert.deepEqual(dry.answer.documents.map(({ id, plan }) => [id, plan]).toSorted(), [
-    ['d1', 'send'],
-    ['d2', 'send'],
-    ['d3', 'send'],
-  ]);
+  assert.deepEqual(
+    new Set(dry.answer.documents.map(({ id, plan }) => `${plan} ${id}`)),
+    new Set(['send d1', 'send d2', 'send d3']),
+  );
   assert.deepEqual((await world.follower.ok('GET', `/${index}/_doc/d1`))['_source'], { by: 'somebody' });
   assert.ok((await world.journal()).every(({ fact }) => fact.type !== 'REPAIR'));
 
