@@ -77,3 +77,9 @@ function refusedResults({ follower, snapshot, failure }: Refused): readonly Pair
     failure,
   }));
 }
+
+/** Every event brings an old journal nearer to the data that it does not fit: until it is rebuilt nothing is decided on it. */
+export function requireRecovered({ snapshot }: PairActor): void {
+  const failure = snapshot?.failure;
+  if (failure?.code === 'journal_older_than_data') throw failed(failure.code, failure);
+}

@@ -8,6 +8,7 @@ import type { Observation } from '../replication/cluster-watcher.ts';
 import { IndexAudit } from '../replication/index-audit.ts';
 import type { ShardReplicator } from '../replication/shard-replicator.ts';
 import type { FollowerLink } from '../replication/index/follower-link.ts';
+import { forgetsDeletes } from '../replication/index/delete-memory.ts';
 import { markEpoch, requireFollower } from '../replication/index/mark.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import { prepareFollower } from '../replication/index/prepare.ts';
@@ -15,6 +16,7 @@ import { releaseFollower, restoreAfterBootstrap } from '../replication/index/res
 import { syncMetadata } from '../replication/index/sync.ts';
 import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
+import { DeleteMemory } from './delete-memory.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
 
 /** What pairs need to know of their index before they move data. */
@@ -41,6 +43,7 @@ export class FollowerIndex {
   readonly #copied = new Set<number>();
   readonly #copiedListeners = new Set<() => void>();
   readonly #indexAudit = new IndexAudit();
+  readonly #deleteMemory: DeleteMemory;
   #replicators: readonly ShardReplicator[] = [];
   #snapshot: IndexSnapshot;
   #seq: number;
@@ -51,6 +54,7 @@ export class FollowerIndex {
   #turn: Promise<unknown> = Promise.resolve();
   #syncedVersions: string | undefined;
   #idleSyncAtMs = 0;
+  #deleteMemoryAtMs = 0;
   /** Shards that have to be copied before the bootstrap settings are put back; told by the supervisor. */
   activeShards: () => readonly number[] = () => [];
   /** The greatest epoch of its pairs in the journal; told by the supervisor. */
@@ -70,6 +74,8 @@ export class FollowerIndex {
       journalId: ports.log.journalId,
       leaderUuid: snapshot.leaderUuid,
     };
+    const writeLifeMs = this.followerSide.requestTimeoutMs;
+    this.#deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
   }
 
   get snapshot(): IndexSnapshot {
@@ -105,7 +111,10 @@ export class FollowerIndex {
         failed: () => undefined,
       }),
       this.followerSide.watcher.watch(follower.index, {
-        observed: (observation) => this.#audit(observation),
+        observed: (observation) => {
+          this.#audit(observation);
+          if (this.#deleteMemory.toBeRestored) this.#restoreDeleteMemory();
+        },
         failed: () => undefined,
       }),
     );
@@ -115,8 +124,25 @@ export class FollowerIndex {
   audited(replicator: ShardReplicator): () => void {
     this.#replicators = [...this.#replicators, replicator];
     return () => {
+      this.#deleteMemory.left(replicator);
       this.#replicators = this.#replicators.filter((other) => other !== replicator);
     };
+  }
+
+  /**
+   * Runs the work while the follower forgets its deletes at each refresh. Throws `follower_unsteady` while a write of any of its pairs may still be under
+   * way without our knowing.
+   */
+  async forgettingDeletes<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#inTurn(() => this.#deleteMemory.without(this.#replicators, work, signal));
+  }
+
+  #restoreDeleteMemory(): void {
+    const now = this.#ports.clock.monotonic();
+    if (now < this.#deleteMemoryAtMs) return;
+    this.#deleteMemoryAtMs = now + IDLE_SYNC_RETRY_MS;
+    // Tried again at a later tick.
+    this.#inTurn(() => this.#deleteMemory.restore(this.#stop.signal)).catch(() => undefined);
   }
 
   /** What the pairs believe they have on the follower may be wrong, except for the one that says so. */
@@ -154,7 +180,10 @@ export class FollowerIndex {
   async requireSame(signal: AbortSignal): Promise<void> {
     const { description } = await requireFollower(this.#link, signal);
     const { follower, followerUuid } = this.#snapshot;
-    if (description.uuid === followerUuid) return;
+    if (description.uuid === followerUuid) {
+      if (forgetsDeletes(description)) await this.#inTurn(() => this.#deleteMemory.restore(signal));
+      return;
+    }
     throw failed('index_deleted', {
       op: 'find follower',
       cluster: follower.cluster,

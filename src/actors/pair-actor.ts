@@ -181,6 +181,11 @@ export class PairActor {
     this.#session.retryQuarantine();
   }
 
+  /** Accepted, and on its way, when it returns. Whoever asked hears of the outcome from the session. */
+  async recordRepair(commandId: string, documents: number, cause: EventCause): Promise<void> {
+    await this.#send({ type: 'REPAIR' }, { type: 'REPAIR', commandId, documents }, cause, 'once');
+  }
+
   /** Ends without an event: the journal still says what is wanted. Work ends at the next safe point, positions are saved. */
   async stop(): Promise<void> {
     this.#shuttingDown = true;
@@ -338,6 +343,7 @@ export class PairActor {
       event.type === 'EPOCH_RAISED' ||
       event.type === 'QUARANTINED' ||
       event.type === 'QUARANTINE_RETRY' ||
+      event.type === 'REPAIR' ||
       event.type === 'ROLLED_BACK';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
     if (state !== from || (decision && !repeated)) {

@@ -1,14 +1,17 @@
 import { failed, type Failure } from '../domain/failure.ts';
 import { pairKey } from '../domain/names.ts';
+import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
+import { PairRepairs } from '../replication/pair-repairs.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
+import { leaderHistory, leaderIdentity } from './leader-identity.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -37,6 +40,8 @@ export class PairSession {
   readonly #detach: (() => void)[] = [];
   readonly #counters = newCounters();
   readonly #quarantine: SessionQuarantine;
+  /** What an operator asked for; outlives replicators. */
+  readonly repairs = new PairRepairs();
   #replicator: ShardReplicator | undefined;
   #progress: PairProgress | undefined;
   #sampling: (() => void) | undefined;
@@ -78,6 +83,13 @@ export class PairSession {
     this.#quarantine.current?.askRetry();
     this.#quarantine.tell();
     this.#wake?.();
+  }
+
+  /** Resolves when each of them was looked at by the running pair. */
+  repair(keys: readonly RepairKey[]): Promise<readonly RepairOutcome[]> {
+    const done = this.repairs.ask(keys);
+    this.#wake?.();
+    return done;
   }
 
   get lastSeen(): Observation | undefined {
@@ -226,17 +238,10 @@ export class PairSession {
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
-    const historyUuid = named ? before.leader.historyUuid : await this.#leaderHistory(signal);
+    const historyUuid = named ? before.leader.historyUuid : await leaderHistory(index, pair.shard, signal);
     const replicator = new ShardReplicator(replicatorPorts(ports, index), {
       pair: key,
-      leader: {
-        cluster: snapshot.leader.cluster,
-        index: snapshot.leader.index,
-        uuid: snapshot.leaderUuid,
-        shards: snapshot.shards,
-        shard: pair.shard,
-        historyUuid,
-      },
+      leader: leaderIdentity(snapshot, pair.shard, historyUuid),
       followerIndex: pair.follower.index,
       followerUuid: prepared.followerUuid,
       epoch: input.epoch,
@@ -250,6 +255,8 @@ export class PairSession {
       fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
       syncMetadata: (observation) => index.syncMetadata(observation),
       leaderIsGone: (gone) => index.leaderIsGone(gone),
+      forgettingDeletes: (work, asked) => index.forgettingDeletes(work, asked),
+      repairs: this.repairs,
       miscounted: (beforeMs) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,
@@ -293,19 +300,6 @@ export class PairSession {
         if (seen !== undefined) this.#progress?.sampled(seen.globalCheckpoint, ports.clock.monotonic());
       },
       failed: () => undefined,
-    });
-  }
-
-  async #leaderHistory(signal: AbortSignal): Promise<string> {
-    const { index, pair } = this.#options;
-    const { leader } = index.snapshot;
-    const { shards } = await index.leaderSide.watcher.observe(leader.index, { refresh: false }, signal);
-    const stats = shards.get(pair.shard);
-    if (stats !== undefined) return stats.historyUuid;
-    throw failed('shard_unavailable', {
-      op: 'open pair',
-      cluster: leader.cluster,
-      reason: `no primary of shard ${pair.shard} of ${leader.index} answers`,
     });
   }
 

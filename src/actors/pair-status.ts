@@ -66,6 +66,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     deletesFound: progress?.counters.deletesFound ?? 0,
     scanSurprises: progress?.counters.scanSurprises ?? 0,
     foreignWrites: progress?.counters.foreignWrites ?? 0,
+    overwritten: progress?.counters.overwritten ?? 0,
     retries: progress?.counters.retries ?? 0,
     transitions: snapshot?.run.transitions ?? 0,
     traceId: snapshot?.run.traceId ?? null,

@@ -7,6 +7,8 @@ import type {
   PairStatus,
   QuarantineEntry,
   QuarantineQuery,
+  RepairCommand,
+  RepairResult,
   ResumeCommand,
   StatusQuery,
   TargetCommand,
@@ -20,13 +22,14 @@ import { indexSubject, pairSubject } from '../domain/subjects.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import { Changes } from './changes.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
-import { commandResult, decideEach, type Targets } from './command-outcome.ts';
+import { commandResult, decideEach, requireRecovered, type Targets } from './command-outcome.ts';
 import { causeFields, commandCause, type EventCause } from './event-cause.ts';
 import { FollowerIndex } from './follower-index.ts';
 import { PairActor } from './pair-actor.ts';
 import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
 import { foldJournal, type Folded, type FoldedJournal } from './journal-fold.ts';
 import { forgetQuarantine, quarantineEntries } from './quarantine-entries.ts';
+import { repairThrough } from './repair-command.ts';
 import { noSuchShard, notFollowed } from './unknown-pair.ts';
 
 interface Selection {
@@ -288,6 +291,14 @@ export class Supervisor implements ControlSurface {
     return this.#result(command, cause.commandId, targets, failures, effective);
   }
 
+  async repair(command: RepairCommand): Promise<RepairResult> {
+    const { pairs } = this.#find(command.follower, 'repair');
+    for (const pair of pairs) requireRecovered(pair);
+    const cause = commandCause(command, this.#ports.random);
+    const decided = await this.#decided(command);
+    return repairThrough(pairs, { command, cause, decided, changes: this.#changes });
+  }
+
   async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
     const { follower, shard } = query;
     const { followed, refused } = follower === undefined ? this.#everything() : this.#matching(follower, 'status');
@@ -435,10 +446,4 @@ export class Supervisor implements ControlSurface {
     if (waitMs > 0) await this.#changes.until(() => targets.pairs.every(settled), waitMs);
     return commandResult(commandId, targets, failures, done);
   }
-}
-
-/** Every event brings an old journal nearer to the data that it does not fit: until it is rebuilt nothing is decided on it. */
-function requireRecovered({ snapshot }: PairActor): void {
-  const failure = snapshot?.failure;
-  if (failure?.code === 'journal_older_than_data') throw failed(failure.code, failure);
 }

@@ -138,6 +138,7 @@ function surfaceWith(surface: ControlSurface, waiting: () => readonly Listed[]):
     pause: (command) => surface.pause(command),
     resume: (command) => surface.resume(command),
     retryQuarantine: (command) => surface.retryQuarantine(command),
+    repair: (command) => surface.repair(command),
     quarantine: (query) => surface.quarantine(query),
     list: async () => {
       const known = await surface.list();

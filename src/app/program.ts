@@ -29,6 +29,8 @@ export interface VerifyRequest {
   readonly follower: FollowerIndexRef;
   /** Compare a hash of `_source` as well. */
   readonly content: boolean;
+  /** Documents to name of each kind of difference; 100 unless told. */
+  readonly samplesMax?: number;
   readonly onProgress: (progress: VerifyProgress) => void;
 }
 

@@ -2,22 +2,17 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { failed } from '../domain/failure.ts';
 import { markOf } from '../domain/index-spec/follower-mark.ts';
-import { shownIndex, pairKey, type FollowerIndexRef, type IndexRef } from '../domain/names.ts';
+import { shownIndex, pairKey } from '../domain/names.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { askAlignment } from '../replication/index/alignment.ts';
 import { computesEmbeddings, withoutEmbeddings } from '../replication/verify/embeddings.ts';
-import type { VerifyReport } from '../replication/verify/report.ts';
-import type { VerifyProgress } from '../replication/verify/request.ts';
 import { verifyIndex } from '../replication/verify/verify-index.ts';
+import type { VerifyAnswer, VerifyRequest } from './program.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
 
 /** Compares a follower index with its leader; needs both clusters, and no supervisor. */
-export async function verify(
-  config: Config,
-  request: { follower: FollowerIndexRef; content: boolean; onProgress: (progress: VerifyProgress) => void },
-  signal: AbortSignal,
-): Promise<{ leader: IndexRef; report: VerifyReport }> {
+export async function verify(config: Config, request: VerifyRequest, signal: AbortSignal): Promise<VerifyAnswer> {
   const { follower: ref } = request;
   const follower = openConfigured(configuredCluster(config, ref.cluster));
   let leader: OpenCluster | undefined;
@@ -77,6 +72,7 @@ export async function verify(
         },
         clock: systemClock,
         onProgress: request.onProgress,
+        ...(request.samplesMax === undefined ? {} : { limits: { samplesMax: request.samplesMax } }),
       },
       signal,
     );

@@ -6,6 +6,7 @@ import { list } from './list.ts';
 import { pause } from './pause.ts';
 import { quarantine } from './quarantine.ts';
 import { recover } from './recover.ts';
+import { repair } from './repair.ts';
 import { resume } from './resume.ts';
 import { start } from './start.ts';
 import { status } from './status.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   resume,
   quarantine,
   verify,
+  repair,
   recover,
   events,
   version,

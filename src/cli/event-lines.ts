@@ -18,7 +18,7 @@ export function eventLine({ seq, event }: StoredEvent, paint: Paint): string {
     `cause=${oneLine(event.cause)}`,
     ...(event.by === undefined ? [] : [`by=${oneLine(event.by)}`]),
     ...(event.trace === undefined ? [] : [`trace=${event.trace.traceId}`]),
-    ...(fact.type === 'QUARANTINED' ? [`documents=${fact.documents}`] : []),
+    ...(fact.type === 'QUARANTINED' || fact.type === 'REPAIR' ? [`documents=${fact.documents}`] : []),
     ...(failure === undefined ? [] : [failureLine(failure)]),
   ];
   return parts.join('  ');

@@ -2,12 +2,12 @@ import type { Failure, FailureCode } from '../domain/failure.ts';
 
 /** Every exit code of every command, and what it says. From 64 on they are those of sysexits.h; above 128, of a shell for signals. */
 export const EXIT = {
-  ok: { code: 0, about: 'Done. `verify`: both sides are equal.' },
+  ok: { code: 0, about: 'Done. `verify`, `repair`: both sides are equal.' },
   different: {
     code: 1,
-    about: '`verify`: the sides differ. Other commands: accepted, but not effective within `--wait`.',
+    about: '`verify`, `repair`: the sides differ. Other commands: accepted, but not effective within `--wait`.',
   },
-  notCompared: { code: 2, about: '`verify`: could not compare.' },
+  notCompared: { code: 2, about: '`verify`, `repair`: could not compare.' },
   usage: { code: 64, about: 'The command line is wrong, or the supervisor found a field of the command wrong.' },
   refused: { code: 65, about: 'Refused, or stopped until an operator acts; the reason and the next step are told.' },
   unavailable: { code: 69, about: 'Nobody answers: no supervisor, no NATS, no cluster.' },

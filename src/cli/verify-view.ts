@@ -32,14 +32,18 @@ function findingLine(kind: (typeof KINDS)[number], finding: Finding | DifferingF
   return parts.join('  ');
 }
 
-/** The verdict, the counts, and the first `samples` documents of each kind. */
-export function verifyText({ leader, report }: VerifyAnswer, follower: FollowerIndexRef, samples: number): string {
+/** The verdict, the counts, and the first `samples` documents of each kind; undefined: no documents. */
+export function verifyText(
+  { leader, report }: VerifyAnswer,
+  follower: FollowerIndexRef,
+  samples: number | undefined,
+): string {
   const { outcome, contentHash, compared, checkpointByShard, tookMs, overtaken } = report;
   const counts = KINDS.filter((kind) => report[kind].total > 0).map((kind) => `${kind} ${integer(report[kind].total)}`);
   const found = KINDS.flatMap((kind) =>
-    report[kind].samples.slice(0, samples).map((finding) => findingLine(kind, finding)),
+    report[kind].samples.slice(0, samples ?? 0).map((finding) => findingLine(kind, finding)),
   );
-  const unnamed = KINDS.some((kind) => report[kind].samples.length > samples);
+  const unnamed = samples !== undefined && KINDS.some((kind) => report[kind].samples.length > samples);
   return [
     `${shownTarget({ follower })} ${VERDICTS[outcome]} ${shownTarget({ follower: leader })} (${contentHash ? 'identity and content' : 'identity'}, ${(tookMs / 1000).toFixed(1)} s)`,
     `  ${[`compared ${integer(compared)}`, ...(overtaken > 0 ? [`overtaken ${integer(overtaken)}`] : []), ...counts].join('  ')}`,

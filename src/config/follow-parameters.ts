@@ -65,6 +65,13 @@ export const parametersSchema = z.strictObject({
     min: 0.0001,
     max: 1,
   }).exactOptional(),
+  on_divergence: z
+    .enum(['repair', 'fail'])
+    .meta({
+      description:
+        "What to do with a document that somebody else wrote or deleted on the follower, so that the leader's is refused there: overwrite it, or stop for an operator.",
+    })
+    .exactOptional(),
   on_document_rejected: z
     .enum(['quarantine', 'fail'])
     .meta({

@@ -4,6 +4,7 @@ import type {
   ControlSurface,
   IndexStatus,
   QuarantineEntry,
+  RepairResult,
 } from '../domain/commands.ts';
 import { Failed } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -88,6 +89,7 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
     pause: (given) => command('pause', given),
     resume: (given) => command('resume', given),
     retryQuarantine: (given) => command('quarantine-retry', given),
+    repair: async (given) => (await command('repair', given)) as RepairResult,
     quarantine: async (query) => ((await pages('quarantine', query)) as QuarantineEntry[][]).flat(),
     status: async (query) => joinStatus((await pages('status', query)) as IndexStatus[][]),
     list: async () => ((await pages('list', {})) as Omit<IndexStatus, 'pairs'>[][]).flat(),

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import type { FollowCommand, QuarantineQuery, ResumeCommand, StatusQuery, TargetCommand } from '../domain/commands.ts';
+import type {
+  FollowCommand,
+  QuarantineQuery,
+  RepairCommand,
+  ResumeCommand,
+  StatusQuery,
+  TargetCommand,
+} from '../domain/commands.ts';
 import { failed } from '../domain/failure.ts';
 import { readOverrides, SHARDS_KEY, SHARDS_MAX } from '../domain/index-spec/setting-values.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -8,6 +15,9 @@ import { indexNameFault, indexPatternFault } from '../domain/index-name.ts';
 
 /** An answer comes at the latest after this; longer waits ask `status`. */
 export const MAX_WAIT_MS = 600_000;
+
+/** More documents go into several commands. */
+export const REPAIR_DOCUMENTS_MAX = 500;
 
 const clusterName = z
   .string()
@@ -58,6 +68,7 @@ export const followParameters = z.strictObject({
   mass_delete_share: share,
   refresh_interval_min_ms: z.int().min(0).max(HOUR_MS),
   scan_share: share.min(0.0001),
+  on_divergence: z.enum(['repair', 'fail']),
   on_document_rejected: z.enum(['quarantine', 'fail']),
   quarantine_max_documents: z.int().min(1).max(10_000),
   quarantine_content_bytes: z
@@ -119,6 +130,21 @@ const resume = z.strictObject({
   rebootstrap: z.boolean().optional(),
   allowMassDelete: z.boolean().optional(),
 });
+const repair = z.strictObject({
+  ...options,
+  follower: indexRef,
+  documents: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1).max(512),
+        routing: z.string().min(1).optional(),
+        shard: shard.optional().describe('The shard of the leader that has or had it; absent: not known'),
+      }),
+    )
+    .min(1)
+    .max(REPAIR_DOCUMENTS_MAX)
+    .describe('What a comparison found to differ'),
+});
 const status = z
   .strictObject({ follower: indices.optional(), shard: shard.optional(), cursor })
   .refine((query) => query.shard === undefined || query.follower !== undefined, {
@@ -133,6 +159,7 @@ export const COMMAND_SCHEMAS = {
   pause,
   resume,
   'quarantine-retry': pause,
+  repair,
   status,
   list,
   quarantine: status,
@@ -144,6 +171,7 @@ type Paged<T> = T & { readonly cursor?: string };
 export type Command =
   | { readonly name: 'follow'; readonly command: Paged<FollowCommand> }
   | { readonly name: 'unfollow' | 'pause' | 'quarantine-retry'; readonly command: Paged<TargetCommand> }
+  | { readonly name: 'repair'; readonly command: Paged<RepairCommand> }
   | { readonly name: 'resume'; readonly command: Paged<ResumeCommand> }
   | { readonly name: 'status'; readonly command: Paged<StatusQuery> }
   | { readonly name: 'quarantine'; readonly command: Paged<QuarantineQuery> }
@@ -222,6 +250,7 @@ export function commandJsonSchemas(): Readonly<Record<CommandName, string>> {
     pause: schema('pause'),
     resume: schema('resume'),
     'quarantine-retry': schema('quarantine-retry'),
+    repair: schema('repair'),
     status: schema('status'),
     list: schema('list'),
     quarantine: schema('quarantine'),

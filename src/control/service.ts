@@ -112,6 +112,8 @@ async function mutate(surface: ControlSurface, { name, command }: Mutation): Pro
       return surface.resume(command);
     case 'quarantine-retry':
       return surface.retryQuarantine(command);
+    case 'repair':
+      return surface.repair(command);
   }
 }
 

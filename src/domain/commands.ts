@@ -4,6 +4,7 @@ import type { FollowerIndexRef, IndexRef } from './names.ts';
 import type { Outage } from './outage.ts';
 import type { FollowParameters } from './parameters.ts';
 import type { QuarantinedDocument } from './quarantine.ts';
+import type { RepairKey, RepairOutcome } from './repair.ts';
 
 /**
  * The commands and queries of the control surface, the same over every transport (NATS today). Commands are idempotent: a repeated
@@ -44,6 +45,13 @@ export interface ResumeCommand extends TargetCommand {
   readonly rebootstrap?: boolean;
   /** Once: let a delete scan pass the brake. */
   readonly allowMassDelete?: boolean;
+}
+
+/** Documents that a comparison found to differ. */
+export interface RepairCommand extends CommandOptions {
+  readonly follower: FollowerIndexRef;
+  /** `shard`: that of the leader; absent where it is not known. */
+  readonly documents: readonly (RepairKey & { readonly shard?: number })[];
 }
 
 /** `follower` absent: everything. */
@@ -109,6 +117,8 @@ export interface PairStatus {
   readonly scanSurprises: number;
   /** Operations on the follower that the ledger did not expect. */
   readonly foreignWrites: number;
+  /** Documents that somebody else had changed on the follower so that the leader's was refused there, and that were overwritten. */
+  readonly overwritten: number;
   readonly retries: number;
   readonly transitions: number;
   readonly traceId: string | null;
@@ -140,6 +150,11 @@ export interface CommandResult {
   readonly pairs: readonly PairResult[];
 }
 
+export interface RepairResult extends CommandResult {
+  /** What was done, in the order of the command's documents; null: not in time, or its pair does not run. */
+  readonly documents: readonly (RepairOutcome | null)[];
+}
+
 export interface PairResult {
   /** Of the follower cluster's index, where the command named several by a pattern. */
   readonly index?: string;
@@ -164,5 +179,7 @@ export interface ControlSurface {
   quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]>;
   /** Reads everything in quarantine again from the leader and sends it. Effective when that was done, whatever came of it. */
   retryQuarantine(command: TargetCommand): Promise<CommandResult>;
+  /** Sends documents again, or deletes them, whatever they look like on the follower. Effective when every one of them was looked at. */
+  repair(command: RepairCommand): Promise<RepairResult>;
   list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]>;
 }

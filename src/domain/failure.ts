@@ -110,7 +110,11 @@ const rows = {
   },
   follower_newer: {
     kind: 'fatal',
-    hint: 'Somebody else wrote to the follower. Run verify; then resume with --on-missing-history rebootstrap to overwrite.',
+    hint: 'Somebody else wrote to the follower. slipstream repair overwrites what differs and goes on; with --dry-run it only names it.',
+  },
+  follower_unsteady: {
+    kind: 'transient',
+    hint: 'Documents that somebody else changed on the follower are overwritten by themselves. If this lasts, find out who writes there.',
   },
   id_collision: {
     kind: 'fatal',
@@ -226,6 +230,7 @@ const rows = {
     kind: 'refused',
     hint: 'The follower index exists and is not ours. Delete it or choose another name.',
   },
+  not_following: { kind: 'refused', hint: 'Only what follows can be repaired: resume it, or wait until it is copied.' },
   not_paused: { kind: 'refused', hint: 'Pause it first: only what is paused, fatal or retrying is copied again.' },
   bug: { kind: 'fatal', hint: 'This is a defect of Slipstream. Please report it with the reason.' },
 } as const satisfies Record<string, FailureRow>;

@@ -61,6 +61,8 @@ export type PairFact =
   | { readonly type: 'QUARANTINED'; readonly documents: number }
   /** Decision: read what is in quarantine from the leader again, and send it. */
   | { readonly type: 'QUARANTINE_RETRY'; readonly commandId: string }
+  /** Decision: so many documents that a comparison found to differ are put right. */
+  | { readonly type: 'REPAIR'; readonly commandId: string; readonly documents: number }
   /** Decision of an operator: goes on from what the follower's position says, since the journal was lost or older. No event of the machine. */
   | { readonly type: 'REBUILT' };
 

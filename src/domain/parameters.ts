@@ -24,6 +24,8 @@ export interface FollowParameters extends CcrParameters {
   readonly refresh_interval_min_ms: number;
   /** Share of time spent on delete scans at most. 0..1. */
   readonly scan_share: number;
+  /** What to do with a document that somebody else changed on the follower so that the leader's is refused there: put it right, or stop for an operator. */
+  readonly on_divergence: 'repair' | 'fail';
   /** What to do with a document that the follower refuses for ever: pass over it, remembered, or stop for an operator as CCR does. */
   readonly on_document_rejected: 'quarantine' | 'fail';
   /** More documents of one shard in quarantine than this stop for an operator; at most 10,000. */
@@ -49,6 +51,7 @@ export const DEFAULT_PARAMETERS: FollowParameters = {
   mass_delete_share: 0.3,
   refresh_interval_min_ms: 0,
   scan_share: 0.02,
+  on_divergence: 'repair',
   on_document_rejected: 'quarantine',
   quarantine_max_documents: 1000,
   quarantine_content_bytes: 16 * 1024,

@@ -74,6 +74,11 @@ export function shardNamedBy(scheme: VersionScheme, version: number): number {
   return scheme.layout === 'by-shard' ? Math.floor(offset / shardSpan(scheme)) : offset % scheme.leaderShards;
 }
 
+/** The leader shard whose pair looks after a document that somebody else wrote; a version of no shard's range falls to the last. */
+export function ownerOfForeign(scheme: VersionScheme, version: number): number {
+  return Math.min(shardNamedBy(scheme, version), scheme.leaderShards - 1);
+}
+
 /** What a follower document's version says, or `foreign` when it does not lie in the current epoch. */
 export type Identity =
   | { readonly kind: 'leader-op'; readonly seqNo: number; readonly shard: number }

@@ -24,6 +24,7 @@ export type PairMachineEvent =
   | { readonly type: 'EPOCH_RAISED'; readonly epoch: number }
   | { readonly type: 'QUARANTINED' }
   | { readonly type: 'QUARANTINE_RETRY' }
+  | { readonly type: 'REPAIR' }
   | { readonly type: 'PAUSE' }
   | { readonly type: 'PAUSED' }
   | { readonly type: 'RESUME'; readonly rebootstrap: boolean };
@@ -129,6 +130,7 @@ export const shardPairMachine = setup({
     // Recorded, and no matter of the lifecycle.
     QUARANTINED: {},
     QUARANTINE_RETRY: {},
+    REPAIR: {},
   },
   states: {
     /** Left at once: the state that the journal recorded is taken up, without an event of its own. */

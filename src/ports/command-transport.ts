@@ -10,6 +10,7 @@ export const COMMAND_NAMES = [
   'pause',
   'resume',
   'quarantine-retry',
+  'repair',
   'status',
   'list',
   'quarantine',

@@ -25,6 +25,8 @@ export interface FoundDocument {
   readonly found: boolean;
   /** Undefined when not found. */
   readonly seqNo: number | undefined;
+  /** Absent when not found. With `seqNo` it names one operation of the shard. */
+  readonly primaryTerm?: number | undefined;
   readonly version: number | undefined;
   /** The document's own, which may be another than the one it was asked for by. Undefined when it has none, or is not found. */
   readonly routing?: string | undefined;

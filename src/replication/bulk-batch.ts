@@ -8,6 +8,8 @@ export interface DeleteLine {
   readonly id: string;
   readonly routing: string | undefined;
   readonly version: number;
+  /** Deletes what this operation of the follower wrote, and nothing newer, whatever its version. */
+  readonly exactly?: { readonly seqNo: number; readonly primaryTerm: number } | undefined;
 }
 
 /** Why one operation was refused for what it is: sending it again cannot help. */
@@ -68,7 +70,10 @@ export function hitBatch({ page, hits, on, buffers }: HitBatch): Batch {
 
 export function deleteBatch(lines: readonly DeleteLine[], written: (line: DeleteLine) => void): Batch {
   const body = new BulkBody(lines.length * 128);
-  for (const line of lines) body.addDelete(line.id, line.routing, line.version);
+  for (const { id, routing, version, exactly } of lines) {
+    if (exactly === undefined) body.addDelete(id, routing, version);
+    else body.addExactDelete(id, routing, exactly);
+  }
   return {
     operations: lines.length,
     body: body.bytes(),

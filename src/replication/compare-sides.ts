@@ -10,6 +10,7 @@ import {
 import {
   epochBase,
   EPOCH_SPAN,
+  ownerOfForeign,
   shardNamedBy,
   shardVersions,
   versionOf,
@@ -65,12 +66,21 @@ const LISTING_PAGE = 2000;
  */
 export async function* compareSides(
   sides: Sides,
-  compared: { readonly view: View; readonly upTo: number; readonly documents: number },
+  compared: {
+    readonly view: View;
+    readonly upTo: number;
+    readonly documents: number;
+    /** Also what carries versions above the epoch, which only somebody else can have given. */
+    readonly outlandish?: boolean;
+    /** Document by document: buckets of histograms may be equal although documents in them are not. */
+    readonly exact?: boolean;
+  },
   signal: AbortSignal,
 ): AsyncGenerator<Difference> {
   const { view, upTo } = compared;
   yield* staleDocuments(sides, signal);
-  if (canBucket(sides)) {
+  if (compared.outlandish === true) yield* outlandishDocuments(sides, signal);
+  if (canBucket(sides) && compared.exact !== true) {
     const ranges = cutRanges(await unequal(sides, compared, signal), RANGE_DOCUMENTS);
     for (let at = 0; at < ranges.length; at += RANGES_AT_ONCE) {
       const chunk = ranges.slice(at, at + RANGES_AT_ONCE);
@@ -102,6 +112,14 @@ async function* staleDocuments(sides: Sides, signal: AbortSignal): AsyncGenerato
   }
   const base = epochBase(sides.scheme.epoch);
   for await (const document of followerListing(sides, -1, base - 1, signal)) yield { kind: 'extra', document };
+}
+
+/** Each falls to one pair, whatever its version would name. */
+async function* outlandishDocuments(sides: Sides, signal: AbortSignal): AsyncGenerator<Difference> {
+  const { follower, followerIndex: index, shard, scheme, aligned } = sides;
+  for await (const document of listFollower({ follower, index, shard: placeOf(sides) }, epochEnd(scheme.epoch), signal))
+    if (aligned || ownerOfForeign(scheme, document.version) === shard)
+      yield { kind: 'extra', document: copyOf(sides, document) };
 }
 
 async function unequal(

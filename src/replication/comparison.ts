@@ -29,13 +29,18 @@ export type ComparedView = Pick<
 const HOUR_MS = 3_600_000;
 /** Both sides are compared whole this often, even if counts agree: those of pairs that share follower shards prove less. */
 const DAY_MS = 24 * HOUR_MS;
+/** With more of them in a shard, what a listing costs is not paid for nothing: nobody was seen to write to the follower. */
+const EXACT_DOCUMENTS_MAX = 1_000_000;
 /** Saved up while nothing is compared, so that deletes after a quiet time are found at once. */
 const CREDIT_MAX_MS = 2000;
+/** An exact comparison of many millions of documents must not keep deletes waiting for hours: ten minutes at the usual share. */
+const DEBT_MAX_MS = 12_000;
 
 /** When both sides are compared, and what follows from it. Due when deletes are outstanding, when asked for, and now and then. */
 export class Comparison {
   readonly #options: ComparisonOptions;
   #whole = false;
+  #exact = false;
   readonly #wholeEveryMs: number;
   #wholeAtMs: number;
   /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
@@ -53,10 +58,14 @@ export class Comparison {
     this.#wholeAtMs = options.clock.monotonic() + this.#wholeEveryMs * (0.5 + options.random.next());
   }
 
-  /** The next view is compared whole, even if counts agree. `atOnce`: this one does not wait for its share of time. */
-  ask(options: { atOnce: boolean } = { atOnce: false }): void {
+  /**
+   * The next view is compared whole, even if counts agree. `atOnce`: this one does not wait for its share of time. `exact`: document by
+   * document, until nothing is found any more.
+   */
+  ask({ atOnce = false, exact = false }: { atOnce?: boolean; exact?: boolean } = {}): void {
     this.#whole = true;
-    if (options.atOnce) this.#creditMs = Math.max(this.#credit(this.#options.clock.monotonic()), 1);
+    this.#exact ||= exact;
+    if (atOnce) this.#creditMs = Math.max(this.#credit(this.#options.clock.monotonic()), 1);
   }
 
   get asked(): boolean {
@@ -74,6 +83,7 @@ export class Comparison {
     const now = clock.monotonic();
     if (now >= this.#wholeAtMs) {
       this.#whole = true;
+      this.#exact ||= this.#options.aligned && progress.leaderDocumentsMax <= EXACT_DOCUMENTS_MAX;
       this.#wholeAtMs = now + this.#wholeEveryMs;
     }
     if (progress.followerCount === undefined || this.#credit(now) <= 0) return false;
@@ -94,7 +104,11 @@ export class Comparison {
     const span = narrator.span('delete-scan', pair, traceId());
     const startedAtMs = clock.monotonic();
     let tookMs = 0;
-    const limits = { whole: this.#whole, deleteShareMax: this.#massDeleteAllowed ? 1 : deleteShareMax };
+    const limits = {
+      whole: this.#whole,
+      exact: this.#exact,
+      deleteShareMax: this.#massDeleteAllowed ? 1 : deleteShareMax,
+    };
     try {
       const report = await scanDeletes({ ...compared, ...limits, followerCount, expected, clock }, signal);
       span.set({
@@ -111,7 +125,7 @@ export class Comparison {
       span.end(failureOf(thrown, 'delete scan'));
       throw thrown;
     } finally {
-      this.#creditMs = this.#credit(clock.monotonic()) - tookMs;
+      this.#creditMs = Math.max(this.#credit(clock.monotonic()) - tookMs, -DEBT_MAX_MS);
     }
   }
 
@@ -120,6 +134,7 @@ export class Comparison {
     progress.counters.deleteScans += 1;
     progress.counters.deletesFound += report.deleted;
     this.#massDeleteAllowed = false;
+    narrator.log('debug', 'both sides were compared', { pair, expected, ...report });
     const undeleted = report.extras - report.living - report.deleted;
     if (report.extras !== expected || report.missing > 0 || undeleted > 0) {
       progress.counters.scanSurprises += 1;
@@ -131,6 +146,7 @@ export class Comparison {
     }
     if (this.#whole) this.completed += 1;
     this.#whole = false;
+    this.#exact = false;
     if (progress.leaderCount !== undefined) progress.compared(progress.leaderCount, clock.monotonic());
   }
 }

@@ -1,6 +1,7 @@
 import { failed } from '../domain/failure.ts';
-import { EPOCH_SPAN, shardVersions, versionOf } from '../domain/version.ts';
+import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
+import { epochEnd } from '../domain/side-merge.ts';
 import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FoundDocument, View } from '../ports/search-cluster.ts';
@@ -17,6 +18,8 @@ export interface ScanRequest {
   readonly expected: number;
   /** Looks at everything, even after `expected` extras were found. */
   readonly whole: boolean;
+  /** Lists both sides and compares document by document: finds what buckets hide, and takes much longer. */
+  readonly exact: boolean;
   /** Greatest share of the shard that one scan may delete; above it an operator decides. */
   readonly deleteShareMax: number;
   readonly writeDeletes: (lines: readonly DeleteLine[]) => Promise<readonly number[]>;
@@ -64,7 +67,8 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
       settledMs += clock.monotonic() - since;
     }
   };
-  const compared = { view: request.view, upTo: request.upTo, documents: request.followerCount };
+  const { view, upTo, whole, exact } = request;
+  const compared = { view, upTo, documents: request.followerCount, outlandish: whole, exact };
   const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   let extras: FollowerCopy[] = [];
   let missing: number[] = [];
@@ -123,7 +127,7 @@ async function settle(
         withoutCopy += 1;
         continue;
       }
-      const version = moved === undefined ? deadVersion(extra, request) : movedVersion(extra, moved, request);
+      const version = moved === undefined ? deadVersionOf(extra, request) : movedVersion(extra, moved, request);
       lines.push({ id, routing, version });
     } else {
       report.living += 1;
@@ -131,11 +135,28 @@ async function settle(
       if (now.seqNo !== undefined && now.seqNo <= globalCheckpoint && isNumbered(extra, sides)) again.push(now.seqNo);
     }
   }
-  const conflicts = await request.writeDeletes(lines);
+  const conflicts = await request.writeDeletes(await exactWhereAbove(request, lines, signal));
   if (released.length > 0) await request.release(released);
   report.deleted += lines.length - conflicts.length + withoutCopy;
   if (again.length > 0) await request.resend(again);
   return [];
+}
+
+/** A version that only somebody else can have given may be too great for a number here: such a copy is deleted as it was seen. */
+async function exactWhereAbove(
+  { sides }: ScanRequest,
+  lines: readonly DeleteLine[],
+  signal: AbortSignal,
+): Promise<readonly DeleteLine[]> {
+  const end = epochEnd(sides.scheme.epoch);
+  const above = lines.filter(({ version }) => version > end);
+  if (above.length === 0) return lines;
+  const copies = await sides.follower.multiGet(sides.followerIndex, above, signal);
+  const exact = above.flatMap((line, at) => {
+    const { seqNo, primaryTerm } = copies[at] ?? {};
+    return seqNo === undefined || primaryTerm === undefined ? [] : [{ ...line, exactly: { seqNo, primaryTerm } }];
+  });
+  return [...lines.filter(({ version }) => version <= end), ...exact];
 }
 
 /**
@@ -143,11 +164,18 @@ async function settle(
  * pairs write to the same follower shards, it is also below all that they may have put in the copy's place since it was listed: only a version of a
  * higher range replaces one of a lower (see `VersionLayout`), and this one stays in the range of the copy.
  */
-function deadVersion({ version }: FollowerCopy, { sides: { scheme, shard }, globalCheckpoint }: ScanRequest): number {
+export function deadVersion(
+  version: number,
+  { scheme, shard, globalCheckpoint }: { scheme: VersionScheme; shard: number; globalCheckpoint: number },
+): number {
   const epoch = Math.floor(version / EPOCH_SPAN);
   if (scheme.layout === 'by-shard' && epoch !== scheme.epoch) return shardVersions(scheme, shard, epoch).to;
   // Without any operation on the leader shard there is no number to delete under but the copy's own.
   return Math.max(version, globalCheckpoint < 0 ? 0 : versionOf(scheme, globalCheckpoint, shard));
+}
+
+function deadVersionOf({ version }: FollowerCopy, { sides, globalCheckpoint }: ScanRequest): number {
+  return deadVersion(version, { ...sides, globalCheckpoint });
 }
 
 /**
@@ -165,7 +193,7 @@ function isMoved(
 /** Just below that of the document itself, which may live in this very place. */
 function movedVersion(extra: FollowerCopy, { seqNo }: { readonly seqNo: number }, request: ScanRequest): number {
   const { scheme, shard } = request.sides;
-  if (Math.floor(extra.version / EPOCH_SPAN) !== scheme.epoch) return deadVersion(extra, request);
+  if (Math.floor(extra.version / EPOCH_SPAN) !== scheme.epoch) return deadVersionOf(extra, request);
   return Math.max(extra.version, versionOf(scheme, seqNo, shard) - 1);
 }
 

@@ -25,6 +25,8 @@ export interface PairCounters {
   /** Scans whose finds were not the difference of the counts. */
   scanSurprises: number;
   foreignWrites: number;
+  /** Documents that somebody else had changed on the follower so that the leader's was refused, and that were overwritten. */
+  overwritten: number;
   retries: number;
 }
 
@@ -36,6 +38,7 @@ export function newCounters(): PairCounters {
     deletesFound: 0,
     scanSurprises: 0,
     foreignWrites: 0,
+    overwritten: 0,
     retries: 0,
   };
 }

@@ -1,18 +1,28 @@
-import { failureOf } from '../domain/failure.ts';
+import { type Failed, failureOf } from '../domain/failure.ts';
 import { versionOf, type VersionScheme } from '../domain/version.ts';
 import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { SearchPage, WireHit } from '../domain/wire/search-page.ts';
 import type { DeleteLine } from './bulk-batch.ts';
-import { BulkWriter, type RefusedHit } from './bulk-writer.ts';
+import { BulkWriter, type Conflict, type RefusedHit } from './bulk-writer.ts';
 import { conflictVerdict } from './conflict-verdict.ts';
 import { refuseCollisions } from './id-collision.ts';
+import { overwrite } from './overwrite.ts';
 import type { PairProgress } from './pair-progress.ts';
 import type { PairQuarantine, RefusedDocument } from './quarantine/pair-quarantine.ts';
 import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 
+export interface WrittenPart {
+  readonly page: SearchPage;
+  readonly hits: readonly WireHit[];
+}
+
+/** Fewer conflicts at once are overwritten whatever their share of the shard is. */
+const OVERWRITE_FLOOR = 100;
+const TOLD_MAX = 20;
+
 /** Writes one pair's documents and deletes under their versions, and keeps account of them in its progress. */
 export class PairWriter {
-  readonly #ports: Pick<ReplicatorPorts, 'leader' | 'follower' | 'clock'>;
+  readonly #ports: Pick<ReplicatorPorts, 'leader' | 'follower' | 'clock' | 'narrator'>;
   readonly #setup: ReplicatorSetup;
   readonly #progress: PairProgress;
   readonly #scheme: VersionScheme;
@@ -51,14 +61,35 @@ export class PairWriter {
 
   /**
    * Resolves when each of them is on the follower or, refused by it for what it is, durably in quarantine. Throws `Failed` otherwise, and for
-   * every conflict.
+   * every conflict that is not to be overwritten by policy, or since an operator asked for it.
    */
   async write(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<void> {
-    if (hits.length === 0) return;
-    const { followerIndex: index, aligned, leader } = this.#setup;
-    const { shard } = leader;
+    await this.writeAll([{ page, hits }], signal);
+  }
+
+  /** The same for several pages, one after the other; conflicts are overwritten together. `asked`: whatever the policy. */
+  async writeAll(
+    parts: readonly WrittenPart[],
+    signal: AbortSignal,
+    { asked = false }: { asked?: boolean } = {},
+  ): Promise<void> {
+    const conflicts: Conflict[] = [];
+    for (const { page, hits } of parts) {
+      if (hits.length === 0) continue;
+      conflicts.push(...(await this.#send(page, hits, signal)));
+      if (this.#scheme.layout === 'by-shard') await this.#refuseCollisions(page, hits, signal);
+    }
+    if (conflicts.length === 0) return;
+    this.#progress.counters.conflicts += conflicts.length;
+    const verdict = await this.#judge(conflicts, signal);
+    if (verdict.failure.code !== 'follower_newer' || !(asked || this.#overwrites(conflicts.length))) throw verdict;
+    await this.#overwrite(conflicts, signal);
+  }
+
+  /** Gives the conflicts. */
+  async #send(page: SearchPage, hits: readonly WireHit[], signal: AbortSignal): Promise<readonly Conflict[]> {
     const on = {
-      versionOfHit: (hit: WireHit) => versionOf(this.#scheme, hit.seqNo, shard),
+      versionOfHit: (hit: WireHit) => versionOf(this.#scheme, hit.seqNo, this.#setup.leader.shard),
       written: (hit: WireHit) => {
         if (this.#quarantine.size > 0) this.#quarantine.release(decodeText(page.body, hit.idStart, hit.idEnd));
       },
@@ -67,14 +98,58 @@ export class PairWriter {
     const { conflicts, refused } = await this.#account(() => this.#bulk.writeHits(page, hits, on, signal));
     if (refused.length > 0) await this.#refused(page, { refused, sentAtMs }, signal);
     await this.#quarantine.flush(signal);
-    if (this.#scheme.layout === 'by-shard') await this.#refuseCollisions(page, hits, signal);
-    if (conflicts.length === 0) return;
-    this.#progress.counters.conflicts += conflicts.length;
-    throw await conflictVerdict(
-      { follower: this.#ports.follower, index, scheme: this.#scheme, shard, aligned },
+    return conflicts;
+  }
+
+  #judge(conflicts: readonly Conflict[], signal: AbortSignal): Promise<Failed> {
+    const { followerIndex: index, aligned, leader } = this.#setup;
+    const { follower } = this.#ports;
+    return conflictVerdict({ follower, index, scheme: this.#scheme, shard: leader.shard, aligned }, conflicts, signal);
+  }
+
+  /** Many at once are somebody's work: an operator decides, as about mass deletes. */
+  #overwrites(documents: number): boolean {
+    const { on_divergence: policy, mass_delete_share: share } = this.#setup.parameters;
+    return (
+      policy === 'repair' && (documents <= OVERWRITE_FLOOR || documents <= this.#progress.leaderDocumentsMax * share)
+    );
+  }
+
+  async #overwrite(conflicts: readonly Conflict[], signal: AbortSignal): Promise<void> {
+    const { followerIndex, leader: source, forgettingDeletes, pair } = this.#setup;
+    const { leader, follower, clock, narrator } = this.#ports;
+    const done = await overwrite(
       conflicts,
+      {
+        leader,
+        follower,
+        leaderIndex: source.index,
+        followerIndex,
+        clock,
+        versionOf: ({ hit }) => versionOf(this.#scheme, hit.seqNo, source.shard),
+        remove: (lines) => this.remove(lines, signal),
+        write: async (again) => {
+          const refused: Conflict[] = [];
+          for (const [page, part] of Map.groupBy(again, (one) => one.page))
+            refused.push(
+              ...(await this.#send(
+                page,
+                part.map(({ hit }) => hit),
+                signal,
+              )),
+            );
+          return refused;
+        },
+        forgettingDeletes,
+      },
       signal,
     );
+    this.#progress.counters.overwritten += done.length;
+    narrator.log('warn', 'documents that somebody else changed on the follower were overwritten', {
+      pair,
+      documents: done.length,
+      seqNos: done.slice(0, TOLD_MAX).map(({ hit }) => hit.seqNo),
+    });
   }
 
   async #refused(

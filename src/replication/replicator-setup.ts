@@ -11,6 +11,7 @@ import type { ClusterWatcher, Observation } from './cluster-watcher.ts';
 import type { LeaderIdentity } from './leader-fence.ts';
 import type { PairCounters } from './pair-progress.ts';
 import type { PairQuarantine } from './quarantine/pair-quarantine.ts';
+import type { PairRepairs } from './pair-repairs.ts';
 import type { Semaphore } from './semaphore.ts';
 
 export interface ReplicatorPorts {
@@ -52,6 +53,9 @@ export interface ReplicatorSetup {
   readonly leaderIsGone: (signal: AbortSignal) => Promise<boolean>;
   /** What was counted for the other pairs of the index before this moment (monotonic clock) is not to be trusted any more. */
   readonly miscounted: (beforeMs: number) => void;
+  /** Runs the work while the follower index forgets its deletes at each refresh. Throws `follower_unsteady` while that is not safe. */
+  readonly forgettingDeletes: <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+  readonly repairs: PairRepairs;
   readonly traceId: () => string | undefined;
   /** The work is to end at the next safe point. */
   readonly draining: () => boolean;

@@ -20,6 +20,7 @@ import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
 import { recount } from './recount.ts';
+import { repairDocuments } from './repair-documents.ts';
 import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
 
 interface PageRead {
@@ -190,7 +191,7 @@ export class ShardReplicator {
   }
 
   #foreignWrite(): void {
-    this.#comparison.ask();
+    this.#comparison.ask({ exact: true });
     this.#ports.narrator.log('warn', 'foreign_write: somebody else wrote to the follower', { pair: this.#setup.pair });
   }
 
@@ -212,6 +213,7 @@ export class ShardReplicator {
       (!progress.allSafe && observation.versions.primaryTerms[this.#leader.shard] !== this.#primaryTerm) ||
       this.audit.rolledBack !== undefined ||
       this.#setup.quarantine.pending ||
+      this.#setup.repairs.pending ||
       (progress.followerCount === undefined && this.#recountPossible(now)) ||
       this.#comparison.due
     );
@@ -235,7 +237,8 @@ export class ShardReplicator {
     this.#refreshedAtMs = this.#ports.clock.monotonic();
     this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
     await this.#setup.syncMetadata(observation, signal);
-    const { quarantine } = this.#setup;
+    const { quarantine, repairs } = this.#setup;
+    if (repairs.pending) await repairs.run((keys) => repairDocuments(this.#corrected(stats, signal), keys, signal));
     await quarantine.flush(signal);
     if (quarantine.retrying) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
     const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;

@@ -50,6 +50,7 @@ function machineEvent(fact: PairFact): PairMachineEvent | undefined {
     case 'RECOVERED':
     case 'QUARANTINED':
     case 'QUARANTINE_RETRY':
+    case 'REPAIR':
       return { type: fact.type };
     case 'REBUILT':
       return undefined;

@@ -4,6 +4,7 @@ import type {
   IndexStatus,
   PairStatus,
   QuarantineEntry,
+  RepairResult,
 } from '../../src/domain/commands.ts';
 import type { CommandHandler, CommandTransport } from '../../src/ports/command-transport.ts';
 import type { Clock } from '../../src/ports/clock.ts';
@@ -38,6 +39,7 @@ export function recordingSurface(
     pause: (given) => command('pause', given),
     resume: (given) => command('resume', given),
     retryQuarantine: (given) => command('retryQuarantine', given),
+    repair: async (given) => (await command('repair', given)) as RepairResult,
     quarantine: async (given) => ((await take('quarantine', given)) as QuarantineEntry[] | undefined) ?? [],
     status: async (given) => ((await take('status', given)) as IndexStatus[] | undefined) ?? [],
     list: async () => ((await take('list', undefined)) as IndexStatus[] | undefined) ?? [],
@@ -113,6 +115,7 @@ function fakePair(names: Pick<PairStatus, 'leader' | 'follower' | 'shard'>): Pai
     deletesFound: 1_234,
     scanSurprises: 0,
     foreignWrites: 0,
+    overwritten: 0,
     retries: 3,
     transitions: 9,
     traceId: '0123456789abcdef0123456789abcdef',

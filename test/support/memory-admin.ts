@@ -1,7 +1,7 @@
 import { present } from '../../src/domain/assert.ts';
 import { failed } from '../../src/domain/failure.ts';
 import { markOf } from '../../src/domain/index-spec/follower-mark.ts';
-import { textOf } from '../../src/domain/index-spec/setting-values.ts';
+import { durationMs, textOf } from '../../src/domain/index-spec/setting-values.ts';
 import type { AliasDefinition, IndexAdmin, IndexDescription } from '../../src/ports/index-admin.ts';
 import {
   type MemoryCluster,
@@ -41,10 +41,12 @@ export function memoryAdmin(cluster: MemoryCluster, options: { formula?: Routing
       if (text === undefined) delete standing[key];
       else standing[key] = Array.isArray(value) ? value.map(String) : text;
     }
+    const gcDeletesMs = durationMs(String(standing['index.gc_deletes'] ?? ''));
     const asyncTranslog = standing['index.translog.durability'] === 'async';
     for (const shard of index.shards) {
       if (asyncTranslog && !shard.asyncTranslog) shard.sync();
       shard.asyncTranslog = asyncTranslog;
+      if (gcDeletesMs !== undefined) shard.gcDeletesMs = gcDeletesMs;
     }
   };
 

@@ -85,6 +85,11 @@ export class VirtualClock implements Clock {
     this.#nowMs = end;
   }
 
+  /** The machine sleeps: what was due meanwhile runs late, in its order. */
+  leap(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   #dropCleared(): void {
     while (this.#heap[0]?.state === 'cleared') this.#pop();
   }

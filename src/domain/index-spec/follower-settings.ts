@@ -10,6 +10,9 @@ import { GUARD_PIPELINE, NO_PIPELINE } from './write-guard.ts';
  */
 export const GC_DELETES = '15m';
 
+/** While documents are overwritten that somebody else changed; a value that nobody else gives, so that one that was left behind is known as ours. */
+export const GC_DELETES_NONE = '1ms';
+
 /** While an index bootstraps: measured 1.8 times the speed of the same copy with the usual values. */
 const whileBootstrapping: SettingValues = {
   'index.number_of_replicas': '0',
@@ -88,7 +91,7 @@ export function followerSettings({
       ...keepsVectors,
       ...given,
       ...whileBootstrapping,
-      'index.gc_deletes': longerOf(textOf(value('index.gc_deletes'))),
+      'index.gc_deletes': followerGcDeletes(textOf(value('index.gc_deletes'))),
       'index.default_pipeline': guarded ? GUARD_PIPELINE : NO_PIPELINE,
       'index.final_pipeline': NO_PIPELINE,
     },
@@ -99,7 +102,8 @@ export function followerSettings({
   };
 }
 
-function longerOf(leaderValue: string | undefined): string {
+/** @param leaderValue the leader's own, or that of the follow command. */
+export function followerGcDeletes(leaderValue: string | undefined): string {
   const leaderMs = durationMs(leaderValue ?? '') ?? 0;
   return leaderValue !== undefined && leaderMs > (durationMs(GC_DELETES) ?? 0) ? leaderValue : GC_DELETES;
 }

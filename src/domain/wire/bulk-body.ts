@@ -44,7 +44,7 @@ function lineSizeBytes(idBytes: number, routingBytes: number): number {
 
 /**
  * A bulk body that grows as it is filled: give it the size of a batch as capacity, and it never does. Every line carries
- * `version_type: external_gte`, so that sending it again is harmless.
+ * `version_type: external_gte`, so that sending it again is harmless; or, for an exact delete, the operation that it is meant for.
  */
 export class BulkBody {
   readonly #capacityBytes: number;
@@ -104,17 +104,28 @@ export class BulkBody {
 
   addDelete(id: string, routing: string | undefined, version: number): void {
     assert(isVersion(version), VERSION_CLAIM);
-    const idText = encoder.encode(JSON.stringify(id));
-    const routingText = routing === undefined ? new Uint8Array() : encoder.encode(JSON.stringify(routing));
-    this.#reserve(lineSizeBytes(idText.length, routingText.length));
-    this.#append(DELETE);
-    this.#append(idText);
-    if (routing !== undefined) {
-      this.#append(ROUTING);
-      this.#append(routingText);
-    }
+    this.#beginDelete(id, routing);
     this.#appendVersion(version);
     this.#operations++;
+  }
+
+  /** Only if the document is still what this operation made it; under the next version of its own. */
+  addExactDelete(id: string, routing: string | undefined, operation: { seqNo: number; primaryTerm: number }): void {
+    const condition = `,"if_seq_no":${operation.seqNo},"if_primary_term":${operation.primaryTerm}}}\n`;
+    this.#beginDelete(id, routing, condition.length);
+    this.#append(encoder.encode(condition));
+    this.#operations++;
+  }
+
+  #beginDelete(id: string, routing: string | undefined, moreBytes = 0): void {
+    const idText = encoder.encode(JSON.stringify(id));
+    const routingText = routing === undefined ? new Uint8Array() : encoder.encode(JSON.stringify(routing));
+    this.#reserve(lineSizeBytes(idText.length, routingText.length) + moreBytes);
+    this.#append(DELETE);
+    this.#append(idText);
+    if (routing === undefined) return;
+    this.#append(ROUTING);
+    this.#append(routingText);
   }
 
   #reserve(bytes: number): void {

@@ -16,6 +16,7 @@ const INDEX_COMMANDS: readonly CommandName[] = [
   'pause',
   'resume',
   'quarantine-retry',
+  'repair',
   'status',
   'quarantine',
 ];

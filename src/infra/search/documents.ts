@@ -11,6 +11,7 @@ const multiGetAnswer = z.object({
     z.object({
       found: z.boolean().optional(),
       _seq_no: z.number().optional(),
+      _primary_term: z.number().optional(),
       _version: z.number().optional(),
       _routing: z.string().optional(),
       error: z.unknown().optional(),
@@ -44,7 +45,8 @@ export async function multiGet(
       cluster: client.name,
       reason: `${answer.docs.length} answers to ${keys.length} keys`,
     });
-  return answer.docs.map(({ found, _seq_no: seqNo, _version: version, _routing: routing, error }) => {
+  return answer.docs.map(({ found, _routing: routing, error, ...doc }) => {
+    const { _seq_no: seqNo, _primary_term: primaryTerm, _version: version } = doc;
     if (error !== undefined)
       throw classifyPart({ op, cluster: client.name, effect: 'read', refusedAs: undefined }, error);
     if (found === undefined)
@@ -53,7 +55,7 @@ export async function multiGet(
         cluster: client.name,
         reason: 'an answer says neither found nor why not',
       });
-    return found ? { found, seqNo, version, routing } : { found, seqNo: undefined, version: undefined };
+    return found ? { found, seqNo, primaryTerm, version, routing } : { found, seqNo: undefined, version: undefined };
   });
 }
 

@@ -148,8 +148,8 @@ export function isAheadOfLeader({ followerVersion }: Doubt, scheme: VersionSchem
   return maxSeqNo !== undefined && identity.seqNo > maxSeqNo;
 }
 
-export function findingOf({ key, leaderSeqNo, followerVersion }: Doubt): Finding {
-  return { id: key.id, routing: key.routing, leaderSeqNo, followerVersion };
+export function findingOf({ key, leaderShard, leaderSeqNo, followerVersion }: Doubt): Finding {
+  return { id: key.id, routing: key.routing, shard: leaderShard, leaderSeqNo, followerVersion };
 }
 
 /** Counts a document that is different for good. */

@@ -3,6 +3,8 @@
 export interface Finding {
   readonly id: string;
   readonly routing: string | undefined;
+  /** The leader shard that has or had it; undefined where that is not known. */
+  readonly shard: number | undefined;
   /** Undefined when the document is not on the leader. */
   readonly leaderSeqNo: number | undefined;
   /** Undefined when the document is not on the follower. */
@@ -13,7 +15,7 @@ export interface DifferingFinding extends Finding {
   readonly cause: 'identity' | 'routing' | 'content';
 }
 
-/** `samples` holds the first `SAMPLES_MAX` of `total`. */
+/** `samples` holds the first of `total`, `SAMPLES_MAX` unless more were asked for. */
 export interface Findings<F extends Finding = Finding> {
   readonly total: number;
   readonly samples: readonly F[];
@@ -58,7 +60,7 @@ interface Collector<F extends Finding> extends Findings<F> {
   readonly add: (finding: F) => void;
 }
 
-function collector<F extends Finding>(): Collector<F> {
+function collector<F extends Finding>(samplesMax: number): Collector<F> {
   const samples: F[] = [];
   let total = 0;
   return {
@@ -68,7 +70,7 @@ function collector<F extends Finding>(): Collector<F> {
     samples,
     add: (finding) => {
       total += 1;
-      if (samples.length < SAMPLES_MAX) samples.push(finding);
+      if (samples.length < samplesMax) samples.push(finding);
     },
   };
 }
@@ -89,15 +91,15 @@ export interface Tally {
   followerDocuments: number;
 }
 
-export function emptyTally(): Tally {
+export function emptyTally(samplesMax: number): Tally {
   return {
-    missing: collector(),
-    extra: collector(),
-    differing: collector(),
-    foreign: collector(),
-    duplicates: collector(),
-    quarantined: collector(),
-    undecided: collector(),
+    missing: collector(samplesMax),
+    extra: collector(samplesMax),
+    differing: collector(samplesMax),
+    foreign: collector(samplesMax),
+    duplicates: collector(samplesMax),
+    quarantined: collector(samplesMax),
+    undecided: collector(samplesMax),
     checkpoints: new Map(),
     compared: 0,
     overtaken: 0,

@@ -2,6 +2,7 @@ import type { VersionScheme } from '../../domain/version.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { LeaderCluster } from '../../ports/leader-cluster.ts';
+import { SAMPLES_MAX } from './report.ts';
 
 export interface VerifyLimits {
   /**
@@ -19,6 +20,8 @@ export interface VerifyLimits {
   readonly blockDocuments: number;
   /** Doubtful documents remembered; above it the merge waits until half of them are decided. */
   readonly doubtsMax: number;
+  /** Documents that the report names of each kind. */
+  readonly samplesMax: number;
 }
 
 export const VERIFY_LIMITS: VerifyLimits = {
@@ -28,6 +31,7 @@ export const VERIFY_LIMITS: VerifyLimits = {
   batchDocuments: 500,
   blockDocuments: 20_000,
   doubtsMax: 50_000,
+  samplesMax: SAMPLES_MAX,
 };
 
 export interface VerifyProgress {

@@ -7,7 +7,7 @@ import { type Pair, compareContents } from './contents.ts';
 import { type Copy, followerCopies, inOrderOfVersion, leaderCopies } from './copies.ts';
 import { assertUnchanged, closeViews, identityOfIndex, openViews, statsOf, takeFence } from './fence.ts';
 import { mergeCopies } from './merge.ts';
-import { emptyTally, reportOf, type Tally, type VerifyReport } from './report.ts';
+import { emptyTally, type Finding, reportOf, type Tally, type VerifyReport } from './report.ts';
 import { VERIFY_LIMITS, type VerifyLimits, type VerifyRequest } from './request.ts';
 import { Settling } from './settling.ts';
 
@@ -30,7 +30,7 @@ export async function verifyIndex(request: VerifyRequest, signal: AbortSignal): 
     await identityOfIndex(leader, leaderIndex, signal),
     await identityOfIndex(follower, followerIndex, signal),
   ] as const;
-  const tally = emptyTally();
+  const tally = emptyTally(limits.samplesMax);
   const progress = (phase: 'reading' | 'settling', doubtful: number): void =>
     request.onProgress({ phase, documents: tally.leaderDocuments, doubtful });
   const settling = new Settling({ request, limits, tally, onRound: (open) => progress('settling', open) });
@@ -140,13 +140,14 @@ async function compareLane(comparison: LaneComparison, signal: AbortSignal): Pro
   }
 }
 
-function differing({ leader, follower }: Pair): {
-  id: string;
-  routing: string | undefined;
-  leaderSeqNo: number;
-  followerVersion: number;
-} {
-  return { id: leader.id, routing: leader.routing, leaderSeqNo: leader.seqNo, followerVersion: follower.version };
+function differing({ leader, follower }: Pair): Finding {
+  return {
+    id: leader.id,
+    routing: leader.routing,
+    shard: leader.shard,
+    leaderSeqNo: leader.seqNo,
+    followerVersion: follower.version,
+  };
 }
 
 async function* counted(copies: AsyncGenerator<Copy>, onCopy: () => void): AsyncGenerator<Copy> {

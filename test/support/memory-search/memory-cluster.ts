@@ -217,7 +217,7 @@ export function multiGet(index: MemoryIndex, keys: readonly DocumentKey[]): read
   return keys.map((key) => {
     const document = shardOf(index, key).get(key.id);
     if (document === undefined) return { found: false, seqNo: undefined, version: undefined };
-    return { found: true, seqNo: document.seqNo, version: document.version, routing: document.routing };
+    return { found: true, seqNo: document.seqNo, primaryTerm: 1, version: document.version, routing: document.routing };
   });
 }
 

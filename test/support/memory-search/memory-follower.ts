@@ -98,7 +98,7 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
   };
 }
 
-/** Reads the lines of a `_bulk` body: `index` and `delete` with `external_gte`. */
+/** Reads the lines of a `_bulk` body: `index` and `delete` with `external_gte`, and deletes of one operation. */
 export function parseBulk(body: Uint8Array): readonly DocumentWrite[] {
   const lines = new TextDecoder('utf-8', { fatal: true }).decode(body).split('\n');
   assert(lines.pop() === '', 'a bulk body ends with a line break');
@@ -106,16 +106,18 @@ export function parseBulk(body: Uint8Array): readonly DocumentWrite[] {
   for (let at = 0; at < lines.length; at += 1) {
     const action = JSON.parse(present(lines[at], 'an action line')) as Record<
       string,
-      { _id: string; routing?: string; version: number; version_type: string }
+      { _id: string; routing?: string; version?: number; version_type?: string; if_seq_no?: number }
     >;
     const meta = present(action['index'] ?? action['delete'], 'index or delete');
-    assert(meta.version_type === 'external_gte', 'every operation carries an external version');
     const isDelete = action['delete'] !== undefined;
+    const exact = isDelete && meta.if_seq_no !== undefined;
+    assert(exact || meta.version_type === 'external_gte', 'every operation carries an external version');
     if (!isDelete) at += 1;
     writes.push({
       id: meta._id,
       routing: meta.routing,
       version: meta.version,
+      ifSeqNo: meta.if_seq_no,
       source: isDelete ? undefined : present(lines[at], 'a source line'),
     });
   }

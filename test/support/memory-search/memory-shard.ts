@@ -32,6 +32,8 @@ export interface DocumentWrite {
   readonly source: string | undefined;
   /** With `version_type=external_gte`; undefined: internal versioning. */
   readonly version?: number | undefined;
+  /** Only if the document was written by this operation. */
+  readonly ifSeqNo?: number | undefined;
 }
 
 /** Documents in order of `seqNo`. Never changed once made: a view keeps it. */
@@ -126,6 +128,7 @@ export class MemoryShard {
   }
 
   refresh(): void {
+    for (const id of this.#tombstones.keys()) this.#livingTombstone(id);
     if (!this.#changed) return;
     this.#searchable = { bySeqNo: [...this.#documents.values()].sort((a, b) => a.seqNo - b.seqNo) };
     this.#changed = false;
@@ -134,7 +137,8 @@ export class MemoryShard {
   write(write: DocumentWrite): WriteOutcome {
     const before = this.#documents.get(write.id);
     const known = before?.version ?? this.#livingTombstone(write.id)?.version;
-    if (write.version !== undefined && known !== undefined && known > write.version) {
+    const outdated = write.version !== undefined && known !== undefined && known > write.version;
+    if (outdated || (write.ifSeqNo !== undefined && write.ifSeqNo !== before?.seqNo)) {
       return {
         status: 409,
         result: undefined,

@@ -160,6 +160,7 @@ export function pair(over: Partial<PairStatus> = {}): PairStatus {
     deletesFound: 0,
     scanSurprises: 0,
     foreignWrites: 0,
+    overwritten: 0,
     retries: 0,
     transitions: 2,
     traceId: '0af7651916cd43dd8448eb211c80319c',

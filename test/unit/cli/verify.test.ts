@@ -35,9 +35,18 @@ const different = report({
   equal: false,
   missing: {
     total: 2,
-    samples: ['a', 'b\u001b[2J'].map((id) => ({ id, routing: undefined, leaderSeqNo: 7, followerVersion: undefined })),
+    samples: ['a', 'b\u001b[2J'].map((id) => ({
+      id,
+      routing: undefined,
+      shard: 0,
+      leaderSeqNo: 7,
+      followerVersion: undefined,
+    })),
   },
-  differing: { total: 1, samples: [{ id: 'c', routing: 'r', leaderSeqNo: 8, followerVersion: 9, cause: 'content' }] },
+  differing: {
+    total: 1,
+    samples: [{ id: 'c', routing: 'r', shard: 1, leaderSeqNo: 8, followerVersion: 9, cause: 'content' }],
+  },
   contentHash: true,
 });
 

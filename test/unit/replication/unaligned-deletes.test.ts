@@ -67,6 +67,7 @@ class Bench {
         followerCount: 10,
         expected,
         whole: true,
+        exact: false,
         deleteShareMax: 1,
         writeDeletes,
         resend: async (seqNos) => void this.resent.push(...seqNos),

@@ -39,6 +39,7 @@ function status(
     deletesFound: 0,
     scanSurprises: 0,
     foreignWrites: 0,
+    overwritten: 0,
     retries: 0,
     transitions: 2,
     traceId: null,
