@@ -1,7 +1,7 @@
 import { createActor, fromCallback, transition, type Actor, type SnapshotFrom } from 'xstate';
 import { assert } from '../domain/assert.ts';
 import { backoffMs } from '../domain/backoff.ts';
-import { failureOf, Failed, type Failure } from '../domain/failure.ts';
+import { failed, failureOf, Failed, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type Lifecycle, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -152,7 +152,7 @@ export class PairActor {
 
   /** Accepted when it returns: the decision is in the journal. Throws `Failed` when the journal cannot be reached. */
   async pause(commandId: string, cause: EventCause): Promise<void> {
-    await this.#send({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause, 'once');
+    await this.#decide({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause);
   }
 
   async resume(
@@ -162,7 +162,7 @@ export class PairActor {
     const { commandId, rebootstrap, allowMassDelete } = options;
     if (allowMassDelete) this.#session.allowMassDelete(true);
     try {
-      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause, 'once');
+      await this.#decide({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause);
     } catch (thrown) {
       // A decision that is not recorded is none.
       if (allowMassDelete) this.#session.allowMassDelete(false);
@@ -177,7 +177,7 @@ export class PairActor {
 
   /** Accepted when it returns. A pair that does not run tries again when it is resumed. */
   async retryQuarantine(commandId: string, cause: EventCause): Promise<void> {
-    await this.#send({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause, 'once');
+    await this.#decide({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause);
     this.#session.retryQuarantine();
   }
 
@@ -300,6 +300,16 @@ export class PairActor {
 
   // --- the mailbox ----------------------------------------------------------------------------------------------------------
 
+  /** An unfollow or a stop may overtake it; whether it was decided is then what the journal says. */
+  async #decide(event: PairMachineEvent, fact: PairFact, cause: EventCause): Promise<void> {
+    try {
+      await this.#send(event, fact, cause, 'once');
+    } catch (thrown) {
+      if (!this.#stopping.signal.aborted || thrown instanceof Failed) throw thrown;
+      throw failed('command_timeout', { op: event.type.toLowerCase(), reason: `${this.#key} is being stopped` }, thrown);
+    }
+  }
+
   async #send(
     event: PairMachineEvent,
     fact: PairFact,
@@ -338,6 +348,8 @@ export class PairActor {
       event.type === 'EPOCH_RAISED' ||
       event.type === 'QUARANTINED' ||
       event.type === 'QUARANTINE_RETRY' ||
+      event.type === 'HISTORY_GONE' ||
+      event.type === 'LEASE_EXPIRED' ||
       event.type === 'ROLLED_BACK';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
     if (state !== from || (decision && !repeated)) {
@@ -412,27 +424,30 @@ export class PairActor {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
       const { code, ambiguous } = failureOf(thrown, 'append');
-      if (code === 'journal_conflict') await this.#refold();
+      if (code === 'journal_conflict' && (await this.#refold()) === 'earlier life') return this.#append(event, persistence);
       // Whoever asked is told now; whether it was accepted is what the journal says.
-      else if (ambiguous === true) this.#inTurn(() => this.#refold()).catch(() => undefined);
+      else if (ambiguous === true) this.#inTurn(async () => void (await this.#refold())).catch(() => undefined);
       throw thrown;
     }
   }
 
   /** If the journal says more than this actor appended: its state is what the journal says now, and work begins anew from there. */
-  async #refold(): Promise<void> {
+  async #refold(): Promise<'earlier life' | undefined> {
     const { log, narrator, term } = this.#options.ports;
     const latest = await this.#untilReached(async () => log.latestOf(this.#subject, this.#stopping.signal));
-    if (latest?.event.entity !== 'pair' || latest.seq <= this.#seq) return;
+    if (latest?.event.entity !== 'pair' || latest.seq <= this.#seq) return undefined;
+    this.#seq = latest.seq;
+    // What arrived late of an earlier life of the same name is no state of this one.
+    if (latest.event.result.followId !== this.#options.index.snapshot.followId) return 'earlier life';
     if (latest.event.term !== term)
       narrator.log('warn', 'another supervisor decided for this pair', { pair: this.#key, term: latest.event.term });
     this.#machine.stop();
     this.#session.close();
     this.#recorded = latest.event.result;
-    this.#seq = latest.seq;
     this.#machine = this.#createMachine();
     this.#machine.start();
     this.#options.changed();
+    return undefined;
   }
 
   async #untilReached<T>(ask: () => Promise<T>): Promise<T> {

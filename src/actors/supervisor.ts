@@ -12,7 +12,13 @@ import type {
   TargetCommand,
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
-import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
+import {
+  EVENT_VERSION,
+  type IndexSnapshot,
+  type JournalEvent,
+  type Lifecycle,
+  type PairSnapshot,
+} from '../domain/journal.ts';
 import { indexMatcher, isPattern } from '../domain/index-name.ts';
 import { indexKey, pairKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
 import { DEFAULT_PARAMETERS, type FollowParameters } from '../domain/parameters.ts';
@@ -21,7 +27,7 @@ import { preflight } from '../replication/index/preflight.ts';
 import { Changes } from './changes.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import { commandResult, decideEach, type Targets } from './command-outcome.ts';
-import { causeFields, commandCause, type EventCause } from './event-cause.ts';
+import { causeFields, type CommandCause, commandCause, type EventCause } from './event-cause.ts';
 import { FollowerIndex } from './follower-index.ts';
 import { PairActor } from './pair-actor.ts';
 import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
@@ -108,10 +114,13 @@ export class Supervisor implements ControlSurface {
     const { leader, follower } = command;
     const key = indexKey(follower);
     const cause = commandCause(command, this.#ports.random);
+    const subject = indexSubject(follower);
+    const decided = (await this.#decided(command)).has(subject);
     await this.#inTurn(key, async () => {
       this.#requireReadable(follower);
       // This very command was accepted before.
       if (this.#followed.get(key)?.index.snapshot.followId === cause.commandId) return;
+      if (decided) return this.#takeUpDecided(subject, cause);
       if (this.#followed.has(key))
         throw failed('already_followed', {
           op: 'follow',
@@ -139,7 +148,6 @@ export class Supervisor implements ControlSurface {
         parameters,
         settings,
       };
-      const subject = indexSubject(follower);
       const event = {
         entity: 'index' as const,
         id: this.#ports.random.id(),
@@ -161,7 +169,9 @@ export class Supervisor implements ControlSurface {
           reason: `${shownIndex(follower)} follows ${shownIndex(followed)} already`,
         });
     });
-    const targets = { pairs: this.#find(follower, 'follow').pairs, refused: [], several: false };
+    const superseded = decided && this.#followed.get(key)?.index.snapshot.followId !== cause.commandId;
+    const pairs = superseded ? [] : this.#find(follower, 'follow').pairs;
+    const targets = { pairs, refused: [], several: false };
     return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
   }
 
@@ -174,18 +184,30 @@ export class Supervisor implements ControlSurface {
     await this.#takeUp(accepted, pairs, cause);
   }
 
+  /** Decided by a supervisor that did not answer, and perhaps unfollowed since. */
+  async #takeUpDecided(subject: string, cause: CommandCause): Promise<void> {
+    const { indices, pairs } = await this.#fold();
+    const newest = indices.get(subject);
+    if (newest === undefined || this.#followed.has(indexKey(newest.snapshot.follower))) return;
+    if (newest.snapshot.followId === cause.commandId && newest.snapshot.state !== 'released')
+      await this.#takeUp(newest, pairs, cause);
+  }
+
   async unfollow(command: TargetCommand): Promise<CommandResult> {
     const { follower } = command;
     const key = indexKey(follower);
     const cause = commandCause(command, this.#ports.random);
     if (command.shard !== undefined)
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
-    if (!this.#followed.has(key) && (await this.#decided(command)).has(indexSubject(follower)))
+    const decision = (await this.#decided(command)).get(indexSubject(follower));
+    // It has been released since, and may be followed anew.
+    if (decision !== undefined && this.#followed.get(key)?.index.snapshot.followId !== decision.result.followId)
       return { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
     const { index, pairs } = this.#find(follower, 'unfollow');
     await this.#inTurn(key, async () => {
       // The decision first: whatever fails afterwards is done again, by the next command or the next start.
       const { signal } = this.#stop;
+      if (this.#followed.get(key)?.index !== index) return;
       const unfollowed = { ...index.snapshot, state: 'unfollowed' as const };
       if (index.snapshot.state !== 'unfollowed')
         await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause, signal);
@@ -252,14 +274,14 @@ export class Supervisor implements ControlSurface {
     return this.#result(command, cause.commandId, targets, failures, effective);
   }
 
-  /** Subjects for which a supervisor that did not answer has decided this command. */
-  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlySet<string>> {
-    const subjects = new Set<string>();
-    if (begunAtMs === undefined) return subjects;
+  /** By subject: what a supervisor that did not answer has decided for this command. */
+  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlyMap<string, JournalEvent>> {
+    const events = new Map<string, JournalEvent>();
+    if (begunAtMs === undefined) return events;
     const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false };
     for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
-      if (event.cause === `command:${commandId}`) subjects.add(subject);
-    return subjects;
+      if (event.cause === `command:${commandId}`) events.set(subject, event);
+    return events;
   }
 
   /** Asks the follower's index, since a pair that is paused or failed has nothing in memory. */

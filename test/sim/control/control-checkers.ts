@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PairActor } from '../../../src/actors/pair-actor.ts';
-import type { CommandResult, IndexStatus, PairResult } from '../../../src/domain/commands.ts';
+import type { CommandResult, IndexStatus } from '../../../src/domain/commands.ts';
 import { Failed, type Failure } from '../../../src/domain/failure.ts';
 import type { IndexSnapshot, JournalEvent, PairEvent, PairSnapshot } from '../../../src/domain/journal.ts';
+import type { PairRef } from '../../../src/domain/names.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import type { AnswerStore } from '../../../src/ports/answer-store.ts';
 import type { CommandName } from '../../../src/ports/command-transport.ts';
@@ -30,6 +31,9 @@ interface Stored {
   readonly atMs: number;
   readonly event: JournalEvent;
 }
+
+/** An actor knows of what it appended when it hears of it: at the latest so much later. */
+const HEARS_WITHIN_MS = 1000;
 
 const DECISIONS: Partial<Record<CommandName, string>> = {
   follow: 'FOLLOWED',
@@ -156,9 +160,10 @@ export class ControlCheckers {
       const index = this.#index(name);
       const here = supervisor.pairs.filter(({ pair }) => pair.follower.index === `${name}-copy`);
       if (index === undefined || index.state === 'released' || index.state === 'unfollowed') {
-        if (here.length > 0) return `${name} is ${index?.state}, and has actors`;
         // What could not be released is left for the next start.
-        if (index?.state === 'unfollowed' && this.#world.options.lastStart !== 'none') return `${name} is not released`;
+        const left = index?.state === 'unfollowed' && this.#world.options.lastStart === 'none';
+        if (!left && here.length > 0) return `${name} is ${index?.state}, and has actors`;
+        if (!left && index?.state === 'unfollowed') return `${name} is not released`;
         continue;
       }
       if (here.length !== index.shards) return `${name} has ${here.length} actors of ${index.shards}`;
@@ -217,10 +222,16 @@ export class ControlCheckers {
       );
       if (pair.accepted)
         this.#claim(
-          this.#pairDecided(asked, pairSubject({ follower: { cluster: FOLLOWER, index: pair.index ?? index }, shard: pair.shard }), pair),
+          this.#pairDecided(asked, pairSubject({ follower: { cluster: FOLLOWER, index: pair.index ?? index }, shard: pair.shard })),
           `${asked.name} ${asked.id} was accepted for shard ${pair.shard} of ${pair.index ?? index}, and is lost`,
         );
     }
+  }
+
+  /** It has been followed, and not begun: the newest event, if there is any, is of an earlier life. */
+  #isNew(pair: PairRef): boolean {
+    const last = this.#of(pairSubject(pair)).at(-1)?.event;
+    return last?.result.followId !== this.#of(indexSubject(pair.follower)).at(-1)?.event.result.followId;
   }
 
   /** States that are told are those that the journal recorded. */
@@ -228,22 +239,22 @@ export class ControlCheckers {
     for (const { pairs = [] } of indices)
       for (const { follower, shard, state } of pairs)
         this.#claim(
-          this.#during(pairSubject({ follower, shard }), asked.sentAtMs, (event) => event.result.state === state),
+          this.#during(pairSubject({ follower, shard }), asked.sentAtMs, (event) => event.result.state === state) ||
+            (state === 'bootstrapping' && this.#isNew({ follower, shard })),
           `status tells of ${state}, which ${follower.index}/${shard} was not`,
         );
   }
 
   #indexDecided({ id, name, sentAtMs }: Asked, subject: string): boolean {
     if (this.#decided.has(`command:${id} ${DECISIONS[name]} ${subject}`)) return true;
-    const done = (event: JournalEvent): boolean =>
-      name === 'follow' ? event.result.followId === id : ['unfollowed', 'released'].includes(event.result.state);
+    // A follow that was accepted although its answer was lost is the same as one that is asked for anew.
+    const wanted = name === 'follow' ? ['followed', 'prepared'] : ['unfollowed', 'released'];
+    const done = (event: JournalEvent): boolean => wanted.includes(event.result.state);
     return this.#during(subject, sentAtMs, done);
   }
 
-  #pairDecided({ id, name, sentAtMs }: Asked, subject: string, told: PairResult): boolean {
+  #pairDecided({ id, name, sentAtMs }: Asked, subject: string): boolean {
     if (name === 'quarantine-retry' || this.#decided.has(`command:${id} ${DECISIONS[name]} ${subject}`)) return true;
-    // A pair that has only just been followed may not have begun.
-    if (this.#of(subject).length === 0) return name === 'resume' && told.state === 'bootstrapping';
     const needless = ({ entity, result }: JournalEvent): boolean => {
       if (entity !== 'pair') return false;
       const { desired, state } = result as PairSnapshot;
@@ -252,8 +263,9 @@ export class ControlCheckers {
     return this.#during(subject, sentAtMs, needless);
   }
 
-  /** Whether it held of the newest event of a subject at any time since then. */
-  #during(subject: string, sinceMs: number, holds: (event: JournalEvent) => boolean): boolean {
+  /** Whether it held of the newest event of a subject, as far as its actor knew, at any time since then. */
+  #during(subject: string, askedAtMs: number, holds: (event: JournalEvent) => boolean): boolean {
+    const sinceMs = askedAtMs - HEARS_WITHIN_MS;
     const history = this.#of(subject);
     return history.some(({ event }, at) => (history[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) >= sinceMs && holds(event));
   }

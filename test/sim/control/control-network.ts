@@ -188,7 +188,7 @@ export class ControlNetwork {
       case 'twice':
         return { runsAfterMs: there, answersAfterMs: back, againAfterMs: random.between(1, 2000) };
       case 'slow':
-        return { runsAfterMs: there * 50, answersAfterMs: back * random.between(20, 200) };
+        return { runsAfterMs: 20, answersAfterMs: back * random.between(20, 200) };
     }
   }
 

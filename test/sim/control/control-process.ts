@@ -62,6 +62,7 @@ export class ControlProcess implements Caller {
       this.#kept = keepJournal({ log, clock: this.clock, narrator, retention }, this.#ending.signal);
     } catch (thrown) {
       if (!(thrown instanceof Failed) && !this.stopping) throw thrown;
+      this.#world.told(`${this.name} does not come up`);
       this.crash();
     }
   }

@@ -71,7 +71,10 @@ async function play(stage: Stage): Promise<void> {
   clients.end();
   // What is still on its way has arrived by then, and everybody has had his answer.
   const quietMs = clock.monotonic() + 5000;
-  await step(stage, () => clock.monotonic() >= quietMs && clients.quiet);
+  await step(stage, () => {
+    troubles.keepAlive();
+    return clock.monotonic() >= quietMs && clients.quiet;
+  });
   if (options.lastStart !== 'none')
     for (const process of world.processes)
       if (options.lastStart === 'crash') process.crash();
@@ -100,7 +103,9 @@ async function step({ world, checkers, troubles }: Stage, end: () => boolean): P
     }
     if (!world.clock.runNext()) {
       if (end()) return;
-      throw new Violation('nothing is left to happen');
+      // The last poll may have started something.
+      if (world.clock.pending === 0) throw new Violation('nothing is left to happen');
+      continue;
     }
     await settled();
     if (checkers.violation === undefined) checkers.now();

@@ -48,6 +48,7 @@ export class ControlTroubles {
       process.cutOff = false;
       process.clock.goOn();
     }
+    this.keepAlive();
   }
 
   /** A process is there all the time; one that ends makes room for the next. */
