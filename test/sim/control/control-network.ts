@@ -172,7 +172,9 @@ export class ControlNetwork {
       return { answersAfterMs: REQUEST_TIMEOUT_MS, failure: lost(call) };
     }
     if (!this.faulty || !random.chance(this.#options.faults.call)) return { runsAfterMs: there, answersAfterMs: back };
-    const kind = random.pick('lost before', 'lost after', 'late', 'twice', 'slow');
+    const drawn = random.pick('lost before', 'lost after', 'late', 'twice', 'slow');
+    // Whoever appended what arrives late has to hear of it from the journal.
+    const kind = drawn === 'late' && method === 'append' && !this.#options.lateAppends ? 'lost before' : drawn;
     if (!WRITES.has(method) && kind !== 'slow') {
       this.count(`${method} lost`);
       return { answersAfterMs: back, failure: lost(call) };

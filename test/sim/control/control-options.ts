@@ -33,6 +33,8 @@ export interface ControlOptions {
   /** Share of the documents that the follower refuses for what they are. */
   readonly refusedShare: number;
   readonly onMissingHistory: 'rebootstrap' | 'fail';
+  /** Appends may be stored after their caller was told that their fate is unknown. */
+  readonly lateAppends: boolean;
   /** How the process is brought to a fresh start when the troubles are over. */
   readonly lastStart: 'none' | 'restart' | 'crash';
   readonly faults: ControlFaults;
@@ -50,6 +52,7 @@ export function drawControlOptions(seed: number): ControlOptions {
     documentPauseMs: random.pick(400, 1500),
     refusedShare: random.chance(0.2) ? 0.2 : 0,
     onMissingHistory: random.pick('rebootstrap', 'fail'),
+    lateAppends: false,
     lastStart: random.pick('none', 'restart', 'crash'),
     faults: {
       call: sometimes(0.6, 0.25),
