@@ -69,6 +69,7 @@ export class ControlNetwork {
   }
 
   count(kind: string): void {
+    this.#told(`  ${kind}`);
     this.drawn.set(kind, (this.drawn.get(kind) ?? 0) + 1);
   }
 
@@ -129,8 +130,13 @@ export class ControlNetwork {
         if (crashes) crash();
       }, runsAfterMs);
     else if (crashes) this.#clock.setTimeout(crash, 0);
+    const again = (): void => void runNow(() => this.#run(call));
     if (againAfterMs !== undefined)
-      this.#clock.setTimeout(() => void runNow(() => this.#run(call)), (runsAfterMs ?? 0) + againAfterMs);
+      this.#clock.setTimeout(
+        // The same as one that comes late, if the first was refused.
+        () => (this.#options.lateAppends ? again() : void answer?.then(again, () => undefined)),
+        (runsAfterMs ?? 0) + againAfterMs,
+      );
     if (answersAfterMs !== undefined)
       this.#clock.setTimeout(() => {
         signal?.removeEventListener('abort', giveUp);
