@@ -37,14 +37,19 @@ async function runOne(seed: number): Promise<void> {
 }
 
 async function work({ from, to, every }: Share): Promise<void> {
-  for (let seed = from; seed < to; seed += every) parentPort?.postMessage(await simulateControl(drawControlOptions(seed)));
+  for (let seed = from; seed < to; seed += every)
+    parentPort?.postMessage(await simulateControl(drawControlOptions(seed)));
 }
 
 async function runMany(from: number, count: number): Promise<void> {
   const started = performance.now();
   const every = availableParallelism();
   const failed: number[] = [];
-  const sums = { faults: new Map<string, number>(), transitions: new Map<string, number>(), checks: new Map<string, number>() };
+  const sums = {
+    faults: new Map<string, number>(),
+    transitions: new Map<string, number>(),
+    checks: new Map<string, number>(),
+  };
   let [steps, virtualMs, lives, events] = [0, 0, 0, 0];
   const heard = (report: ControlReport): void => {
     steps += report.steps;
@@ -59,7 +64,9 @@ async function runMany(from: number, count: number): Promise<void> {
     console.log(`seed ${report.seed}: ${report.violation.slice(0, 600)}`);
     console.log(`  npm run sim:control -- --seed ${report.seed}`);
   };
-  await Promise.all(Array.from({ length: every }, (_, at) => share({ from: from + at, to: from + count, every }, heard)));
+  await Promise.all(
+    Array.from({ length: every }, (_, at) => share({ from: from + at, to: from + count, every }, heard)),
+  );
   const seconds = (performance.now() - started) / 1000;
   console.log(
     `${count} seeds, ${steps} steps in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} seeds a second on ${every} cores), ` +

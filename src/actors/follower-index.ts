@@ -186,7 +186,8 @@ export class FollowerIndex {
     const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
     const { followerUuid, followerShards, aligned, layout } = made;
     // It may have been unfollowed meanwhile, and stays so.
-    if (this.#snapshot.state !== 'followed') throw failed('unknown_pair', { op: 'prepare', reason: `${indexKey(follower)} is unfollowed` });
+    if (this.#snapshot.state !== 'followed')
+      throw failed('unknown_pair', { op: 'prepare', reason: `${indexKey(follower)} is unfollowed` });
     await this.append(
       { type: 'PREPARED' },
       { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },

@@ -306,7 +306,11 @@ export class PairActor {
       await this.#send(event, fact, cause, 'once');
     } catch (thrown) {
       if (!this.#stopping.signal.aborted || thrown instanceof Failed) throw thrown;
-      throw failed('command_timeout', { op: event.type.toLowerCase(), reason: `${this.#key} is being stopped` }, thrown);
+      throw failed(
+        'command_timeout',
+        { op: event.type.toLowerCase(), reason: `${this.#key} is being stopped` },
+        thrown,
+      );
     }
   }
 
@@ -424,7 +428,8 @@ export class PairActor {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
       const { code, ambiguous } = failureOf(thrown, 'append');
-      if (code === 'journal_conflict' && (await this.#refold()) === 'earlier life') return this.#append(event, persistence);
+      if (code === 'journal_conflict' && (await this.#refold()) === 'earlier life')
+        return this.#append(event, persistence);
       // Whoever asked is told now; whether it was accepted is what the journal says.
       else if (ambiguous === true) this.#inTurn(async () => void (await this.#refold())).catch(() => undefined);
       throw thrown;

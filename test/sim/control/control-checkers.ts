@@ -90,7 +90,10 @@ export class ControlCheckers {
       const at = (): Stored | undefined => this.#of(subject).find((stored) => stored.event.id === event.id);
       try {
         const seq = await log.append(subject, event, expectedSeq, signal);
-        this.#claim(at()?.seq === seq, `${event.fact.type} of ${subject} is told to be at ${seq}, and is not in the journal`);
+        this.#claim(
+          at()?.seq === seq,
+          `${event.fact.type} of ${subject} is told to be at ${seq}, and is not in the journal`,
+        );
         return seq;
       } catch (thrown) {
         if (event.entity === 'index') this.#missed.add(subject);
@@ -123,7 +126,11 @@ export class ControlCheckers {
       this.#decided.add(key);
     }
     // As it is read from the journal: without what is undefined.
-    history.push({ seq, atMs: this.#world.clock.monotonic(), event: JSON.parse(JSON.stringify(event)) as JournalEvent });
+    history.push({
+      seq,
+      atMs: this.#world.clock.monotonic(),
+      event: JSON.parse(JSON.stringify(event)) as JournalEvent,
+    });
     this.#stored.set(subject, history);
     const name = event.entity === 'index' ? `index ${type}` : `${event.from} ${type} ${event.result.state}`;
     this.transitions.set(name, (this.transitions.get(name) ?? 0) + 1);
@@ -163,7 +170,12 @@ export class ControlCheckers {
     for (const name of this.#world.indices) {
       const index = this.#index(name);
       // Without a live view of the journal it hears of what was stored in spite of a lost answer when it starts.
-      if (lastStart === 'none' && !lateAppends && this.#missed.has(indexSubject({ cluster: FOLLOWER, index: `${name}-copy` }))) continue;
+      if (
+        lastStart === 'none' &&
+        !lateAppends &&
+        this.#missed.has(indexSubject({ cluster: FOLLOWER, index: `${name}-copy` }))
+      )
+        continue;
       const here = supervisor.pairs.filter(({ pair }) => pair.follower.index === `${name}-copy`);
       if (index === undefined || index.state === 'released' || index.state === 'unfollowed') {
         // What could not be released is left for the next start.
@@ -197,7 +209,10 @@ export class ControlCheckers {
     const newest = await this.#world.journal.open().latest(AbortSignal.any([]));
     for (const [subject, history] of this.#stored) {
       const last = newest.find((stored) => stored.subject === subject);
-      this.#claim(last?.seq === history.at(-1)?.seq, `${subject} ended at ${history.at(-1)?.seq}, and is at ${last?.seq}`);
+      this.#claim(
+        last?.seq === history.at(-1)?.seq,
+        `${subject} ended at ${history.at(-1)?.seq}, and is at ${last?.seq}`,
+      );
       this.made.ends += 1;
     }
   }
@@ -209,7 +224,10 @@ export class ControlCheckers {
     this.made.answers += 1;
     if (!reply.ok) {
       this.#world.told(`${asked.name} ${asked.id} is refused: ${reply.failure.code}: ${reply.failure.reason}`);
-      this.#claim(reply.failure.code !== 'bug' || process.stopping, `${asked.name} is answered ${reply.failure.reason}`);
+      this.#claim(
+        reply.failure.code !== 'bug' || process.stopping,
+        `${asked.name} is answered ${reply.failure.reason}`,
+      );
       return;
     }
     if (!('pairs' in reply.result)) return this.#told(asked, reply.result as readonly IndexStatus[]);
@@ -228,7 +246,10 @@ export class ControlCheckers {
       );
       if (pair.accepted)
         this.#claim(
-          this.#pairDecided(asked, pairSubject({ follower: { cluster: FOLLOWER, index: pair.index ?? index }, shard: pair.shard })),
+          this.#pairDecided(
+            asked,
+            pairSubject({ follower: { cluster: FOLLOWER, index: pair.index ?? index }, shard: pair.shard }),
+          ),
           `${asked.name} ${asked.id} was accepted for shard ${pair.shard} of ${pair.index ?? index}, and is lost`,
         );
     }
@@ -264,7 +285,9 @@ export class ControlCheckers {
     const needless = ({ entity, result }: JournalEvent): boolean => {
       if (entity !== 'pair') return false;
       const { desired, state } = result as PairSnapshot;
-      return name === 'pause' ? desired === 'paused' : desired === 'running' && (state === 'following' || state === 'bootstrapping');
+      return name === 'pause'
+        ? desired === 'paused'
+        : desired === 'running' && (state === 'following' || state === 'bootstrapping');
     };
     return this.#during(subject, sentAtMs, needless);
   }
@@ -273,7 +296,9 @@ export class ControlCheckers {
   #during(subject: string, askedAtMs: number, holds: (event: JournalEvent) => boolean): boolean {
     const sinceMs = askedAtMs - HEARS_WITHIN_MS;
     const history = this.#of(subject);
-    return history.some(({ event }, at) => (history[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) >= sinceMs && holds(event));
+    return history.some(
+      ({ event }, at) => (history[at + 1]?.atMs ?? Number.POSITIVE_INFINITY) >= sinceMs && holds(event),
+    );
   }
 
   #of(subject: string): Stored[] {

@@ -152,6 +152,9 @@ export class ControlClients {
 
 /** Asking again would give the same. */
 function isLasting(reply: Reply): boolean {
-  if (!reply.ok) return (reply.failure.kind === 'refused' && reply.failure.code !== 'command_timeout') || reply.failure.kind === 'fatal';
+  if (!reply.ok)
+    return (
+      (reply.failure.kind === 'refused' && reply.failure.code !== 'command_timeout') || reply.failure.kind === 'fatal'
+    );
   return !('pairs' in reply.result) || reply.result.accepted;
 }

@@ -47,7 +47,8 @@ export function drawControlOptions(seed: number): ControlOptions {
   return {
     seed,
     shards: random.pick([1], [2], [1, 1], [1, 2]),
-    troubledMs: random.between(4000, 10_000),
+    // Some live long enough for history to be purged that nobody asks for any more.
+    troubledMs: random.chance(0.05) ? 18_000 : random.between(4000, 10_000),
     commandPauseMs: random.pick(300, 1000),
     documentPauseMs: random.pick(400, 1500),
     refusedShare: random.chance(0.2) ? 0.2 : 0,

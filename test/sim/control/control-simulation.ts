@@ -29,7 +29,10 @@ const HEALED_WITHIN_MS = 10 * 60_000;
 const STEPS_MAX = 100_000;
 
 /** Runs one seed to its end: troubles first, then none, and everything has to be as the journal says. Never throws for a violation. */
-export async function simulateControl(options: ControlOptions, { wrap, tell }: ControlRun = {}): Promise<ControlReport> {
+export async function simulateControl(
+  options: ControlOptions,
+  { wrap, tell }: ControlRun = {},
+): Promise<ControlReport> {
   const world = new ControlWorld(options, wrap ?? ((ports) => ports), tell);
   const checkers = new ControlCheckers(world);
   world.record = (log) => checkers.recording(log);

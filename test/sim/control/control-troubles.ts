@@ -5,7 +5,13 @@ import { type ControlWorld, FOLLOWER, LEADER } from './control-world.ts';
 
 /** How often something may happen. */
 const PERIOD_MS = 100;
-const ILLS = ['shard_unavailable', 'mapping_conflict', 'history_changed', 'lease_expired', 'follower_rolled_back'] as const;
+const ILLS = [
+  'shard_unavailable',
+  'mapping_conflict',
+  'history_changed',
+  'lease_expired',
+  'follower_rolled_back',
+] as const;
 
 /** What befalls processes, servers and clocks, and how it is put right in the end. */
 export class ControlTroubles {
@@ -85,8 +91,11 @@ export class ControlTroubles {
       clock.setTimeout(() => (network.journalFull = false), random.between(10, 2000));
     }
     if (happens('purge')) {
-      const retention = { ageMs: random.pick(12_000, 3_600_000), events: random.pick(60, 1000), pauseMs: 0 };
-      void journal.open().purge(retention, AbortSignal.any([])).then((removed) => removed > 0 && network.count('purge removes'));
+      const retention = { ageMs: random.pick(12_000, 3_600_000), events: 1000, pauseMs: 0 };
+      void journal
+        .open()
+        .purge(retention, AbortSignal.any([]))
+        .then((removed) => removed > 0 && network.count('purge removes'));
       network.count('purge');
     }
     const process = processes[random.below(processes.length)];

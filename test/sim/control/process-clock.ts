@@ -51,8 +51,7 @@ export class ProcessClock extends MortalClock {
   goOn(): void {
     if (!this.#suspended) return;
     this.#suspended = false;
-    if (this.#stoodStillSinceMs !== undefined)
-      this.#stoodStillMs += this.#world.monotonic() - this.#stoodStillSinceMs;
+    if (this.#stoodStillSinceMs !== undefined) this.#stoodStillMs += this.#world.monotonic() - this.#stoodStillSinceMs;
     this.#stoodStillSinceMs = undefined;
     for (const callback of this.#held.splice(0)) if (this.alive) callback();
   }
