@@ -38,7 +38,6 @@ const FLUSH_INTERVAL_MS = 10_000;
 /** Points in time open at once on one leader cluster. */
 const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
-const JOURNAL_TIMEOUT_MS = 60_000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
 export async function startSupervisor(
@@ -100,12 +99,12 @@ async function openJournal(
   nats: Config['nats'],
   { nc, server }: Messaging,
   narrator: OtelNarrator,
-): Promise<{ answers: AnswerStore; log: EventLog; term: number }> {
+): Promise<{ answers: AnswerStore; log: EventLog }> {
   const newId = (): string => systemRandom.id();
   const answers = await openAnswerStore(nc, { ...answerNames(nats), newId });
   const log = tellingTrouble(await openEventLog(nc, { ...journalNames(nats), newId }), () => server?.trouble());
   await copyJournal(nc, nats, narrator);
-  return { answers, log, term: (await log.lastSeq(AbortSignal.timeout(JOURNAL_TIMEOUT_MS))) + 1 };
+  return { answers, log };
 }
 
 async function run(
@@ -115,8 +114,8 @@ async function run(
   { nc, server: ownServer }: Messaging,
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
-  const { answers, log, term } = await openJournal(config.nats, { nc, server: ownServer }, narrator);
-  const clusters = new Clusters(config, { log, term, narrator });
+  const { answers, log } = await openJournal(config.nats, { nc, server: ownServer }, narrator);
+  const clusters = new Clusters(config, { log, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
   const ports: SupervisorPorts = {
     log,
@@ -125,7 +124,7 @@ async function run(
     narrator,
     budget: new ByteBudget({ capacityBytes: bufferSizeBytes, capacityOperations: bufferOperations }),
     cluster: (name) => clusters.access(name),
-    term,
+    ownership,
   };
   const supervisor = new Supervisor({ ports, defaults: config.defaults });
   await supervisor.start();
@@ -192,10 +191,10 @@ async function run(
 /** Clusters are opened when they are first needed. */
 class Clusters {
   readonly #config: Config;
-  readonly #shared: { readonly log: EventLog; readonly term: number; readonly narrator: OtelNarrator };
+  readonly #shared: { readonly log: EventLog; readonly narrator: OtelNarrator };
   readonly #open = new Map<string, { readonly access: ClusterAccess; readonly cluster: OpenCluster }>();
 
-  constructor(config: Config, shared: { log: EventLog; term: number; narrator: OtelNarrator }) {
+  constructor(config: Config, shared: { log: EventLog; narrator: OtelNarrator }) {
     this.#config = config;
     this.#shared = shared;
   }
@@ -204,7 +203,7 @@ class Clusters {
     const known = this.#open.get(name);
     if (known !== undefined) return known.access;
     const settings = configuredCluster(this.#config, name);
-    const { log, term, narrator } = this.#shared;
+    const { log, narrator } = this.#shared;
     const { requestTimeoutMs } = settings;
     const breaker: ClusterBreaker = new ClusterBreaker({
       cluster: name,
@@ -232,7 +231,6 @@ class Clusters {
       clock: systemClock,
       narrator,
       journalId: log.journalId,
-      term,
       intervalMs: positionIntervalMs,
       flushIntervalMs: FLUSH_INTERVAL_MS,
     });

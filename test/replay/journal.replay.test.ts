@@ -52,6 +52,7 @@ function machineEvent(fact: PairFact): PairMachineEvent | undefined {
     case 'QUARANTINE_RETRY':
       return { type: fact.type };
     case 'REBUILT':
+    case 'TAKEN_OVER':
       return undefined;
   }
 }
