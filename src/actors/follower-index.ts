@@ -60,7 +60,11 @@ export class FollowerIndex {
   /** The greatest epoch of its pairs in the journal; told by the supervisor. */
   journalEpoch: () => number = () => EPOCH_MAX;
 
-  constructor(ports: SupervisorPorts, { snapshot, seq }: Pick<Folded<IndexSnapshot>, 'snapshot' | 'seq'>, lease: Lease) {
+  constructor(
+    ports: SupervisorPorts,
+    { snapshot, seq }: Pick<Folded<IndexSnapshot>, 'snapshot' | 'seq'>,
+    lease: Lease,
+  ) {
     this.lease = lease;
     this.#ports = ports;
     this.#snapshot = snapshot;

@@ -1,6 +1,12 @@
 import { initialTransition, transition } from 'xstate';
 import { failed, failureOf } from '../domain/failure.ts';
-import { EVENT_VERSION, type IndexSnapshot, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
+import {
+  EVENT_VERSION,
+  type IndexSnapshot,
+  type PairEvent,
+  type PairFact,
+  type PairSnapshot,
+} from '../domain/journal.ts';
 import { pairKey, shownPair, type PairRef } from '../domain/names.ts';
 import { slotOf } from '../domain/slots.ts';
 import { pairSubject } from '../domain/subjects.ts';

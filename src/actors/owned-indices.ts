@@ -148,7 +148,9 @@ export class OwnedIndices implements SlotHandlers {
       ports.ownership.shun(lease.slot);
       return;
     }
-    await Promise.all(indices.map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))));
+    await Promise.all(
+      indices.map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))),
+    );
   }
 
   // --- indices --------------------------------------------------------------------------------------------------------------
@@ -293,7 +295,8 @@ export class OwnedIndices implements SlotHandlers {
   /** A newer version wrote it: whoever reads that does better with the slot. Nothing of the index is decided here any more. */
   #unreadable(follower: FollowerIndexRef, failure: Failure, lease: Lease): void {
     const index = this.#options.view.index(follower)?.snapshot;
-    if (index !== undefined && isServedBetterElsewhere(index, this.#options)) this.#options.ports.ownership.shun(lease.slot);
+    if (index !== undefined && isServedBetterElsewhere(index, this.#options))
+      this.#options.ports.ownership.shun(lease.slot);
     else
       this.#inTurn(follower, () => this.#drop(follower)).catch(() => {
         this.#options.ports.narrator.log('error', 'an index was not stopped', { index: indexKey(follower), failure });

@@ -125,7 +125,11 @@ export class PairActor implements Target {
     readonly failure: Failure | undefined;
   } {
     const { attempt, failure } = this.#machine.getSnapshot().context;
-    return { attempt, nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#worker.nextTryAtMs : undefined, failure };
+    return {
+      attempt,
+      nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#worker.nextTryAtMs : undefined,
+      failure,
+    };
   }
 
   /** Of the cluster that a retrying pair waits for. */
@@ -345,8 +349,7 @@ export class PairActor implements Target {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
       // Whoever asked is told now; whether it was accepted is what the journal says.
-      if (failureOf(thrown, 'append').ambiguous === true)
-        this.#inTurn(() => this.#catchUp()).catch(() => undefined);
+      if (failureOf(thrown, 'append').ambiguous === true) this.#inTurn(() => this.#catchUp()).catch(() => undefined);
       throw thrown;
     }
   }
@@ -381,7 +384,8 @@ export class PairActor implements Target {
     if (seq <= this.#seq || event.entity !== 'pair' || this.#worker.stopping.aborted) return;
     if (event.term > index.lease.term) return superseded();
     const command = commandEvent(event.fact);
-    const foretold = command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];
+    const foretold =
+      command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];
     this.#take(event);
     this.#seq = seq;
     if (command !== undefined && foretold !== undefined && isAt(foretold, event.result)) {

@@ -333,7 +333,10 @@ export class PairSession {
       const { passedOver } = quarantine;
       return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
     };
-    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told, lease: index.lease }, token);
+    index.followerSide.keeper.keep(
+      { ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told, lease: index.lease },
+      token,
+    );
   }
 
   #attach(replicator: ShardReplicator): void {

@@ -6,7 +6,10 @@ import type { PairActorOptions } from './pair-actor.ts';
 import type { PairSession } from './pair-session.ts';
 import { type Telling, tellingOf, tellingOfFailure } from './telling.ts';
 
-export interface PairWorkerOptions extends Pick<PairActorOptions, 'ports' | 'index' | 'pair' | 'parameters' | 'changed'> {
+export interface PairWorkerOptions extends Pick<
+  PairActorOptions,
+  'ports' | 'index' | 'pair' | 'parameters' | 'changed'
+> {
   readonly session: PairSession;
   /** Attempts since the last success. */
   readonly attempt: () => number;

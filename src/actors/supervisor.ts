@@ -73,7 +73,14 @@ export class Supervisor implements ControlSurface {
     this.#view.observe(changed);
     this.#owned = new OwnedIndices({ ports, view: this.#view, exclusive, changed, signal });
     this.#selection = new Selection(this.#view, this.#owned);
-    this.#queries = new Queries({ ports, view: this.#view, owned: this.#owned, selection: this.#selection, peers, signal });
+    this.#queries = new Queries({
+      ports,
+      view: this.#view,
+      owned: this.#owned,
+      selection: this.#selection,
+      peers,
+      signal,
+    });
   }
 
   /** Reads the newest event of every subject, then takes up the slots that it gets. Resolves when those it has got at once run. */
@@ -141,7 +148,10 @@ export class Supervisor implements ControlSurface {
     return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
   }
 
-  async #planned({ leader, follower, parameters, settings = {} }: FollowCommand, followId: string): Promise<IndexSnapshot> {
+  async #planned(
+    { leader, follower, parameters, settings = {} }: FollowCommand,
+    followId: string,
+  ): Promise<IndexSnapshot> {
     const [leaderSide, followerSide] = [this.#ports.cluster(leader.cluster), this.#ports.cluster(follower.cluster)];
     const plan = await preflight(
       {
@@ -209,7 +219,11 @@ export class Supervisor implements ControlSurface {
       // The decision first: whatever fails afterwards is done again, by the next command or the next owner.
       const now = this.#view.index(follower)?.snapshot ?? index;
       if (now.state === 'unfollowed' || now.state === 'released') return;
-      await this.#appendToIndex({ type: 'UNFOLLOWED', commandId: cause.commandId }, { ...now, state: 'unfollowed' }, cause);
+      await this.#appendToIndex(
+        { type: 'UNFOLLOWED', commandId: cause.commandId },
+        { ...now, state: 'unfollowed' },
+        cause,
+      );
     });
     if (this.#owned.owns(follower)) {
       await this.#owned.readyOf(follower);

@@ -1,5 +1,5 @@
 import { backoffMs } from '../domain/backoff.ts';
-import type { Failure } from '../domain/failure.ts';
+import type { Failure, FailureCode } from '../domain/failure.ts';
 import type { PairFact } from '../domain/journal.ts';
 import type { PairMachineEvent } from '../machines/shard-pair.ts';
 import type { WorkOutcome } from './pair-session.ts';
@@ -25,30 +25,20 @@ export function tellingOfFailure(
   failure: Failure,
   retry: { readonly fatal: boolean; readonly attempt: number; readonly maxDelayMs: number; readonly random: number },
 ): Telling {
-  switch (failure.code) {
-    case 'history_changed':
-      return { event: { type: 'HISTORY_GONE', failure }, fact: { type: 'HISTORY_GONE', failure } };
-    case 'lease_expired':
-      return { event: { type: 'LEASE_EXPIRED', failure }, fact: { type: 'LEASE_EXPIRED', failure } };
-    case 'follower_rolled_back':
-      return { event: { type: 'ROLLED_BACK', failure }, fact: { type: 'ROLLED_BACK', failure } };
-    default: {
-      if (retry.fatal) return { event: { type: 'FATAL', failure }, fact: { type: 'FATAL', failure } };
-      const delayMs = Math.max(failure.retryAfterMs ?? 0, backoffMs(retry.attempt, retry.maxDelayMs, retry.random));
-      return { event: { type: 'FAILED', failure, delayMs }, fact: { type: 'FAILED', failure } };
-    }
-  }
+  const type = MEANINGS.get(failure.code) ?? (retry.fatal ? 'FATAL' : undefined);
+  if (type !== undefined) return { event: { type, failure }, fact: { type, failure } };
+  const delayMs = Math.max(failure.retryAfterMs ?? 0, backoffMs(retry.attempt, retry.maxDelayMs, retry.random));
+  return { event: { type: 'FAILED', failure, delayMs }, fact: { type: 'FAILED', failure } };
 }
+
+const MEANINGS = new Map<FailureCode, 'HISTORY_GONE' | 'LEASE_EXPIRED' | 'ROLLED_BACK'>([
+  ['history_changed', 'HISTORY_GONE'],
+  ['lease_expired', 'LEASE_EXPIRED'],
+  ['follower_rolled_back', 'ROLLED_BACK'],
+]);
 
 /** What a command that another supervisor accepted means to the machine; undefined for everything else. */
 export function commandEvent(fact: PairFact): PairMachineEvent | undefined {
-  switch (fact.type) {
-    case 'PAUSE':
-    case 'QUARANTINE_RETRY':
-      return { type: fact.type };
-    case 'RESUME':
-      return { type: 'RESUME', rebootstrap: fact.rebootstrap };
-    default:
-      return undefined;
-  }
+  if (fact.type === 'PAUSE' || fact.type === 'QUARANTINE_RETRY') return { type: fact.type };
+  return fact.type === 'RESUME' ? { type: 'RESUME', rebootstrap: fact.rebootstrap } : undefined;
 }

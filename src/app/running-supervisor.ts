@@ -1,19 +1,19 @@
 import { hostname } from 'node:os';
 import type { NatsConnection } from '@nats-io/nats-core';
-import type { ClusterAccess, SupervisorPorts } from '../actors/cluster-access.ts';
+import type { SupervisorPorts } from '../actors/cluster-access.ts';
 import { keepJournal } from '../actors/journal-keeper.ts';
-import { PositionKeeper } from '../actors/position-keeper.ts';
+import { slotOwnership } from '../actors/slot-ownership.ts';
 import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
 import { failureOf } from '../domain/failure.ts';
-import type { Outage } from '../domain/outage.ts';
+import { EVENT_VERSION } from '../domain/journal.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
 import { openAnswerStore } from '../infra/nats/answer-store.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
-import type { OpenCluster } from '../infra/search/open-cluster.ts';
+import { openLeaseStore } from '../infra/nats/lease-store.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
 import { otelNarrator, type OtelNarrator } from '../infra/telemetry/otel-narrator.ts';
@@ -22,21 +22,15 @@ import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
 import { structuredLog } from '../infra/telemetry/structured-log.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { EventLog } from '../ports/event-log.ts';
+import type { Ownership } from '../ports/ownership.ts';
 import { ByteBudget } from '../replication/byte-budget.ts';
-import { ClusterBreaker } from '../replication/cluster-breaker.ts';
-import { ClusterWatcher } from '../replication/cluster-watcher.ts';
-import { Semaphore } from '../replication/semaphore.ts';
-import { configuredCluster, openConfigured } from './clusters.ts';
 import { configuredFollows } from './configured-follows.ts';
-import { answerNames, connectConfigured, copyJournal, journalNames } from './nats.ts';
-import { refuseSecond } from './one-supervisor.ts';
+import { answerNames, connectConfigured, copyJournal, journalNames, leaseNames } from './nats.ts';
+import { Clusters } from './open-clusters.ts';
 import { startOwnServer, tellingTrouble } from './own-nats.ts';
+import { peersOver, servePeers } from './peers.ts';
 import type { RunningSupervisor } from './program.ts';
 
-/** A flush every two seconds would cost a bootstrap much of its speed. */
-const FLUSH_INTERVAL_MS = 10_000;
-/** Points in time open at once on one leader cluster. */
-const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
@@ -58,7 +52,6 @@ export async function startSupervisor(
           ...('reason' in state ? { reason: state.reason } : {}),
         });
     });
-    await refuseSecond(config.nats, nc, 'start');
     return await run(config, version, telemetry, { nc, server });
   } catch (thrown) {
     await nc?.close();
@@ -107,6 +100,28 @@ async function openJournal(
   return { answers, log };
 }
 
+async function openOwnership(
+  { nats, supervisor, clusters }: Config,
+  version: string,
+  narrator: OtelNarrator,
+  { nc, server }: Messaging,
+): Promise<Ownership> {
+  const store = await openLeaseStore(nc, { ...leaseNames(nats), nowMs: () => systemClock.now() });
+  return slotOwnership({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    narrator,
+    announcement: {
+      supervisor: supervisor.name,
+      version,
+      clusters: [...clusters.keys()],
+      readsEventVersion: EVENT_VERSION,
+    },
+    alone: server !== undefined,
+  });
+}
+
 async function run(
   config: Config,
   version: string,
@@ -115,6 +130,7 @@ async function run(
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
   const { answers, log } = await openJournal(config.nats, { nc, server: ownServer }, narrator);
+  const ownership = await openOwnership(config, version, narrator, { nc, server: ownServer });
   const clusters = new Clusters(config, { log, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
   const ports: SupervisorPorts = {
@@ -126,7 +142,12 @@ async function run(
     cluster: (name) => clusters.access(name),
     ownership,
   };
-  const supervisor = new Supervisor({ ports, defaults: config.defaults });
+  const supervisor = new Supervisor({
+    ports,
+    defaults: config.defaults,
+    peers: peersOver(nc, config.nats.subjectPrefix),
+    exclusive: ownServer !== undefined,
+  });
   await supervisor.start();
   const unobserve = narrator.observeStatus(
     () => supervisor.pairStatuses(),
@@ -149,17 +170,23 @@ async function run(
     metadata: { supervisor: config.supervisor.name },
     onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
   });
+  const peers = servePeers(nc, { prefix: config.nats.subjectPrefix, surface: supervisor.alone, ownership });
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
   const ending = new AbortController();
   void follows.run(ending.signal);
   const { historyAgeMs: ageMs, historyEvents: events } = config.journal;
-  const kept = keepJournal({ log, clock: systemClock, narrator, retention: { ageMs, events } }, ending.signal);
+  // One of all supervisors is enough.
+  const mayRemove = (): boolean => ownership.mayWrite(0);
+  const kept = keepJournal(
+    { log, clock: systemClock, narrator, retention: { ageMs, events }, mayRemove },
+    ending.signal,
+  );
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
     ending.abort();
     // Together: commands that wait for something are ended by the supervisor's stop.
-    const ended = Promise.all([server.stop(), supervisor.stop()]);
+    const ended = Promise.all([server.stop(), supervisor.stop()]).then(() => peers.stop());
     const drained = await Promise.race([
       ended.then(() => true),
       systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
@@ -186,84 +213,4 @@ async function run(
       });
     },
   };
-}
-
-/** Clusters are opened when they are first needed. */
-class Clusters {
-  readonly #config: Config;
-  readonly #shared: { readonly log: EventLog; readonly narrator: OtelNarrator };
-  readonly #open = new Map<string, { readonly access: ClusterAccess; readonly cluster: OpenCluster }>();
-
-  constructor(config: Config, shared: { log: EventLog; narrator: OtelNarrator }) {
-    this.#config = config;
-    this.#shared = shared;
-  }
-
-  access(name: string): ClusterAccess {
-    const known = this.#open.get(name);
-    if (known !== undefined) return known.access;
-    const settings = configuredCluster(this.#config, name);
-    const { log, narrator } = this.#shared;
-    const { requestTimeoutMs } = settings;
-    const breaker: ClusterBreaker = new ClusterBreaker({
-      cluster: name,
-      probe: (signal) => cluster.probe(signal),
-      requestTimeoutMs,
-      clock: systemClock,
-      random: systemRandom,
-      narrator,
-    });
-    const cluster: OpenCluster = openConfigured(settings, breaker);
-    const { pollIntervalMs, pollIntervalMaxMs, positionIntervalMs } = this.#config.supervisor;
-    const { leader, follower, admin, positions, quarantine } = cluster;
-    const watcher = new ClusterWatcher({
-      cluster: leader,
-      breaker,
-      clock: systemClock,
-      pollIntervalMs,
-      pollIntervalMaxMs,
-    });
-    const keeper = new PositionKeeper({
-      follower,
-      breaker,
-      watcher,
-      store: positions,
-      clock: systemClock,
-      narrator,
-      journalId: log.journalId,
-      intervalMs: positionIntervalMs,
-      flushIntervalMs: FLUSH_INTERVAL_MS,
-    });
-    watcher.start();
-    keeper.start();
-    const access = {
-      name,
-      leader,
-      follower,
-      admin,
-      positions,
-      breaker,
-      quarantine,
-      watcher,
-      keeper,
-      views: new Semaphore(VIEWS_MAX),
-      requestTimeoutMs,
-    };
-    this.#open.set(name, { access, cluster });
-    return access;
-  }
-
-  /** Of every cluster that was opened; undefined: it answers. */
-  outages(): ReadonlyMap<string, Outage | undefined> {
-    return new Map([...this.#open].map(([name, { access }]) => [name, access.breaker.outage]));
-  }
-
-  async close(): Promise<void> {
-    for (const { access, cluster } of this.#open.values()) {
-      await access.keeper.stop();
-      access.breaker.stop();
-      await access.watcher.stop();
-      await cluster.close();
-    }
-  }
 }

@@ -37,7 +37,7 @@ export function fixedOwnership({
       if (own.has(slot)) void started?.give(slot).then(() => own.delete(slot));
     },
     async stop() {
-      await Promise.all([...own].map((slot) => started?.give(slot)));
+      await Promise.all([...own].map(async (slot) => started?.give(slot)));
       own.clear();
     },
   };
@@ -72,7 +72,8 @@ export function sharedOwnership(): SharedOwnership {
   const tell = (): void => {
     for (const listener of listeners) listener();
   };
-  const own = (name: string): readonly [number, SlotOwner][] => [...owners].filter(([, { session }]) => session === name);
+  const own = (name: string): readonly [number, SlotOwner][] =>
+    [...owners].filter(([, { session }]) => session === name);
   const take = (name: string, slots: readonly number[], released: boolean): void => {
     for (const slot of slots) {
       term += 1;
@@ -107,7 +108,7 @@ export function sharedOwnership(): SharedOwnership {
           });
         },
         async stop() {
-          await Promise.all(own(name).map(([slot]) => member.handlers?.give(slot)));
+          await Promise.all(own(name).map(async ([slot]) => member.handlers?.give(slot)));
           for (const [slot] of own(name)) owners.delete(slot);
           member.alive = false;
           tell();
