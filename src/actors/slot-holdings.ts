@@ -51,6 +51,8 @@ export function slotHoldings(options: SlotHoldingsOptions): SlotHoldings {
   /** Slot, and the revision over which it is to be given up. */
   const releasing = new Map<number, number>();
   const claiming = new Map<number, Promise<void>>();
+  /** Whether the owner before a claim had given the slot up in order. */
+  const wasReleased = new Map<number, boolean>();
   const claimAgainAtMs = new Map<number, number>();
 
   const write = async (slot: number, session: string | undefined, expectedRevision: number): Promise<boolean> => {
@@ -116,7 +118,10 @@ export function slotHoldings(options: SlotHoldingsOptions): SlotHoldings {
       !claiming.has(slot) && !releasing.has(slot) && (claimAgainAtMs.get(slot) ?? -Infinity) <= clock.monotonic(),
     claim(slot) {
       const session = options.session();
-      if (session !== undefined) claiming.set(slot, claim(slot, session));
+      if (session === undefined) return;
+      const before = view.claims[slot];
+      wasReleased.set(slot, before !== undefined && before.revision > 0 && before.session === undefined);
+      claiming.set(slot, claim(slot, session));
     },
     give(slot) {
       const term = held.get(slot);
@@ -134,7 +139,8 @@ export function slotHoldings(options: SlotHoldingsOptions): SlotHoldings {
         if (unwanted(slot)) void release(slot, revision);
         else {
           held.set(slot, revision);
-          handlers.acquired(slot, revision);
+          handlers.acquired(slot, revision, wasReleased.get(slot) ?? false);
+          wasReleased.delete(slot);
         }
       }
     },

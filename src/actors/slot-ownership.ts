@@ -6,7 +6,7 @@ import { failureOf } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LeaseChange, LeaseStore } from '../ports/lease-store.ts';
 import type { Narrator } from '../ports/narrator.ts';
-import type { Announcement, Ownership, SlotHandlers } from '../ports/ownership.ts';
+import type { Announcement, Ownership } from '../ports/ownership.ts';
 import type { Random } from '../ports/random.ts';
 import { slotHoldings, type SlotHoldings } from './slot-holdings.ts';
 import { movesAllowance } from './slot-moves.ts';

@@ -7,6 +7,7 @@ import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
+import type { ControlSurface } from '../domain/commands.ts';
 import { failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION } from '../domain/journal.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
@@ -21,6 +22,7 @@ import { extractTrace } from '../infra/telemetry/propagation.ts';
 import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
 import { structuredLog } from '../infra/telemetry/structured-log.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
+import type { CommandServer } from '../ports/command-transport.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Ownership } from '../ports/ownership.ts';
 import { ByteBudget } from '../replication/byte-budget.ts';
@@ -155,22 +157,8 @@ async function run(
   );
   const { follow: entries, defaults } = config;
   const follows = configuredFollows({ entries, defaults, surface: supervisor, ...ports });
-  const server = await serveCommands(nc, {
-    handler: commandService({
-      surface: follows.surface,
-      random: systemRandom,
-      answers,
-      onAnswerLost: (thrown) =>
-        narrator.log('warn', 'an answer was not kept', { failure: failureOf(thrown, 'keep answer') }),
-      requestOf: extractTrace,
-    }),
-    version,
-    schemas: commandJsonSchemas(),
-    prefix: config.nats.subjectPrefix,
-    metadata: { supervisor: config.supervisor.name },
-    onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
-  });
-  const peers = servePeers(nc, { prefix: config.nats.subjectPrefix, surface: supervisor.alone, ownership });
+  const serving = { surface: follows.surface, alone: supervisor.alone, answers, ownership, version };
+  const server = await serve(config, narrator, nc, serving);
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
   const ending = new AbortController();
   void follows.run(ending.signal);
@@ -186,7 +174,7 @@ async function run(
   const drain = async (): Promise<number> => {
     ending.abort();
     // Together: commands that wait for something are ended by the supervisor's stop.
-    const ended = Promise.all([server.stop(), supervisor.stop()]).then(() => peers.stop());
+    const ended = Promise.all([server.stop(), supervisor.stop()]);
     const drained = await Promise.race([
       ended.then(() => true),
       systemClock.sleep(config.supervisor.drainTimeoutMs).then(() => false),
@@ -211,6 +199,45 @@ async function run(
         narrator.log('error', 'the stop failed', { failure: failureOf(thrown, 'stop') });
         resolve(EXIT_NOT_DRAINED);
       });
+    },
+  };
+}
+
+interface Serving {
+  readonly surface: ControlSurface;
+  /** What other supervisors may ask. */
+  readonly alone: ControlSurface;
+  readonly answers: AnswerStore;
+  readonly ownership: Ownership;
+  readonly version: string;
+}
+
+async function serve(
+  { nats, supervisor }: Config,
+  narrator: OtelNarrator,
+  nc: NatsConnection,
+  { surface, alone, answers, ownership, version }: Serving,
+): Promise<CommandServer> {
+  const prefix = nats.subjectPrefix;
+  const commands = await serveCommands(nc, {
+    handler: commandService({
+      surface,
+      random: systemRandom,
+      answers,
+      onAnswerLost: (thrown) =>
+        narrator.log('warn', 'an answer was not kept', { failure: failureOf(thrown, 'keep answer') }),
+      requestOf: extractTrace,
+    }),
+    version,
+    schemas: commandJsonSchemas(),
+    prefix,
+    metadata: { supervisor: supervisor.name },
+    onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
+  });
+  const peers = servePeers(nc, { prefix, surface: alone, ownership });
+  return {
+    async stop() {
+      await Promise.all([commands.stop(), peers.stop()]);
     },
   };
 }
