@@ -1,4 +1,4 @@
-import { failed, failureOf } from '../domain/failure.ts';
+import { type Failed, failed, failureOf } from '../domain/failure.ts';
 import { pairKey, shownPair, type PairRef } from '../domain/names.ts';
 import type { Position, PositionRecord } from '../domain/position.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -7,6 +7,7 @@ import type { Narrator } from '../ports/narrator.ts';
 import type { PositionStore, PositionToken } from '../ports/position-store.ts';
 import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { ClusterWatcher, Observation } from '../replication/cluster-watcher.ts';
+import { type Lease, requireLease } from './lease.ts';
 
 /** What a pair says of itself, without the follower's side, which the keeper adds. Undefined: nothing to save now. */
 export type PositionDraft = Omit<Position, 'follower' | 'clean'>;
@@ -18,6 +19,7 @@ export interface KeptPair {
   readonly flushFirst: () => boolean;
   /** What of the journal stands beside the position. */
   readonly told: () => Pick<PositionRecord, 'eventSeq' | 'desired'>;
+  readonly lease: Lease;
 }
 
 interface Entry extends KeptPair {
@@ -25,6 +27,8 @@ interface Entry extends KeptPair {
   dirty: boolean;
   /** While durability is asynchronous, saving costs a flush: less often then. */
   notBeforeMs: number;
+  /** A later owner has saved a position of it. */
+  lost: Failed | undefined;
 }
 
 interface Batch {
@@ -41,7 +45,6 @@ export interface KeeperOptions {
   readonly clock: Clock;
   readonly narrator: Narrator;
   readonly journalId: string;
-  readonly term: number;
   readonly intervalMs: number;
   readonly flushIntervalMs: number;
 }
@@ -83,7 +86,7 @@ export class PositionKeeper {
   }
 
   keep(pair: KeptPair, token: PositionToken | undefined): void {
-    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs: 0 });
+    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs: 0, lost: undefined });
   }
 
   forget(ref: PairRef): void {
@@ -102,6 +105,8 @@ export class PositionKeeper {
     for (let tries = 1; ; tries += 1) {
       const left: readonly Entry[] = await orAborted(this.#saveTogether(entry, clean), signal);
       if (!left.includes(entry)) return;
+      if (entry.lost !== undefined) throw entry.lost;
+      requireLease(entry.lease, 'save positions');
       if (tries < SAVE_TRIES_MAX) continue;
       throw failed('shard_unavailable', {
         op: 'save positions',
@@ -145,7 +150,9 @@ export class PositionKeeper {
         await clock.sleep(intervalMs, signal);
         if (breaker.outage !== undefined) continue;
         const now = clock.monotonic();
-        const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
+        const due = [...this.#entries.values()].filter(
+          (entry) => entry.dirty && now >= entry.notBeforeMs && entry.lease.held && entry.lost === undefined,
+        );
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
         for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + flushIntervalMs;
       } catch (thrown) {
@@ -161,7 +168,7 @@ export class PositionKeeper {
 
   /** Gives those that could not be saved; they stay dirty. */
   async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
-    const { clock, store, journalId, term } = this.#options;
+    const { clock, store, journalId } = this.#options;
     // The drafts first: whatever happens afterwards is not vouched for.
     const drafts = entries.flatMap((entry) => {
       const draft = entry.draft();
@@ -179,12 +186,12 @@ export class PositionKeeper {
         // What was learnt meanwhile may have made the draft void; whoever was forgotten meanwhile learns nothing any more.
         const forgotten = this.#entries.get(pairKey(entry.ref)) !== entry;
         const now = entry.draft();
-        if (side === undefined || forgotten || now === undefined) return [];
+        if (side === undefined || forgotten || now === undefined || !entry.lease.held) return [];
         const followerCount = now.followerCount === null ? null : draft.followerCount;
         const record: PositionRecord = {
           pair: pairKey(entry.ref),
           journalId,
-          term,
+          term: entry.lease.term,
           savedAtMs: clock.now(),
           ...entry.told(),
           position: { ...draft, followerCount, follower: side, clean },
@@ -211,16 +218,18 @@ export class PositionKeeper {
     }
   }
 
-  /** The record is not the one we saved last: taken over if an owner of the past wrote it, left alone otherwise. */
+  /** The record is not the one we saved last: taken over if an owner of the past wrote it, left alone for good otherwise. */
   async #reclaim(entry: Entry, record: PositionRecord, signal: AbortSignal): Promise<void> {
-    const { store, follower, term } = this.#options;
+    const { store, follower } = this.#options;
+    const { term } = entry.lease;
     const stored = (await store.load([record.pair], signal)).get(record.pair);
     if (stored !== undefined && stored.record.term > term) {
-      throw failed('position_conflict', {
+      entry.lost = failed('position_conflict', {
         op: 'save positions',
         cluster: follower.name,
         reason: `${record.pair} was saved under term ${stored.record.term}, ours is ${term}`,
       });
+      return;
     }
     entry.token = stored?.token;
   }

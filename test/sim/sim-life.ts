@@ -9,6 +9,7 @@ import type { FollowerCluster } from '../../src/ports/follower-cluster.ts';
 import type { IndexAdmin } from '../../src/ports/index-admin.ts';
 import type { LeaderCluster } from '../../src/ports/leader-cluster.ts';
 import type { Narrator } from '../../src/ports/narrator.ts';
+import type { Ownership } from '../../src/ports/ownership.ts';
 import type { PositionStore } from '../../src/ports/position-store.ts';
 import type { QuarantineStore } from '../../src/ports/quarantine-store.ts';
 import type { Random } from '../../src/ports/random.ts';
@@ -16,6 +17,7 @@ import { ByteBudget } from '../../src/replication/byte-budget.ts';
 import { ClusterBreaker } from '../../src/replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../../src/replication/cluster-watcher.ts';
 import { Semaphore } from '../../src/replication/semaphore.ts';
+import { fixedOwnership } from '../support/fixed-ownership.ts';
 import { gated } from '../support/gated-port.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -93,6 +95,8 @@ export interface LifePorts {
   readonly narrator: Narrator;
   readonly clusters: ReadonlyMap<string, ClusterPorts>;
   readonly term: number;
+  /** Owns every slot under that term unless given. */
+  readonly ownership?: Ownership;
   readonly requestTimeoutMs: number;
 }
 
@@ -106,7 +110,7 @@ export class SimLife {
   readonly #clusters = new Map<string, ClusterAccess>();
 
   constructor(ports: LifePorts) {
-    const { clock, log, random, narrator, term, requestTimeoutMs } = ports;
+    const { clock, log, random, narrator, term, ownership, requestTimeoutMs } = ports;
     this.clock = clock;
     for (const [name, raw] of ports.clusters) {
       const probe = (signal: AbortSignal): Promise<unknown> => raw.leader.stateVersion(signal);
@@ -129,7 +133,6 @@ export class SimLife {
         clock,
         narrator,
         journalId: log.journalId,
-        term,
         intervalMs: 500,
         flushIntervalMs: 1500,
       });
@@ -146,7 +149,7 @@ export class SimLife {
       narrator,
       budget: this.budget,
       cluster: (name) => present(this.#clusters.get(name), `cluster ${name}`),
-      term,
+      ownership: ownership ?? fixedOwnership({ term }),
     };
     this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS });
   }

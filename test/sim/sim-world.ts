@@ -187,8 +187,13 @@ export class SimWorld {
   #journalOf(clock: MortalClock): EventLog {
     const fate = (): { runsAfterMs: number; answersAfterMs: number } => ({ runsAfterMs: 1, answersAfterMs: 2 });
     const log = this.journal.open();
-    // A reading is no single call.
-    const read: EventLog['read'] = (filter, options, signal) => log.read(filter, options, signal);
+    // A reading is no single call; to a process that is gone nothing comes any more.
+    const read: EventLog['read'] = async function* mortal(filter, options, signal) {
+      for await (const stored of log.read(filter, options, signal)) {
+        if (!clock.alive) await new Promise(() => undefined);
+        yield stored;
+      }
+    };
     return { ...unreliable(log, { clock: this.clock, alive: () => clock.alive, fate }), read };
   }
 }

@@ -1,7 +1,7 @@
 import type { PairFact } from '../../src/domain/journal.ts';
 import type { PairMachineEvent } from '../../src/machines/shard-pair.ts';
 
-/** The machine's event that an actor records as this fact; undefined for what an operator recorded past the machine. */
+/** The machine's event that an actor records as this fact; undefined for what is recorded past the machine. */
 export function machineEvent(fact: PairFact): PairMachineEvent | undefined {
   switch (fact.type) {
     case 'FAILED':
@@ -24,6 +24,7 @@ export function machineEvent(fact: PairFact): PairMachineEvent | undefined {
     case 'QUARANTINE_RETRY':
       return { type: fact.type };
     case 'REBUILT':
+    case 'TAKEN_OVER':
       return undefined;
   }
 }

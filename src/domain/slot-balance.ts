@@ -1,0 +1,62 @@
+import { slotShares, takersOf, type SlotTaker } from './slot-shares.ts';
+
+export interface SlotStanding {
+  /** Ours; it is one of the takers. */
+  readonly session: string;
+  readonly takers: readonly SlotTaker[];
+  /** Slots that each live session owns. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** An order of all slots that is ours (`slotOrder`). */
+  readonly order: readonly number[];
+}
+
+/**
+ * Free slots to take, first those that few others may take: up to our share of `mine` that we own or are about to; beyond it only what
+ * nobody else would take who has not its share yet.
+ */
+export function slotsToTake(standing: SlotStanding, free: ReadonlySet<number>, mine: number): readonly number[] {
+  const { session, takers, counts, order } = standing;
+  const shares = slotShares(takers);
+  const me = takers.find((taker) => taker.session === session);
+  const hungry = takers.filter(
+    (taker) => taker.session !== session && (counts.get(taker.session) ?? 0) < (shares.get(taker.session) ?? 0),
+  );
+  const wanted = order
+    .filter((slot) => free.has(slot) && me?.shuns.has(slot) === false)
+    .map((slot) => ({ slot, takers: takersOf(slot, takers) }))
+    .toSorted((a, b) => a.takers - b.takers)
+    .map(({ slot }) => slot);
+  const room = Math.max(0, (shares.get(session) ?? 0) - mine);
+  return [...wanted.slice(0, room), ...wanted.slice(room).filter((slot) => takersOf(slot, hungry) === 0)];
+}
+
+/** Of our slots: what we shun, then what is above our share and another would take, first those that most may take. */
+export function slotsToGive(standing: SlotStanding, mine: ReadonlySet<number>): readonly number[] {
+  const { session, takers, counts, order } = standing;
+  const shares = slotShares(takers);
+  const shunned = takers.find((taker) => taker.session === session)?.shuns ?? new Set();
+  const given = [...mine].filter((slot) => shunned.has(slot));
+  let excess = mine.size - given.length - (shares.get(session) ?? 0);
+  const hungry = takers
+    .filter((taker) => taker.session !== session)
+    .map((taker) => ({ ...taker, room: (shares.get(taker.session) ?? 0) - (counts.get(taker.session) ?? 0) }));
+  const candidates = order
+    .filter((slot) => mine.has(slot) && !shunned.has(slot))
+    .map((slot) => ({ slot, takers: takersOf(slot, takers) }))
+    .toSorted((a, b) => b.takers - a.takers);
+  for (const { slot } of candidates) {
+    const next = hungry.find(({ room, shuns }) => room > 0 && !shuns.has(slot));
+    if (excess <= 0) break;
+    if (next === undefined) continue;
+    next.room -= 1;
+    excess -= 1;
+    given.push(slot);
+  }
+  return given;
+}
+
+/** Sessions that own more than their share. */
+export function givers({ takers, counts }: Pick<SlotStanding, 'takers' | 'counts'>): number {
+  const shares = slotShares(takers);
+  return [...shares].filter(([session, share]) => (counts.get(session) ?? 0) > share).length;
+}
