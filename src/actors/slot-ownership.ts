@@ -117,6 +117,7 @@ export function slotOwnership(options: SlotOwnershipOptions): Ownership {
     for (const tell of observers) tell();
   };
   let orderOf = '';
+  let ticking: unknown;
 
   const take = (mine: SlotHoldings, standing: SlotStanding): void => {
     const free = new Set<number>();
@@ -189,7 +190,7 @@ export function slotOwnership(options: SlotOwnershipOptions): Ownership {
   const tick = (): void => {
     if (signal.aborted) return;
     settle();
-    clock.setTimeout(tick, LOOK_EVERY_MS);
+    ticking = clock.setTimeout(tick, LOOK_EVERY_MS);
   };
 
   return {
@@ -258,6 +259,7 @@ export function slotOwnership(options: SlotOwnershipOptions): Ownership {
           narrator.log('warn', 'the session was left to its end', { failure: failureOf(thrown, 'end session') });
         });
       }
+      clock.clearTimeout(ticking);
       ending.abort(new Error('ownership was stopped'));
     },
   };

@@ -1,5 +1,6 @@
 import type { ClusterAccess, SupervisorPorts } from '../../src/actors/cluster-access.ts';
 import { PositionKeeper } from '../../src/actors/position-keeper.ts';
+import type { Peers } from '../../src/actors/queries.ts';
 import { Supervisor } from '../../src/actors/supervisor.ts';
 import { present } from '../../src/domain/assert.ts';
 import { DEFAULT_PARAMETERS } from '../../src/domain/parameters.ts';
@@ -97,6 +98,8 @@ export interface LifePorts {
   readonly term: number;
   /** Owns every slot under that term unless given. */
   readonly ownership?: Ownership;
+  /** The other supervisors, if there are any. */
+  readonly peers?: Peers;
   readonly requestTimeoutMs: number;
 }
 
@@ -110,7 +113,7 @@ export class SimLife {
   readonly #clusters = new Map<string, ClusterAccess>();
 
   constructor(ports: LifePorts) {
-    const { clock, log, random, narrator, term, ownership, requestTimeoutMs } = ports;
+    const { clock, log, random, narrator, term, ownership, peers, requestTimeoutMs } = ports;
     this.clock = clock;
     for (const [name, raw] of ports.clusters) {
       const probe = (signal: AbortSignal): Promise<unknown> => raw.leader.stateVersion(signal);
@@ -151,7 +154,7 @@ export class SimLife {
       cluster: (name) => present(this.#clusters.get(name), `cluster ${name}`),
       ownership: ownership ?? fixedOwnership({ term }),
     };
-    this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS });
+    this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS, peers });
   }
 
   async stop(): Promise<void> {

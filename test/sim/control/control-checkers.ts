@@ -1,17 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PairActor } from '../../../src/actors/pair-actor.ts';
+import { parseClaim, slotKey } from '../../../src/actors/slot-records.ts';
 import type { CommandResult, IndexStatus } from '../../../src/domain/commands.ts';
 import { Failed, type Failure } from '../../../src/domain/failure.ts';
 import type { IndexSnapshot, JournalEvent, PairEvent, PairSnapshot } from '../../../src/domain/journal.ts';
 import type { PairRef } from '../../../src/domain/names.ts';
+import { slotOf } from '../../../src/domain/slots.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import type { AnswerStore } from '../../../src/ports/answer-store.ts';
 import type { CommandName } from '../../../src/ports/command-transport.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
 import { Violation } from '../sim-checkers.ts';
+import type { Caller } from './control-network.ts';
 import type { ControlProcess } from './control-process.ts';
 import { type ControlWorld, FOLLOWER } from './control-world.ts';
 import { illegalIndexEvent, illegalPairEvent } from './legal-history.ts';
+import { writtenIndices } from './written-indices.ts';
 
 /** A command as a client knows it. */
 export interface Asked {
@@ -48,13 +52,11 @@ export class ControlCheckers {
   readonly #stored = new Map<string, Stored[]>();
   readonly #decided = new Set<string>();
   readonly #seen = new WeakMap<PairActor, PairSnapshot>();
-  /** Subjects of indices of whose events a process was told that they may not be stored. */
-  readonly #missed = new Set<string>();
   #lastSeq = 0;
   events = 0;
   violation: Violation | undefined;
   readonly transitions = new Map<string, number>();
-  readonly made = { histories: 0, folds: 0, answers: 0, ends: 0 };
+  readonly made = { histories: 0, folds: 0, answers: 0, writes: 0, ends: 0 };
 
   constructor(world: ControlWorld) {
     this.#world = world;
@@ -96,7 +98,6 @@ export class ControlCheckers {
         );
         return seq;
       } catch (thrown) {
-        if (event.entity === 'index') this.#missed.add(subject);
         if (thrown instanceof Failed && thrown.failure.code === 'journal_conflict')
           this.#claim(at() === undefined, `${event.fact.type} of ${subject} is told to be in conflict with itself`);
         throw thrown;
@@ -158,28 +159,51 @@ export class ControlCheckers {
         this.#seen.set(actor, snapshot);
         this.made.folds += 1;
       }
+    this.#owners();
     const { defect } = this.#world;
     this.#claim(defect === undefined, `the production code tells of a defect: ${defect}`);
   }
 
+  /** Never two at once, and whoever writes has the slot by the word of the store itself. */
+  #owners(): void {
+    for (const slot of this.#world.slots) {
+      const writers = this.#world.processes.filter(
+        ({ clock, ownership }) => !clock.suspended && ownership?.mayWrite(slot) === true,
+      );
+      this.#claim(
+        writers.length <= 1,
+        `${writers.map(({ name }) => name).join(' and ')} may write slot ${slot} at once`,
+      );
+    }
+  }
+
+  /** Sees every call to a search cluster when it is sent. */
+  sent(caller: Caller, cluster: string, method: string, args: readonly unknown[]): void {
+    if (cluster !== FOLLOWER) return;
+    for (const index of writtenIndices(method, args)) {
+      const slot = slotOf({ cluster, index });
+      const { session } = (caller as ControlProcess).ownership ?? {};
+      const names = parseClaim(this.#world.leases.entry(slotKey(slot))?.value ?? '');
+      this.#claim(
+        session !== undefined && names === session,
+        `${method} of ${index} by ${session}, and slot ${slot} is of ${names}`,
+      );
+      this.made.writes += 1;
+    }
+  }
+
   /** Undefined: everything is as the journal wants it; otherwise what is not. */
-  unsettled(process: ControlProcess | undefined): string | undefined {
-    const { supervisor } = process?.life ?? {};
-    const { lastStart, lateAppends } = this.#world.options;
-    if (supervisor === undefined || process?.handler === undefined) return 'nobody serves';
+  unsettled(): string | undefined {
+    const { processes, options } = this.#world;
+    if (processes.length < options.supervisors || processes.some(({ handler }) => handler === undefined))
+      return 'somebody does not serve';
+    const actors = processes.flatMap(({ life }) => life?.supervisor.pairs ?? []);
     for (const name of this.#world.indices) {
       const index = this.#index(name);
-      // Without a live view of the journal it hears of what was stored in spite of a lost answer when it starts.
-      if (
-        lastStart === 'none' &&
-        !lateAppends &&
-        this.#missed.has(indexSubject({ cluster: FOLLOWER, index: `${name}-copy` }))
-      )
-        continue;
-      const here = supervisor.pairs.filter(({ pair }) => pair.follower.index === `${name}-copy`);
+      const here = actors.filter(({ pair }) => pair.follower.index === `${name}-copy`);
       if (index === undefined || index.state === 'released' || index.state === 'unfollowed') {
-        // What could not be released is left for the next start.
-        const left = index?.state === 'unfollowed' && lastStart === 'none';
+        // What could not be released is left for the next owner.
+        const left = index?.state === 'unfollowed' && options.lastStart === 'none';
         if (!left && here.length > 0) return `${name} is ${index?.state}, and has actors`;
         if (!left && index?.state === 'unfollowed') return `${name} is not released`;
         continue;

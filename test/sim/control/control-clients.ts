@@ -8,7 +8,6 @@ const ASK_AGAIN_MS = 200;
 /** Nobody repeats a command for longer: what the journal holds of it may be purged later. */
 const PATIENCE_MS = 6000;
 const TRIES_MAX = 5;
-const MAX_REPLY_BYTES = 1024 * 1024;
 
 /** Operators and their tools: they command by drawing lots, and repeat what is not answered. */
 export class ControlClients {
@@ -137,16 +136,7 @@ export class ControlClients {
   }
 
   #deliver(process: ControlProcess, name: CommandName, text: string, hears: (body: string) => void): void {
-    const { clock } = this.#world;
-    process.clock.hear(() => {
-      if (process.cutOff || process.handler === undefined) return;
-      const answered = process
-        .handler({ name, body: text, trace: new Map(), maxReplyBytes: MAX_REPLY_BYTES })
-        .then(({ body }) => {
-          if (process.clock.alive && !process.cutOff) clock.setTimeout(() => hears(body), 1);
-        });
-      void process.command(answered);
-    });
+    process.answers(process.handler, { name, body: text }, hears);
   }
 }
 

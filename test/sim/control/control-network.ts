@@ -1,6 +1,7 @@
 import { type Failed, failed } from '../../../src/domain/failure.ts';
 import type { StoredEvent } from '../../../src/ports/event-log.ts';
 import type { SimRandom } from '../../support/sim-random.ts';
+import type { RequestFate } from '../../support/memory-leases.ts';
 import type { VirtualClock } from '../../support/virtual-clock.ts';
 import type { ControlOptions } from './control-options.ts';
 import type { ProcessClock } from './process-clock.ts';
@@ -60,6 +61,8 @@ export class ControlNetwork {
   readonly drawn = new Map<string, number>();
   faulty = true;
   journalFull = false;
+  /** Sees every call to a search cluster when it is sent. */
+  sent: (caller: Caller, cluster: string, method: string, args: readonly unknown[]) => void = () => undefined;
   /** What a call to a search cluster fails with before it runs. */
   refusal: (cluster: string, method: string, args: readonly unknown[]) => Failed | undefined = () => undefined;
 
@@ -119,6 +122,7 @@ export class ControlNetwork {
     const signal = signalOf(args);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     if (!caller.clock.alive) return new Promise(() => undefined);
+    if (call.called.cluster !== undefined) this.sent(caller, call.called.cluster, method, args);
     const fate = this.#fate(call);
     if (fate === undefined) return runNow(() => this.#run(call));
     const { runsAfterMs, answersAfterMs, failure, againAfterMs, crashes = false } = fate;
@@ -137,13 +141,8 @@ export class ControlNetwork {
         if (crashes) crash();
       }, runsAfterMs);
     else if (crashes) this.#clock.setTimeout(crash, 0);
-    const again = (): void => void runNow(() => this.#run(call));
     if (againAfterMs !== undefined)
-      this.#clock.setTimeout(
-        // The same as one that comes late, if the first was refused.
-        () => (this.#options.lateAppends ? again() : void answer?.then(again, () => undefined)),
-        (runsAfterMs ?? 0) + againAfterMs,
-      );
+      this.#clock.setTimeout(() => void runNow(() => this.#run(call)), (runsAfterMs ?? 0) + againAfterMs);
     if (answersAfterMs !== undefined)
       this.#clock.setTimeout(() => {
         signal?.removeEventListener('abort', giveUp);
@@ -153,6 +152,34 @@ export class ControlNetwork {
         });
       }, answersAfterMs);
     return promise;
+  }
+
+  /** What becomes of a request to the store of leases. */
+  leaseFate(caller: Caller): RequestFate {
+    const random = this.#random;
+    const quick = { stored: 1, beforeMs: 1, afterMs: random.between(1, 4), answered: true } as const;
+    if (!this.faulty) return quick;
+    if (random.chance(this.#options.faults.crash)) {
+      const before = random.chance(0.5);
+      this.count(`crash ${before ? 'before' : 'after'} a lease request`);
+      this.#clock.setTimeout(() => caller.crash(), before ? 0 : 1);
+      return { ...quick, stored: before ? 0 : 1, answered: false };
+    }
+    if (!random.chance(this.#options.faults.lease)) return quick;
+    const kind = random.pick('lost before', 'lost after', 'late', 'twice', 'slow');
+    this.count(`lease request ${kind}`);
+    switch (kind) {
+      case 'lost before':
+        return { ...quick, stored: 0, answered: false };
+      case 'lost after':
+        return { ...quick, answered: false };
+      case 'late':
+        return { ...quick, beforeMs: random.between(500, 3000) };
+      case 'twice':
+        return { ...quick, stored: 2 };
+      case 'slow':
+        return { ...quick, afterMs: random.between(50, 1500) };
+    }
   }
 
   #run({ called, method, args, run }: Call): unknown {
@@ -186,9 +213,7 @@ export class ControlNetwork {
       return { answersAfterMs: REQUEST_TIMEOUT_MS, failure: lost(call) };
     }
     if (!this.faulty || !random.chance(this.#options.faults.call)) return { runsAfterMs: there, answersAfterMs: back };
-    const drawn = random.pick('lost before', 'lost after', 'late', 'twice', 'slow');
-    // Whoever appended what arrives late has to hear of it from the journal.
-    const kind = drawn === 'late' && method === 'append' && !this.#options.lateAppends ? 'lost before' : drawn;
+    const kind = random.pick('lost before', 'lost after', 'late', 'twice', 'slow');
     if (!WRITES.has(method) && kind !== 'slow') {
       this.count(`${method} lost`);
       return { answersAfterMs: back, failure: lost(call) };

@@ -6,6 +6,10 @@ export interface ControlFaults {
   readonly call: number;
   /** Of calls of any port: the process dies before or after it ran. */
   readonly crash: number;
+  /** Of requests to the store of leases: lost before or after they ran, twice, or slow. */
+  readonly lease: number;
+  /** Of moments: a supervisor does not want a slot any more. */
+  readonly shun: number;
   /** Of calls to search clusters: slow, or lost. */
   readonly search: number;
   /** Of commands on their way: lost, their answer lost, delivered twice, slow. */
@@ -24,6 +28,8 @@ export interface ControlFaults {
 
 export interface ControlOptions {
   readonly seed: number;
+  /** Supervisors at once. */
+  readonly supervisors: number;
   /** Of each leader index. */
   readonly shards: readonly number[];
   readonly troubledMs: number;
@@ -33,8 +39,6 @@ export interface ControlOptions {
   /** Share of the documents that the follower refuses for what they are. */
   readonly refusedShare: number;
   readonly onMissingHistory: 'rebootstrap' | 'fail';
-  /** Appends may be stored after their caller was told that their fate is unknown. */
-  readonly lateAppends: boolean;
   /** How the process is brought to a fresh start when the troubles are over. */
   readonly lastStart: 'none' | 'restart' | 'crash';
   readonly faults: ControlFaults;
@@ -44,8 +48,10 @@ export interface ControlOptions {
 export function drawControlOptions(seed: number): ControlOptions {
   const random = new SimRandom(seed * 6361 + 29);
   const sometimes = (share: number, most: number): number => (random.chance(share) ? random.next() * most : 0);
+  const shun = sometimes(0.2, 0.02);
   return {
     seed,
+    supervisors: random.pick(1, 2, 3, 3),
     shards: random.pick([1], [2], [1, 1], [1, 2]),
     // Some live long enough for history to be purged that nobody asks for any more.
     troubledMs: random.chance(0.05) ? 18_000 : random.between(4000, 10_000),
@@ -53,11 +59,13 @@ export function drawControlOptions(seed: number): ControlOptions {
     documentPauseMs: random.pick(400, 1500),
     refusedShare: random.chance(0.2) ? 0.2 : 0,
     onMissingHistory: random.pick('rebootstrap', 'fail'),
-    lateAppends: false,
-    lastStart: random.pick('none', 'restart', 'crash'),
+    // What a supervisor does not want it does not want until it ends.
+    lastStart: shun > 0 ? random.pick('restart', 'crash') : random.pick('none', 'restart', 'crash'),
     faults: {
       call: sometimes(0.6, 0.25),
       crash: sometimes(0.5, 0.02),
+      lease: sometimes(0.5, 0.3),
+      shun,
       search: sometimes(0.5, 0.05),
       command: sometimes(0.6, 0.4),
       kill: sometimes(0.3, 0.04),

@@ -36,6 +36,7 @@ export async function simulateControl(
   const world = new ControlWorld(options, wrap ?? ((ports) => ports), tell);
   const checkers = new ControlCheckers(world);
   world.record = (log) => checkers.recording(log);
+  world.network.sent = (caller, cluster, method, args) => checkers.sent(caller, cluster, method, args);
   world.require = (ports) => checkers.requiring(ports);
   const clients = new ControlClients(world, checkers);
   const troubles = new ControlTroubles(world);
@@ -85,7 +86,7 @@ async function play(stage: Stage): Promise<void> {
   const deadlineMs = clock.monotonic() + HEALED_WITHIN_MS;
   await step(stage, () => {
     troubles.keepAlive();
-    const wrong = checkers.unsettled(world.processes[0]);
+    const wrong = checkers.unsettled();
     if (wrong === undefined) return true;
     if (clock.monotonic() > deadlineMs) throw new Violation(`it does not come right: ${wrong}`);
     return false;

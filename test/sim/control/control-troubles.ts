@@ -57,9 +57,9 @@ export class ControlTroubles {
     this.keepAlive();
   }
 
-  /** A process is there all the time; one that ends makes room for the next. */
+  /** So many processes are there all the time; one that ends makes room for the next. */
   keepAlive(): void {
-    if (this.#world.processes.length === 0) this.#begin();
+    if (this.#world.processes.length < this.#world.options.supervisors) this.#begin();
   }
 
   /** In order, and the next one starts. */
@@ -103,7 +103,7 @@ export class ControlTroubles {
   }
 
   #befallProcess(process: ControlProcess, happens: (name: keyof ControlFaults) => boolean): void {
-    const { random, network, clock } = this.#world;
+    const { random, network, clock, options, slots } = this.#world;
     if (happens('clockJump')) {
       const ms = random.pick(-1, 1) * random.pick(10, 60_000, 86_400_000);
       network.count(`clock ${ms < 0 ? 'back' : 'forward'}`);
@@ -115,10 +115,15 @@ export class ControlTroubles {
       clock.setTimeout(() => (process.cutOff = false), random.between(10, 4000));
     }
     if (happens('suspension') && !process.clock.suspended) {
-      const standsStill = random.chance(0.5);
+      // With a wall clock that is set back meanwhile nothing would tell the process how long it was away.
+      const standsStill = options.faults.clockJump === 0 && random.chance(0.5);
       network.count(`suspension${standsStill ? ', also of its monotonic clock' : ''}`);
       process.clock.suspend({ standsStill });
       clock.setTimeout(() => process.clock.goOn(), random.between(10, 4000));
+    }
+    if (happens('shun')) {
+      network.count('slot shunned');
+      process.ownership?.shun(slots[random.below(slots.length)] ?? 0);
     }
     if (happens('kill')) {
       network.count('crash');

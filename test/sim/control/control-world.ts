@@ -1,10 +1,12 @@
 import { failed, type Failed, type FailureCode } from '../../../src/domain/failure.ts';
+import { slotOf } from '../../../src/domain/slots.ts';
 import type { AnswerStore } from '../../../src/ports/answer-store.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
 import type { Narrator } from '../../../src/ports/narrator.ts';
 import { memoryAdmin, type MemoryAdmin } from '../../support/memory-admin.ts';
 import { memoryAnswers } from '../../support/memory-answers.ts';
 import { memoryJournal, type MemoryJournal } from '../../support/memory-event-log.ts';
+import { memoryLeases, type MemoryLeases } from '../../support/memory-leases.ts';
 import { memoryPositions } from '../../support/memory-positions.ts';
 import { memoryQuarantine } from '../../support/memory-quarantine.ts';
 import { MemoryCluster } from '../../support/memory-search/memory-cluster.ts';
@@ -39,6 +41,9 @@ export class ControlWorld {
   readonly indices: readonly string[];
   readonly journal: MemoryJournal;
   readonly answers: AnswerStore;
+  readonly leases: MemoryLeases;
+  /** The slots of the indices; all others are wanted by nobody. */
+  readonly slots: readonly number[];
   readonly narrator: Narrator;
   readonly clusters: ReadonlyMap<string, ClusterPorts>;
   /** By the name of a leader index: what its pages fail with. */
@@ -71,6 +76,8 @@ export class ControlWorld {
     this.leader = new MemoryCluster({ name: LEADER, monotonicMs });
     this.follower = new MemoryCluster({ name: FOLLOWER, monotonicMs });
     this.indices = options.shards.map((shards, at) => this.leader.createIndex(`logs-${at}`, { shards }).name);
+    this.leases = memoryLeases(this.clock);
+    this.slots = this.indices.map((index) => slotOf({ cluster: FOLLOWER, index: `${index}-copy` }));
     this.narrator = this.#narrator();
     this.clusters = new Map([this.leader, this.follower].map((cluster) => [cluster.name, this.#ports(cluster)]));
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { initialTransition, transition } from 'xstate';
 import type { IndexEvent, IndexSnapshot, PairEvent, PairSnapshot } from '../../../src/domain/journal.ts';
 import { lifecycleOf, shardPairMachine } from '../../../src/machines/shard-pair.ts';
@@ -16,6 +17,8 @@ export function illegalPairEvent(
   const folded = before?.followId === event.result.followId ? before : undefined;
   const from = folded?.state ?? 'none';
   if (event.from !== from) return `it begins at ${event.from}, and the one before it ended at ${from}`;
+  if (event.fact.type === 'TAKEN_OVER')
+    return isDeepStrictEqual(event.result, folded) ? undefined : 'who takes over changes nothing';
   const told = machineEvent(event.fact);
   if (told === undefined) return 'nobody recovers here';
   const { state, resumeTo, desired, epoch, raiseEpoch = false } = event.result;
