@@ -25,6 +25,7 @@ export interface SlotView {
   /** Ended for sure; a session's id is never used again. One that was not seen may live. */
   isEnded(session: string): boolean;
   endSession(session: string): void;
+  /** The same array as long as nothing of it has changed. */
   takers(): readonly SlotTaker[];
   /** How many slots each live session owns. */
   counts(): ReadonlyMap<string, number>;
@@ -40,8 +41,10 @@ export function slotView(given: (session: string) => void): SlotView {
   const sessions = new Map<string, SeenSession>();
   const ended = new Set<string>();
 
+  let takers: readonly SlotTaker[] | undefined;
+
   const endSession = (session: string): void => {
-    sessions.delete(session);
+    if (sessions.delete(session)) takers = undefined;
     ended.add(session);
     if (ended.size <= ENDED_KEPT) return;
     const named = new Set(claims.map((claim) => claim.session));
@@ -62,7 +65,9 @@ export function slotView(given: (session: string) => void): SlotView {
     if (ended.has(session) || revision <= (before?.revision ?? 0)) return false;
     const record = before?.value === value ? before : parseSession(value);
     sessions.set(session, { announced: record.announced, shuns: record.shuns, revision, value });
-    return record !== before;
+    if (record === before) return false;
+    takers = undefined;
+    return true;
   };
 
   return {
@@ -82,7 +87,7 @@ export function slotView(given: (session: string) => void): SlotView {
     },
     isEnded: (session) => ended.has(session),
     endSession,
-    takers: () => [...sessions].map(([session, { shuns }]) => ({ session, shuns })),
+    takers: () => (takers ??= [...sessions].map(([session, { shuns }]) => ({ session, shuns }))),
     counts() {
       const counts = new Map([...sessions.keys()].map((session) => [session, 0]));
       for (const { session } of claims) {
