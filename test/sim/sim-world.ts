@@ -1,6 +1,7 @@
 import { present } from '../../src/domain/assert.ts';
 import { failed, type Failed } from '../../src/domain/failure.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
+import type { Ownership } from '../../src/ports/ownership.ts';
 import { memoryAdmin, type MemoryAdmin } from '../support/memory-admin.ts';
 import { memoryJournal, type MemoryJournal } from '../support/memory-event-log.ts';
 import { memoryNarrator, type MemoryNarrator } from '../support/memory-narrator.ts';
@@ -125,7 +126,8 @@ export class SimWorld {
     return shardOf(this.leaderIndex, key);
   }
 
-  startLife(): SimLife {
+  /** One more process; with an ownership of its own it may live beside others. */
+  startLife(ownership?: Ownership): SimLife {
     const clock = new MortalClock(this.clock);
     this.#lives += 1;
     this.pendingCalls = 0;
@@ -136,7 +138,16 @@ export class SimWorld {
     const { requestTimeoutMs } = this.options;
     const term = this.journal.size + 1;
     const log = this.#journalOf(clock);
-    this.life = new SimLife({ clock, log, random, narrator, clusters, term, requestTimeoutMs });
+    this.life = new SimLife({
+      clock,
+      log,
+      random,
+      narrator,
+      clusters,
+      term,
+      requestTimeoutMs,
+      ...(ownership === undefined ? {} : { ownership }),
+    });
     return this.life;
   }
 
