@@ -1,7 +1,8 @@
 import type { ClusterAccess, SupervisorPorts } from '../../src/actors/cluster-access.ts';
 import { PositionKeeper } from '../../src/actors/position-keeper.ts';
 import { Supervisor } from '../../src/actors/supervisor.ts';
-import { present } from '../../src/domain/assert.ts';
+import type { Peers } from '../../src/actors/queries.ts';
+import { failed } from '../../src/domain/failure.ts';
 import { DEFAULT_PARAMETERS } from '../../src/domain/parameters.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
@@ -97,6 +98,7 @@ export interface LifePorts {
   readonly term: number;
   /** Owns every slot under that term unless given. */
   readonly ownership?: Ownership;
+  readonly peers?: Peers;
   readonly requestTimeoutMs: number;
 }
 
@@ -110,7 +112,7 @@ export class SimLife {
   readonly #clusters = new Map<string, ClusterAccess>();
 
   constructor(ports: LifePorts) {
-    const { clock, log, random, narrator, term, ownership, requestTimeoutMs } = ports;
+    const { clock, log, random, narrator, term, ownership, peers, requestTimeoutMs } = ports;
     this.clock = clock;
     for (const [name, raw] of ports.clusters) {
       const probe = (signal: AbortSignal): Promise<unknown> => raw.leader.stateVersion(signal);
@@ -148,10 +150,14 @@ export class SimLife {
       random,
       narrator,
       budget: this.budget,
-      cluster: (name) => present(this.#clusters.get(name), `cluster ${name}`),
+      cluster: (name) => {
+        const access = this.#clusters.get(name);
+        if (access !== undefined) return access;
+        throw failed('unknown_cluster', { op: 'find cluster', reason: `there is no cluster ${name}` });
+      },
       ownership: ownership ?? fixedOwnership({ term }),
     };
-    this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS });
+    this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS, peers });
   }
 
   async stop(): Promise<void> {
