@@ -90,7 +90,7 @@ export class OwnedIndices implements SlotHandlers {
     const owned: OwnedSlot = { lease, ready: Promise.resolve(), leaving: false };
     this.#slots.set(slot, owned);
     owned.ready = this.#takeUpSlot(lease).catch((thrown: unknown) => {
-      if (lease.ended || this.#options.signal.aborted) return;
+      if (lease.ended || owned.leaving || this.#options.signal.aborted) return;
       ports.narrator.log('error', 'a slot was not taken up', { slot, failure: failureOf(thrown, 'take up') });
     });
   }
@@ -230,7 +230,8 @@ export class OwnedIndices implements SlotHandlers {
 
   async #release(key: string): Promise<void> {
     const followed = this.#followed.get(key);
-    if (followed === undefined) return;
+    // Whoever waited for another release may find it followed anew.
+    if (followed?.index.snapshot.state !== 'unfollowed') return;
     const { index, pairs } = followed;
     const { signal } = this.#options;
     await Promise.all(pairs.map((pair) => pair.stop()));
@@ -286,7 +287,7 @@ export class OwnedIndices implements SlotHandlers {
       else if (snapshot.state === 'released') await this.#drop(follower);
     };
     this.#inTurn(follower, run).catch((thrown: unknown) => {
-      if (lease.ended || this.#options.signal.aborted) return;
+      if (lease.ended || this.#slots.get(lease.slot)?.leaving === true || this.#options.signal.aborted) return;
       const failure = failureOf(thrown, 'take up');
       this.#options.ports.narrator.log('error', 'an index was not taken up', { index: indexKey(follower), failure });
     });

@@ -1,6 +1,6 @@
 import { transition } from 'xstate';
 import { backoffMs } from '../domain/backoff.ts';
-import { failureOf, type Failure } from '../domain/failure.ts';
+import { Failed, failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -169,14 +169,14 @@ export class PairActor implements Target {
 
   /** Accepted when it returns: the decision is in the journal. Throws `Failed` when the journal cannot be reached. */
   async pause(commandId: string, cause: EventCause): Promise<void> {
-    await this.#send({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause, 'once');
+    await this.#decide({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause);
   }
 
   async resume(options: ResumeOptions, cause: EventCause): Promise<void> {
     const { rebootstrap, allowMassDelete } = options;
     if (allowMassDelete === true) this.#session.allowMassDelete(true);
     try {
-      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause, 'once');
+      await this.#decide({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause);
     } catch (thrown) {
       // A decision that is not recorded is none.
       if (allowMassDelete === true) this.#session.allowMassDelete(false);
@@ -197,7 +197,7 @@ export class PairActor implements Target {
   async retryQuarantine(commandId: string, cause: EventCause): Promise<void> {
     // Something may be on its way into it.
     if (this.quarantined === 0) return this.#session.retryQuarantine();
-    await this.#send({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause, 'once');
+    await this.#decide({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause);
     this.#session.retryQuarantine();
   }
 
@@ -240,6 +240,17 @@ export class PairActor implements Target {
   }
 
   // --- the mailbox ----------------------------------------------------------------------------------------------------------
+
+  /** An unfollow or a stop may overtake it; whether it was decided is then what the journal says. */
+  async #decide(event: PairMachineEvent, fact: PairFact, cause: EventCause): Promise<void> {
+    try {
+      await this.#send(event, fact, cause, 'once');
+    } catch (thrown) {
+      if (!this.#worker.stopping.aborted || thrown instanceof Failed) throw thrown;
+      const reason = `${this.#key} is being stopped`;
+      throw failed('command_timeout', { op: event.type.toLowerCase(), reason }, thrown);
+    }
+  }
 
   async #send(
     event: PairMachineEvent,
@@ -383,6 +394,11 @@ export class PairActor implements Target {
     const { ports, index, superseded } = this.#options;
     if (seq <= this.#seq || event.entity !== 'pair' || this.#worker.stopping.aborted) return;
     if (event.term > index.lease.term) return superseded();
+    // What arrived late of an earlier life of the same name is no state of this one.
+    if (event.result.followId !== index.snapshot.followId) {
+      this.#seq = seq;
+      return;
+    }
     const command = commandEvent(event.fact);
     const foretold =
       command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];

@@ -1,18 +1,18 @@
 import { assert, present } from '../domain/assert.ts';
 import { givers, slotsToGive, slotsToTake, type SlotStanding } from '../domain/slot-balance.ts';
-import { slotOrder } from '../domain/slot-shares.ts';
+import { slotOrder, slotShares, type SlotTaker } from '../domain/slot-shares.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { failureOf } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LeaseChange, LeaseStore } from '../ports/lease-store.ts';
 import type { Narrator } from '../ports/narrator.ts';
-import type { Announcement, Ownership } from '../ports/ownership.ts';
+import type { Announcement, LiveSession, Ownership, SlotHandlers, SlotOwner } from '../ports/ownership.ts';
 import type { Random } from '../ports/random.ts';
-import { slotHoldings, type SlotHoldings } from './slot-holdings.ts';
-import { movesAllowance } from './slot-moves.ts';
+import { SlotHoldings } from './slot-holdings.ts';
+import { movesAllowance, type MovesAllowance } from './slot-moves.ts';
 import { sessionKey, sessionValue } from './slot-records.ts';
-import { slotSession } from './slot-session.ts';
-import { slotView } from './slot-view.ts';
+import { SlotSession } from './slot-session.ts';
+import { slotView, type SlotView } from './slot-view.ts';
 
 /** `windowMs` is the shorter one by more than two clocks may drift apart in that time. */
 export interface OwnershipTimings {
@@ -40,227 +40,278 @@ const TIMINGS: OwnershipTimings = { renewEveryMs: 3_000, sessionTtlMs: 9_000, wi
 const ALONE_TIMINGS: OwnershipTimings = { renewEveryMs: 3_000, sessionTtlMs: 16 * 60_000, windowMs: 15 * 60_000 };
 const LOOK_EVERY_MS = 1_000;
 const CLAIMS_AT_ONCE = 64;
+/** After the start: those that start at the same time see each other before they take anything, which saves moves later. */
+const CLAIM_AFTER_MS = 1_000;
 /** For what is left to be given up when the store does not answer, at the end. */
 const STOP_WITHIN_MS = 5_000;
+const STOP_LOOK_MS = 50;
+
+export function slotOwnership(options: SlotOwnershipOptions): Ownership {
+  return new SlotOwnership(options);
+}
+
+/** Computed anew when one of the first two changes. */
+interface SharesOf {
+  readonly seen: readonly SlotTaker[];
+  readonly shunned: number;
+  readonly takers: readonly SlotTaker[];
+  readonly shares: ReadonlyMap<string, number>;
+}
 
 /**
  * Ownership by one session that is kept alive, and claims that name it: a claim is worth what its session is. Claims are written over the
  * revision that was seen, and only where they name no session, or one whose key is gone; so there is at most one owner, whatever is
  * lost, late or repeated on the way. The claim's revision is the term.
  */
-export function slotOwnership(options: SlotOwnershipOptions): Ownership {
-  const { store, clock, random, narrator, announcement, alone = false } = options;
-  const usual = alone ? ALONE_TIMINGS : TIMINGS;
-  const sessionTtlMs = options.sessionTtlMs ?? usual.sessionTtlMs;
-  const windowMs = options.windowMs ?? usual.windowMs;
-  assert(windowMs < sessionTtlMs, 'nobody may write when the session can have ended');
-  const ending = new AbortController();
-  const { signal } = ending;
-  const observers = new Set<() => void>();
-  const shunned = new Set<number>();
-  const moves = movesAllowance(clock);
-  const view = slotView((by) => moves.given(by === session.id));
-  const asking = new Set<string>();
-  let holdings: SlotHoldings | undefined;
-  let order: readonly number[] = [];
-  let stopping = false;
-  let settling = false;
-  let changed = false;
-  let writing = false;
+class SlotOwnership implements Ownership {
+  readonly #options: SlotOwnershipOptions;
+  readonly #ending = new AbortController();
+  readonly #signal = this.#ending.signal;
+  #ticking: unknown;
+  readonly #session: SlotSession;
+  readonly #view: SlotView;
+  readonly #moves: MovesAllowance;
+  readonly #observers = new Set<() => void>();
+  readonly #shunned = new Set<number>();
+  /** Sessions that are being asked for. */
+  readonly #asking = new Set<string>();
+  #holdings: SlotHoldings | undefined;
+  #shares: SharesOf | undefined;
+  #order: { readonly of: string; readonly slots: readonly number[] } | undefined;
+  #claimsFromMs = 0;
+  #stopping = false;
+  #lookComes = false;
+  #changed = false;
+  #writing = false;
 
-  const session = slotSession({
-    store,
-    clock,
-    newId: () => random.id(),
-    renewEveryMs: options.renewEveryMs ?? usual.renewEveryMs,
-    sessionTtlMs,
-    windowMs,
-    signal,
-    value: () => sessionValue({ announced: announcement, shuns: shunned }),
-    renewed(entry) {
-      if (view.stands(entry)) changed = true;
-      settle();
-    },
-    ended(id) {
-      narrator.log('warn', 'the session has ended: all slots are lost, and another begins', { session: id });
-      view.endSession(id);
-      changed = true;
-      holdings?.loseAll();
-      settle();
-    },
-  });
-
-  /** Once for everything that comes at once. */
-  const settle = (): void => {
-    if (settling || signal.aborted) return;
-    settling = true;
-    void Promise.resolve().then(() => {
-      settling = false;
-      if (holdings !== undefined && !signal.aborted) look(holdings);
+  constructor(options: SlotOwnershipOptions) {
+    const { store, clock, random, announcement: announced } = options;
+    this.#options = options;
+    const timings = { ...(options.alone === true ? ALONE_TIMINGS : TIMINGS), ...given(options) };
+    assert(timings.windowMs < timings.sessionTtlMs, 'nobody may write when the session can have ended');
+    this.#moves = movesAllowance(clock);
+    this.#view = slotView((by) => this.#moves.given(by === this.#session.id));
+    this.#session = new SlotSession({
+      ...timings,
+      store,
+      clock,
+      newId: () => random.id(),
+      signal: this.#signal,
+      value: () => sessionValue({ announced, shuns: this.#shunned }),
+      renewed: (entry) => this.#take({ kind: 'stands', entry }),
+      ended: (id) => this.#sessionEnded(id),
     });
-  };
+  }
 
-  const look = (mine: SlotHoldings): void => {
-    mine.reconcile((slot) => stopping || shunned.has(slot));
-    if (session.live && session.windowOpen() && !stopping) {
-      if (order.length === 0 || orderOf !== session.id) {
-        order = slotOrder(session.id);
-        orderOf = session.id;
+  get session(): string {
+    return this.#session.id;
+  }
+
+  async start(handlers: SlotHandlers, signal: AbortSignal): Promise<void> {
+    const { store, clock, narrator, alone } = this.#options;
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => this.#ending.abort(signal.reason), { once: true });
+    const first = Promise.withResolvers<void>();
+    this.#signal.addEventListener('abort', () => first.reject(this.#signal.reason as Error), { once: true });
+    void this.#watch(first.resolve);
+    await first.promise;
+    if (alone === true) for (const other of this.#view.sessions.keys()) this.#view.endSession(other);
+    this.#holdings = new SlotHoldings({
+      store,
+      clock,
+      narrator,
+      handlers,
+      view: this.#view,
+      signal: this.#signal,
+      session: () => (this.#session.live ? this.#session.id : undefined),
+      settle: () => this.#settle(),
+    });
+    this.#claimsFromMs = clock.monotonic() + (alone === true ? 0 : CLAIM_AFTER_MS);
+    this.#session.begin();
+    this.#tick();
+  }
+
+  mayWrite(slot: number): boolean {
+    const claim = this.#view.claims[slot];
+    return (
+      !this.#signal.aborted &&
+      claim?.session === this.#session.id &&
+      this.#holdings?.held.get(slot) === claim.revision &&
+      this.#session.windowOpen()
+    );
+  }
+
+  ownerOf(slot: number): SlotOwner | undefined {
+    const { session, revision } = present(this.#view.claims[slot], 'a slot is below the number of slots');
+    return session === undefined || this.#view.isEnded(session) ? undefined : { session, term: revision };
+  }
+
+  live(): readonly LiveSession[] {
+    return [...this.#view.sessions].map(([session, { announced }]) => ({ session, announced }));
+  }
+
+  observe(changed: () => void): () => void {
+    this.#observers.add(changed);
+    return () => void this.#observers.delete(changed);
+  }
+
+  shun(slot: number): void {
+    assert(slot >= 0 && slot < SLOT_COUNT, 'a slot is below the number of slots');
+    if (this.#shunned.has(slot)) return;
+    this.#shunned.add(slot);
+    if (this.#session.live) this.#session.renewNow();
+    this.#settle();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { clock, narrator } = this.#options;
+    const holdings = this.#holdings;
+    await holdings?.claimed();
+    if (holdings !== undefined && !this.#signal.aborted) {
+      this.#look(holdings);
+      for (const slot of holdings.held.keys()) holdings.give(slot);
+      for (let leftMs = STOP_WITHIN_MS; !holdings.empty && leftMs > 0 && !this.#signal.aborted;) {
+        // What the work on a slot takes is not counted: it has a bound of its own.
+        if (holdings.held.size === 0) leftMs -= STOP_LOOK_MS;
+        await clock.sleep(STOP_LOOK_MS, this.#signal).catch(() => undefined);
       }
-      const standing = { session: session.id, takers: view.takers(), counts: view.counts(), order };
-      take(mine, standing);
-      give(mine, standing);
+      await this.#session.end().catch((thrown: unknown) => {
+        narrator.log('warn', 'the session was left to its end', { failure: failureOf(thrown, 'end session') });
+      });
     }
-    tellWriting();
-    if (!changed) return;
-    changed = false;
-    for (const tell of observers) tell();
-  };
-  let orderOf = '';
-  let ticking: unknown;
+    this.#options.clock.clearTimeout(this.#ticking);
+    this.#ending.abort(new Error('ownership was stopped'));
+  }
 
-  const take = (mine: SlotHoldings, standing: SlotStanding): void => {
-    const free = new Set<number>();
-    for (const [slot, { session: owner }] of view.claims.entries()) {
-      if (owner !== undefined && !view.isEnded(owner) && !view.sessions.has(owner)) void ask(owner);
-      if ((owner === undefined || view.isEnded(owner)) && mine.mayClaim(slot)) free.add(slot);
-    }
-    if (free.size === 0) return;
-    const owned = mine.held.size - mine.giving.size + mine.claiming.size;
-    const room = CLAIMS_AT_ONCE - mine.claiming.size;
-    for (const slot of slotsToTake(standing, free, owned).slice(0, room)) mine.claim(slot);
-  };
-
-  const give = (mine: SlotHoldings, standing: SlotStanding): void => {
-    const kept = new Set([...mine.held.keys()].filter((slot) => !mine.giving.has(slot)));
-    const allowed = moves.allowed(mine.giving.size, givers(standing));
-    if (allowed > 0) for (const slot of slotsToGive(standing, kept).slice(0, allowed)) mine.give(slot);
-  };
-
-  /** Whether a session lives that a claim names and that was not told: it may have been renewed just then. */
-  const ask = async (named: string): Promise<void> => {
-    if (asking.has(named)) return;
-    asking.add(named);
+  async #watch(current: () => void): Promise<void> {
+    const { store, narrator } = this.#options;
     try {
-      const entry = await store.get(sessionKey(named), signal);
-      if (entry === undefined) view.endSession(named);
-      else view.stands(entry);
-      changed = true;
-      settle();
-    } catch {
-      // Asked again at the next look.
-    }
-    asking.delete(named);
-  };
-
-  const tellWriting = (): void => {
-    const open = session.windowOpen();
-    if (open === writing) return;
-    writing = open;
-    changed = true;
-    const { failure } = session;
-    if (open) narrator.log('info', 'slots may be written', { session: session.id });
-    else narrator.log('warn', 'writing is suspended: no lease', { session: session.id, reason: failure?.reason });
-  };
-
-  const take1 = (change: LeaseChange): void => {
-    if (change.kind === 'current') changed = true;
-    else if (change.kind === 'stands') {
-      session.seen(change.entry);
-      if (view.stands(change.entry)) changed = true;
-    } else {
-      if (view.gone(change.key)) changed = true;
-      session.seenGone(change.key);
-    }
-    settle();
-  };
-
-  const watch = async (current: () => void): Promise<void> => {
-    try {
-      for await (const change of store.watch(signal)) {
-        take1(change);
+      for await (const change of store.watch(this.#signal)) {
+        this.#take(change);
         if (change.kind === 'current') current();
       }
     } catch (thrown) {
-      if (signal.aborted) return;
+      if (this.#signal.aborted) return;
       narrator.log('error', 'who owns what is not watched any more', { failure: failureOf(thrown, 'watch leases') });
     }
-  };
+  }
 
-  const tick = (): void => {
-    if (signal.aborted) return;
-    settle();
-    ticking = clock.setTimeout(tick, LOOK_EVERY_MS);
-  };
+  #take(change: LeaseChange): void {
+    if (change.kind === 'stands') {
+      this.#session.seen(change.entry);
+      if (this.#view.stands(change.entry)) this.#changed = true;
+    } else if (change.kind === 'gone') {
+      if (this.#view.gone(change.key)) this.#changed = true;
+      this.#session.seenGone(change.key);
+    }
+    this.#settle();
+  }
 
+  #sessionEnded(session: string): void {
+    this.#options.narrator.log('warn', 'the session has ended: its slots are lost, and another begins', { session });
+    this.#view.endSession(session);
+    this.#changed = true;
+    this.#holdings?.loseAll();
+    this.#settle();
+  }
+
+  #tick(): void {
+    if (this.#signal.aborted) return;
+    this.#settle();
+    this.#ticking = this.#options.clock.setTimeout(() => this.#tick(), LOOK_EVERY_MS);
+  }
+
+  /** Once for everything that comes at once. */
+  #settle(): void {
+    if (this.#lookComes || this.#signal.aborted) return;
+    this.#lookComes = true;
+    void Promise.resolve().then(() => {
+      this.#lookComes = false;
+      if (this.#holdings !== undefined && !this.#signal.aborted) this.#look(this.#holdings);
+    });
+  }
+
+  #look(holdings: SlotHoldings): void {
+    holdings.reconcile((slot) => this.#stopping || this.#shunned.has(slot));
+    const mayClaim = this.#session.windowOpen() && this.#options.clock.monotonic() >= this.#claimsFromMs;
+    if (mayClaim && !this.#stopping) {
+      const standing = this.#standing();
+      this.#claim(holdings, standing);
+      this.#give(holdings, standing);
+    }
+    this.#tellWriting();
+    if (!this.#changed) return;
+    this.#changed = false;
+    for (const tell of this.#observers) tell();
+  }
+
+  #standing(): SlotStanding {
+    const { id: session } = this.#session;
+    const seen = this.#view.takers();
+    if (this.#shares?.seen !== seen || this.#shares.shunned !== this.#shunned.size) {
+      // What we shun may not have been told yet.
+      const takers = seen.map((taker) => (taker.session === session ? { session, shuns: this.#shunned } : taker));
+      this.#shares = { seen, shunned: this.#shunned.size, takers, shares: slotShares(takers) };
+    }
+    if (this.#order?.of !== session) this.#order = { of: session, slots: slotOrder(session) };
+    const { takers, shares } = this.#shares;
+    return { session, takers, shares, counts: this.#view.counts(), order: this.#order.slots };
+  }
+
+  #claim(holdings: SlotHoldings, standing: SlotStanding): void {
+    const { claims, sessions, isEnded } = this.#view;
+    const free = new Set<number>();
+    for (const [slot, { session: owner }] of claims.entries()) {
+      if (owner === undefined || isEnded(owner)) {
+        if (holdings.mayClaim(slot)) free.add(slot);
+      } else if (!sessions.has(owner)) void this.#ask(owner);
+    }
+    if (free.size === 0) return;
+    const mine = holdings.held.size - holdings.giving.size + holdings.claiming;
+    const room = Math.max(0, CLAIMS_AT_ONCE - holdings.claiming);
+    for (const slot of slotsToTake(standing, free, mine).slice(0, room)) holdings.claim(slot);
+  }
+
+  #give(holdings: SlotHoldings, standing: SlotStanding): void {
+    const { held, giving } = holdings;
+    const allowed = this.#moves.allowed(holdings.leaving, givers(standing));
+    if (allowed === 0) return;
+    const kept = new Set([...held.keys()].filter((slot) => !giving.has(slot)));
+    for (const slot of slotsToGive(standing, kept).slice(0, allowed)) holdings.give(slot);
+  }
+
+  /** Whether a session lives that a claim names, but nobody told of: it may have been renewed while the watch began. */
+  async #ask(session: string): Promise<void> {
+    if (this.#asking.has(session)) return;
+    this.#asking.add(session);
+    const key = sessionKey(session);
+    try {
+      const entry = await this.#options.store.get(key, this.#signal);
+      this.#take(entry === undefined ? { kind: 'gone', key } : { kind: 'stands', entry });
+    } catch {
+      // Asked again at the next look.
+    }
+    this.#asking.delete(session);
+  }
+
+  #tellWriting(): void {
+    const open = this.#session.windowOpen();
+    if (open === this.#writing) return;
+    this.#writing = open;
+    this.#changed = true;
+    const { narrator } = this.#options;
+    const { id: session, failure } = this.#session;
+    if (open) narrator.log('info', 'slots may be owned and written', { session });
+    else narrator.log('warn', 'nothing is written any more: no lease', { session, reason: failure?.reason });
+  }
+}
+
+function given({ renewEveryMs, sessionTtlMs, windowMs }: SlotOwnershipOptions): Partial<OwnershipTimings> {
   return {
-    get session() {
-      return session.id;
-    },
-    async start(handlers, outer) {
-      outer.throwIfAborted();
-      outer.addEventListener('abort', () => ending.abort(outer.reason), { once: true });
-      const first = Promise.withResolvers<void>();
-      signal.addEventListener('abort', () => first.reject(signal.reason as Error), { once: true });
-      void watch(first.resolve);
-      await first.promise;
-      if (alone) for (const other of [...view.sessions.keys()]) view.endSession(other);
-      holdings = slotHoldings({
-        store,
-        clock,
-        narrator,
-        view,
-        handlers,
-        signal,
-        session: () => (session.live ? session.id : undefined),
-        settle,
-      });
-      session.begin();
-      tick();
-    },
-    mayWrite(slot) {
-      const claim = view.claims[slot];
-      return (
-        !signal.aborted &&
-        claim?.session === session.id &&
-        holdings?.held.get(slot) === claim.revision &&
-        session.windowOpen()
-      );
-    },
-    ownerOf(slot) {
-      const { session: owner, revision } = present(view.claims[slot], 'a slot is below the number of slots');
-      return owner === undefined || view.isEnded(owner) ? undefined : { session: owner, term: revision };
-    },
-    live: () => [...view.sessions].map(([id, { announced }]) => ({ session: id, announced })),
-    observe(tell) {
-      observers.add(tell);
-      return () => void observers.delete(tell);
-    },
-    shun(slot) {
-      assert(slot >= 0 && slot < SLOT_COUNT, 'a slot is below the number of slots');
-      if (shunned.has(slot)) return;
-      shunned.add(slot);
-      if (session.live) session.renewNow();
-      settle();
-    },
-    async stop() {
-      if (stopping) return;
-      stopping = true;
-      await holdings?.claimed();
-      const mine = holdings;
-      if (mine !== undefined && !signal.aborted) {
-        mine.reconcile(() => true);
-        for (const slot of mine.held.keys()) mine.give(slot);
-        for (let leftMs = STOP_WITHIN_MS; !mine.empty && leftMs > 0 && !signal.aborted;) {
-          if (mine.held.size === 0) leftMs -= 50;
-          await clock.sleep(50, signal).catch(() => undefined);
-        }
-        await session.end().catch((thrown: unknown) => {
-          narrator.log('warn', 'the session was left to its end', { failure: failureOf(thrown, 'end session') });
-        });
-      }
-      clock.clearTimeout(ticking);
-      ending.abort(new Error('ownership was stopped'));
-    },
+    ...(renewEveryMs === undefined ? {} : { renewEveryMs }),
+    ...(sessionTtlMs === undefined ? {} : { sessionTtlMs }),
+    ...(windowMs === undefined ? {} : { windowMs }),
   };
 }

@@ -17,7 +17,7 @@ const sessionText = z.object({
   readsEventVersion: z.number(),
   shuns: z.array(z.int()).optional(),
 });
-const claimText = z.object({ session: z.string().optional() });
+const claimText = z.object({ session: z.string().optional(), settled: z.boolean().optional() });
 
 export type LeaseKey =
   | { readonly kind: 'session'; readonly session: string }
@@ -54,14 +54,23 @@ export function parseSession(value: string): SessionRecord {
   return { announced, shuns: new Set(shuns) };
 }
 
-export function claimValue(session: string | undefined): string {
-  return JSON.stringify({ session });
+export interface ClaimRecord {
+  /** Undefined: it was given up. */
+  readonly session: string | undefined;
+  /** Whoever owned it before gave it up in order: nothing of that owner is on its way. */
+  readonly settled: boolean;
 }
 
-/** The owner that a claim names. Undefined: it was given up, or cannot be read. */
-export function parseClaim(value: string): string | undefined {
+export function claimValue({ session, settled }: ClaimRecord): string {
+  return JSON.stringify({ session, settled });
+}
+
+/** One that cannot be read is as if it were given up, but not in order. */
+export function parseClaim(value: string): ClaimRecord {
   const parsed = claimText.safeParse(json(value));
-  return parsed.success ? parsed.data.session : undefined;
+  return parsed.success
+    ? { session: parsed.data.session, settled: parsed.data.settled ?? false }
+    : { session: undefined, settled: false };
 }
 
 function json(value: string): unknown {

@@ -19,135 +19,143 @@ export interface SlotSessionOptions {
   readonly ended: (session: string) => void;
 }
 
-export interface SlotSession {
-  readonly id: string;
+const RETRY_MS = 500;
+
+/** Keeps one key of the store alive, whatever is lost on the way; where it is gone after all, begins another. */
+export class SlotSession {
+  readonly #options: SlotSessionOptions;
+  #id: string;
+  /** 0: not begun. Nobody else writes the key, so whatever stands there is ours. */
+  #revision = 0;
+  /** Start of the last confirmed renewal, by both clocks. */
+  #confirmed: { readonly monotonicMs: number; readonly wallMs: number } | undefined;
+  #failure: Failure | undefined;
+  #timer: unknown;
+  #underway: Promise<number> | undefined;
+  #again = false;
+  #over = false;
+
+  constructor(options: SlotSessionOptions) {
+    this.#options = options;
+    this.#id = options.newId();
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
   /** Begun, and not known to have ended. */
-  readonly live: boolean;
-  /** Of the last renewal that failed, until one is confirmed. */
-  readonly failure: Failure | undefined;
+  get live(): boolean {
+    return this.#confirmed !== undefined;
+  }
+
+  /** Of the last renewal, if it failed. */
+  get failure(): Failure | undefined {
+    return this.#failure;
+  }
+
   /**
    * Whether the last confirmed renewal began less than the window ago. The greater of both clocks counts: the monotonic one may stand
    * still while a process or machine is suspended, the other may be set back.
    */
-  windowOpen(): boolean;
-  begin(): void;
-  /** Its value has changed. */
-  renewNow(): void;
+  windowOpen(): boolean {
+    if (this.#confirmed === undefined || this.#over) return false;
+    const { clock, windowMs } = this.#options;
+    const { monotonicMs, wallMs } = this.#confirmed;
+    return Math.max(clock.monotonic() - monotonicMs, clock.now() - wallMs) < windowMs;
+  }
+
+  begin(): void {
+    this.#schedule(0);
+  }
+
+  /** At once, e.g. since its value has changed. */
+  renewNow(): void {
+    void this.#renew();
+  }
+
   /** What the watch tells. */
-  seen(entry: LeaseEntry): void;
-  seenGone(key: string): void;
+  seen({ key, revision }: LeaseEntry): void {
+    if (key === sessionKey(this.#id)) this.#revision = Math.max(this.#revision, revision);
+  }
+
+  seenGone(key: string): void {
+    if (key === sessionKey(this.#id) && !this.#over) this.#lose();
+  }
+
   /** Deletes the key, so that nobody waits for its time. Throws as the store does. */
-  end(): Promise<void>;
-}
+  async end(): Promise<void> {
+    const { clock, store, signal } = this.#options;
+    this.#over = true;
+    clock.clearTimeout(this.#timer);
+    await this.#underway;
+    if (this.#revision > 0) await store.delete(sessionKey(this.#id), this.#revision, signal);
+  }
 
-const RETRY_MS = 1_000;
+  #schedule(ms: number): void {
+    const { clock, signal } = this.#options;
+    clock.clearTimeout(this.#timer);
+    if (!this.#over && !signal.aborted) this.#timer = clock.setTimeout(() => void this.#renew(), ms);
+  }
 
-/** Keeps one key of the store alive, whatever is lost on the way; where it is gone after all, begins another. */
-export function slotSession(options: SlotSessionOptions): SlotSession {
-  const { store, clock, signal, renewEveryMs, sessionTtlMs, windowMs } = options;
-  let id = options.newId();
-  /** 0: not begun. Nobody else writes the key, so whatever stands there is ours. */
-  let revision = 0;
-  let confirmed: { readonly monotonicMs: number; readonly wallMs: number } | undefined;
-  let failure: Failure | undefined;
-  let timer: unknown;
-  let underway: Promise<number> | undefined;
-  let again = false;
-  let over = false;
-
-  const schedule = (ms: number): void => {
-    clock.clearTimeout(timer);
-    if (!over && !signal.aborted) timer = clock.setTimeout(() => void renew(), ms);
-  };
-
-  const lose = (): void => {
-    const lostId = id;
-    id = options.newId();
-    revision = 0;
-    confirmed = undefined;
-    options.ended(lostId);
-    schedule(0);
-  };
-
-  /** The pause until the next renewal. */
-  const renewOnce = async (ofId: string): Promise<number> => {
-    const start = { monotonicMs: clock.monotonic(), wallMs: clock.now() };
-    const key = sessionKey(ofId);
-    const expectedRevision = revision;
-    try {
-      const value = options.value();
-      const write = { expectedRevision, ttlMs: sessionTtlMs };
-      const stored = await store.put(key, value, write, signal);
-      if (ofId !== id) return 0;
-      revision = Math.max(revision, stored);
-      confirmed = start;
-      failure = undefined;
-      options.renewed({ key, value, revision: stored });
-      return Math.max(0, renewEveryMs - (clock.monotonic() - start.monotonicMs));
-    } catch (thrown) {
-      if (signal.aborted || ofId !== id) return 0;
-      failure = failureOf(thrown, 'renew session');
-      if (failure.code !== 'journal_conflict') return RETRY_MS;
-    }
-    return settle(ofId, expectedRevision);
-  };
-
-  /** Refused: an earlier renewal whose answer was lost has moved the key, or it is gone. */
-  const settle = async (ofId: string, refusedRevision: number): Promise<number> => {
-    try {
-      const entry = await store.get(sessionKey(ofId), signal);
-      if (ofId !== id) return 0;
-      if (entry === undefined) lose();
-      else if (entry.revision === refusedRevision) return RETRY_MS;
-      else revision = Math.max(revision, entry.revision);
-      return 0;
-    } catch (thrown) {
-      if (thrown instanceof Failed) failure = thrown.failure;
-      return RETRY_MS;
-    }
-  };
-
-  const renew = async (): Promise<void> => {
-    if (over || signal.aborted) return;
-    if (underway !== undefined) {
-      again = true;
+  async #renew(): Promise<void> {
+    if (this.#over || this.#options.signal.aborted) return;
+    if (this.#underway !== undefined) {
+      this.#again = true;
       return;
     }
-    underway = renewOnce(id);
-    const pauseMs = await underway;
-    underway = undefined;
-    schedule(again ? 0 : pauseMs);
-    again = false;
-  };
+    this.#underway = this.#renewOnce(this.#id);
+    const pauseMs = await this.#underway;
+    this.#underway = undefined;
+    this.#schedule(this.#again ? 0 : pauseMs);
+    this.#again = false;
+  }
 
-  return {
-    get id() {
-      return id;
-    },
-    get live() {
-      return confirmed !== undefined;
-    },
-    get failure() {
-      return failure;
-    },
-    windowOpen() {
-      if (confirmed === undefined || over) return false;
-      const sinceMs = Math.max(clock.monotonic() - confirmed.monotonicMs, clock.now() - confirmed.wallMs);
-      return sinceMs < windowMs;
-    },
-    begin: () => schedule(0),
-    renewNow: () => void renew(),
-    seen(entry) {
-      if (entry.key === sessionKey(id)) revision = Math.max(revision, entry.revision);
-    },
-    seenGone(key) {
-      if (key === sessionKey(id) && !over) lose();
-    },
-    async end() {
-      over = true;
-      clock.clearTimeout(timer);
-      await underway;
-      if (revision > 0) await store.delete(sessionKey(id), revision, signal);
-    },
-  };
+  /** Gives the pause until the next one. */
+  async #renewOnce(id: string): Promise<number> {
+    const { store, clock, signal, renewEveryMs, sessionTtlMs } = this.#options;
+    const start = { monotonicMs: clock.monotonic(), wallMs: clock.now() };
+    const key = sessionKey(id);
+    const expectedRevision = this.#revision;
+    try {
+      const value = this.#options.value();
+      const revision = await store.put(key, value, { expectedRevision, ttlMs: sessionTtlMs }, signal);
+      if (id !== this.#id) return 0;
+      this.#revision = Math.max(this.#revision, revision);
+      this.#confirmed = start;
+      this.#failure = undefined;
+      this.#options.renewed({ key, value, revision });
+      return Math.max(0, renewEveryMs - (clock.monotonic() - start.monotonicMs));
+    } catch (thrown) {
+      if (signal.aborted || id !== this.#id) return 0;
+      this.#failure = failureOf(thrown, 'renew session');
+      if (this.#failure.code !== 'journal_conflict') return RETRY_MS;
+    }
+    return this.#refused(id, expectedRevision);
+  }
+
+  /** An earlier renewal whose answer was lost has moved the key, or it is gone. */
+  async #refused(id: string, expectedRevision: number): Promise<number> {
+    const { store, signal } = this.#options;
+    try {
+      const entry = await store.get(sessionKey(id), signal);
+      if (id !== this.#id) return 0;
+      if (entry === undefined) this.#lose();
+      else if (entry.revision === expectedRevision) return RETRY_MS;
+      else this.#revision = Math.max(this.#revision, entry.revision);
+      return 0;
+    } catch (thrown) {
+      if (thrown instanceof Failed) this.#failure = thrown.failure;
+      return RETRY_MS;
+    }
+  }
+
+  #lose(): void {
+    const lost = this.#id;
+    this.#id = this.#options.newId();
+    this.#revision = 0;
+    this.#confirmed = undefined;
+    this.#options.ended(lost);
+    this.#schedule(0);
+  }
 }

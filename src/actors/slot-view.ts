@@ -1,13 +1,11 @@
 import type { SlotTaker } from '../domain/slot-shares.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import type { LeaseEntry } from '../ports/lease-store.ts';
-import { parseClaim, parseKey, parseSession, type SessionRecord } from './slot-records.ts';
+import { type ClaimRecord, parseClaim, parseKey, parseSession, type SessionRecord } from './slot-records.ts';
 
-export interface Claim {
+export interface Claim extends ClaimRecord {
   /** Of the store; the term of its owner. 0: never claimed. */
   readonly revision: number;
-  /** Undefined: given up, or never claimed. */
-  readonly session: string | undefined;
 }
 
 interface SeenSession extends SessionRecord {
@@ -25,12 +23,13 @@ export interface SlotView {
   /** Ended for sure; a session's id is never used again. One that was not seen may live. */
   isEnded(session: string): boolean;
   endSession(session: string): void;
+  /** The same array as long as nothing of it has changed. */
   takers(): readonly SlotTaker[];
   /** How many slots each live session owns. */
   counts(): ReadonlyMap<string, number>;
 }
 
-const NEVER: Claim = { revision: 0, session: undefined };
+const NEVER: Claim = { revision: 0, session: undefined, settled: false };
 /** More than these are forgotten where no claim names them. */
 const ENDED_KEPT = 64;
 
@@ -40,8 +39,10 @@ export function slotView(given: (session: string) => void): SlotView {
   const sessions = new Map<string, SeenSession>();
   const ended = new Set<string>();
 
+  let takers: readonly SlotTaker[] | undefined;
+
   const endSession = (session: string): void => {
-    sessions.delete(session);
+    if (sessions.delete(session)) takers = undefined;
     ended.add(session);
     if (ended.size <= ENDED_KEPT) return;
     const named = new Set(claims.map((claim) => claim.session));
@@ -51,8 +52,8 @@ export function slotView(given: (session: string) => void): SlotView {
   const claimStands = (slot: number, { revision, value }: LeaseEntry): boolean => {
     const before = claims[slot] ?? NEVER;
     if (revision <= before.revision) return false;
-    const session = parseClaim(value);
-    claims[slot] = { revision, session };
+    const { session, settled } = parseClaim(value);
+    claims[slot] = { revision, session, settled };
     if (session === undefined && before.session !== undefined && sessions.has(before.session)) given(before.session);
     return true;
   };
@@ -62,7 +63,9 @@ export function slotView(given: (session: string) => void): SlotView {
     if (ended.has(session) || revision <= (before?.revision ?? 0)) return false;
     const record = before?.value === value ? before : parseSession(value);
     sessions.set(session, { announced: record.announced, shuns: record.shuns, revision, value });
-    return record !== before;
+    if (record === before) return false;
+    takers = undefined;
+    return true;
   };
 
   return {
@@ -82,7 +85,7 @@ export function slotView(given: (session: string) => void): SlotView {
     },
     isEnded: (session) => ended.has(session),
     endSession,
-    takers: () => [...sessions].map(([session, { shuns }]) => ({ session, shuns })),
+    takers: () => (takers ??= [...sessions].map(([session, { shuns }]) => ({ session, shuns }))),
     counts() {
       const counts = new Map([...sessions.keys()].map((session) => [session, 0]));
       for (const { session } of claims) {

@@ -12,7 +12,7 @@ import type {
   TargetCommand,
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
-import { EVENT_VERSION, type IndexFact, type IndexSnapshot, type Lifecycle } from '../domain/journal.ts';
+import { EVENT_VERSION, type IndexFact, type IndexSnapshot, type JournalEvent, type Lifecycle } from '../domain/journal.ts';
 import { isPattern } from '../domain/index-name.ts';
 import { indexKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -24,6 +24,7 @@ import type { SupervisorPorts } from './cluster-access.ts';
 import { commandResult, decideEach, type Target, type Targets } from './command-outcome.ts';
 import { causeFields, commandCause, type CommandCause } from './event-cause.ts';
 import { pairStatuses } from './index-status.ts';
+import type { Folded } from './journal-fold.ts';
 import { JournalledPair } from './journalled-pair.ts';
 import { JournalView } from './journal-view.ts';
 import { OwnedIndices } from './owned-indices.ts';
@@ -131,16 +132,21 @@ export class Supervisor implements ControlSurface {
   async #follow(command: FollowCommand): Promise<CommandResult> {
     const { leader, follower } = command;
     const cause = commandCause(command, this.#ports.random);
+    const decided = (await this.#decided(command)).has(indexSubject(follower));
+    const isOwn = (): boolean => this.#view.index(follower)?.snapshot.followId === cause.commandId;
     await this.#inTurn(follower, async () => {
       this.#selection.requireReadable(follower);
       const known = this.#view.index(follower)?.snapshot;
       const free = known === undefined || known.state === 'released';
-      // This very command was accepted before.
-      if (!free && known.followId === cause.commandId) return;
+      // This very command was accepted before, and may have been followed by others.
+      if (decided || (!free && isOwn())) return;
       if (!free) throw alreadyFollowed(known);
+      const expectedSeq = this.#view.lastSeqOf(indexSubject(follower));
       const snapshot = await this.#planned(command, cause.commandId);
-      await this.#appendToIndex({ type: 'FOLLOWED', commandId: cause.commandId }, snapshot, cause);
+      await this.#appendToIndex({ type: 'FOLLOWED', commandId: cause.commandId }, { snapshot, expectedSeq }, cause);
     });
+    const superseded = { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
+    if (decided && (!isOwn() || this.#view.index(follower)?.snapshot.state === 'released')) return superseded;
     const followed = this.#selection.one(follower, 'follow');
     if (indexKey(followed.leader) !== indexKey(leader)) throw alreadyFollowed(followed);
     await this.#owned.readyOf(follower);
@@ -176,8 +182,12 @@ export class Supervisor implements ControlSurface {
     };
   }
 
-  /** Behind what the view knows. What was accepted meanwhile to the same end counts; otherwise throws what was thrown. */
-  async #appendToIndex(fact: IndexFact, result: IndexSnapshot, cause: CommandCause): Promise<void> {
+  /** Behind the event that it was decided on. What was accepted meanwhile to the same end counts; otherwise throws what was thrown. */
+  async #appendToIndex(
+    fact: IndexFact,
+    { snapshot: result, expectedSeq }: Pick<Folded<IndexSnapshot>, 'snapshot'> & { readonly expectedSeq: number },
+    cause: CommandCause,
+  ): Promise<void> {
     const { log, random, clock, ownership } = this.#ports;
     const { follower } = result;
     const subject = indexSubject(follower);
@@ -193,7 +203,7 @@ export class Supervisor implements ControlSurface {
       result,
     };
     try {
-      const seq = await log.append(subject, event, this.#view.lastSeqOf(subject), this.#stop.signal);
+      const seq = await log.append(subject, event, expectedSeq, this.#stop.signal);
       this.#view.appended(subject, seq, event);
     } catch (thrown) {
       if (failureOf(thrown, 'append').code !== 'journal_conflict') throw thrown;
@@ -211,7 +221,10 @@ export class Supervisor implements ControlSurface {
     if (shard !== undefined)
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
     const gone = (): boolean => this.#view.index(follower)?.snapshot.state === 'released';
-    if (gone() && (await this.#decided(command)).has(indexSubject(follower)))
+    const decision = (await this.#decided(command)).get(indexSubject(follower));
+    // It was released since, and may have been followed anew.
+    const another = decision?.result.followId !== this.#view.index(follower)?.snapshot.followId;
+    if (decision !== undefined && (gone() || another))
       return { ...answer, effective: true, pairs: [] };
     const index = this.#selection.one(follower, 'unfollow');
     const pairs = this.#targetsOf(index);
@@ -221,7 +234,7 @@ export class Supervisor implements ControlSurface {
       if (now.state === 'unfollowed' || now.state === 'released') return;
       await this.#appendToIndex(
         { type: 'UNFOLLOWED', commandId: cause.commandId },
-        { ...now, state: 'unfollowed' },
+        { snapshot: { ...now, state: 'unfollowed' }, expectedSeq: this.#view.lastSeqOf(indexSubject(follower)) },
         cause,
       );
     });
@@ -286,17 +299,17 @@ export class Supervisor implements ControlSurface {
     return this.#result(command, commandId, targets, failures, effective);
   }
 
-  /** Subjects for which a supervisor that did not answer has decided this command. */
-  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlySet<string>> {
-    const subjects = new Set<string>();
-    if (begunAtMs === undefined) return subjects;
+  /** By subject: what a supervisor that did not answer has decided for this command. */
+  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlyMap<string, JournalEvent>> {
+    const events = new Map<string, JournalEvent>();
+    if (begunAtMs === undefined) return events;
     const unreadable = (): void => undefined;
     const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false, unreadable };
     for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
-      if (event.cause === `command:${commandId}`) subjects.add(subject);
+      if (event.cause === `command:${commandId}`) events.set(subject, event);
     // On these the decision for the others rests.
     await this.#view.current();
-    return subjects;
+    return events;
   }
 
   async #targets({ follower, shard }: TargetCommand, op: string): Promise<Targets> {

@@ -1,10 +1,11 @@
-import { slotShares, takersOf, type SlotTaker } from './slot-shares.ts';
+import { takersOf, type SlotTaker } from './slot-shares.ts';
 
 export interface SlotStanding {
   /** Ours; it is one of the takers. */
   readonly session: string;
   readonly takers: readonly SlotTaker[];
-  /** Slots that each live session owns. */
+  /** How many slots each should own (`slotShares`), and how many it owns. */
+  readonly shares: ReadonlyMap<string, number>;
   readonly counts: ReadonlyMap<string, number>;
   /** An order of all slots that is ours (`slotOrder`). */
   readonly order: readonly number[];
@@ -15,8 +16,7 @@ export interface SlotStanding {
  * nobody else would take who has not its share yet.
  */
 export function slotsToTake(standing: SlotStanding, free: ReadonlySet<number>, mine: number): readonly number[] {
-  const { session, takers, counts, order } = standing;
-  const shares = slotShares(takers);
+  const { session, takers, shares, counts, order } = standing;
   const me = takers.find((taker) => taker.session === session);
   const hungry = takers.filter(
     (taker) => taker.session !== session && (counts.get(taker.session) ?? 0) < (shares.get(taker.session) ?? 0),
@@ -32,8 +32,7 @@ export function slotsToTake(standing: SlotStanding, free: ReadonlySet<number>, m
 
 /** Of our slots: what we shun, then what is above our share and another would take, first those that most may take. */
 export function slotsToGive(standing: SlotStanding, mine: ReadonlySet<number>): readonly number[] {
-  const { session, takers, counts, order } = standing;
-  const shares = slotShares(takers);
+  const { session, takers, shares, counts, order } = standing;
   const shunned = takers.find((taker) => taker.session === session)?.shuns ?? new Set();
   const given = [...mine].filter((slot) => shunned.has(slot));
   let excess = mine.size - given.length - (shares.get(session) ?? 0);
@@ -56,7 +55,6 @@ export function slotsToGive(standing: SlotStanding, mine: ReadonlySet<number>): 
 }
 
 /** Sessions that own more than their share. */
-export function givers({ takers, counts }: Pick<SlotStanding, 'takers' | 'counts'>): number {
-  const shares = slotShares(takers);
+export function givers({ shares, counts }: Pick<SlotStanding, 'shares' | 'counts'>): number {
   return [...shares].filter(([session, share]) => (counts.get(session) ?? 0) > share).length;
 }

@@ -1,8 +1,8 @@
 import type { ClusterAccess, SupervisorPorts } from '../../src/actors/cluster-access.ts';
 import { PositionKeeper } from '../../src/actors/position-keeper.ts';
-import type { Peers } from '../../src/actors/queries.ts';
 import { Supervisor } from '../../src/actors/supervisor.ts';
-import { present } from '../../src/domain/assert.ts';
+import type { Peers } from '../../src/actors/queries.ts';
+import { failed } from '../../src/domain/failure.ts';
 import { DEFAULT_PARAMETERS } from '../../src/domain/parameters.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
@@ -98,7 +98,6 @@ export interface LifePorts {
   readonly term: number;
   /** Owns every slot under that term unless given. */
   readonly ownership?: Ownership;
-  /** The other supervisors, if there are any. */
   readonly peers?: Peers;
   readonly requestTimeoutMs: number;
 }
@@ -151,7 +150,11 @@ export class SimLife {
       random,
       narrator,
       budget: this.budget,
-      cluster: (name) => present(this.#clusters.get(name), `cluster ${name}`),
+      cluster: (name) => {
+        const access = this.#clusters.get(name);
+        if (access !== undefined) return access;
+        throw failed('unknown_cluster', { op: 'find cluster', reason: `there is no cluster ${name}` });
+      },
       ownership: ownership ?? fixedOwnership({ term }),
     };
     this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS, peers });

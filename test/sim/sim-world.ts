@@ -1,6 +1,8 @@
 import { present } from '../../src/domain/assert.ts';
 import { failed, type Failed } from '../../src/domain/failure.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
+import type { Peers } from '../../src/actors/queries.ts';
+import type { Ownership } from '../../src/ports/ownership.ts';
 import { memoryAdmin, type MemoryAdmin } from '../support/memory-admin.ts';
 import { memoryJournal, type MemoryJournal } from '../support/memory-event-log.ts';
 import { memoryNarrator, type MemoryNarrator } from '../support/memory-narrator.ts';
@@ -125,18 +127,23 @@ export class SimWorld {
     return shardOf(this.leaderIndex, key);
   }
 
-  startLife(): SimLife {
+  /** One more process; with an ownership of its own it may live beside others. `clusters`: those that it reaches. */
+  startLife(beside?: { ownership: Ownership; clusters?: readonly string[]; peers?: Peers }): SimLife {
     const clock = new MortalClock(this.clock);
     this.#lives += 1;
     this.pendingCalls = 0;
     const clusters = new Map(
-      [...this.#ports].map(([name, ports]) => [name, this.#overNetwork(name, this.#wrap(ports, this), clock)]),
+      [...this.#ports]
+        .filter(([name]) => beside?.clusters?.includes(name) ?? true)
+        .map(([name, ports]) => [name, this.#overNetwork(name, this.#wrap(ports, this), clock)]),
     );
     const { narrator, random } = this;
     const { requestTimeoutMs } = this.options;
     const term = this.journal.size + 1;
     const log = this.#journalOf(clock);
-    this.life = new SimLife({ clock, log, random, narrator, clusters, term, requestTimeoutMs });
+    const { ownership, peers } = beside ?? {};
+    const several = { ...(ownership === undefined ? {} : { ownership }), ...(peers === undefined ? {} : { peers }) };
+    this.life = new SimLife({ clock, log, random, narrator, clusters, term, requestTimeoutMs, ...several });
     return this.life;
   }
 

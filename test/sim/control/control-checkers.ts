@@ -183,7 +183,7 @@ export class ControlCheckers {
     for (const index of writtenIndices(method, args)) {
       const slot = slotOf({ cluster, index });
       const { session } = (caller as ControlProcess).ownership ?? {};
-      const names = parseClaim(this.#world.leases.entry(slotKey(slot))?.value ?? '');
+      const names = parseClaim(this.#world.leases.entry(slotKey(slot))?.value ?? '').session;
       this.#claim(
         session !== undefined && names === session,
         `${method} of ${index} by ${session}, and slot ${slot} is of ${names}`,
