@@ -62,6 +62,11 @@ export class JournalView {
     return folded?.snapshot.followId === followId ? folded : undefined;
   }
 
+  /** Of the newest event of the pair, also if it is of an earlier life; terms never fall. */
+  termOf(pair: PairRef): number {
+    return this.#pairs.get(pairSubject(pair))?.term ?? 0;
+  }
+
   /** 0: nothing was ever appended there. */
   lastSeqOf(subject: string): number {
     return this.#lastSeqs.get(subject) ?? 0;

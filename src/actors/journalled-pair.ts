@@ -103,9 +103,8 @@ export class JournalledPair implements Target {
   }
 
   #eventOf(event: PairMachineEvent, fact: PairFact, cause: EventCause): Omit<PairEvent, 'trace'> {
-    const { ports, index, pair } = this.#options;
-    const folded = this.#folded;
-    const recorded = folded?.snapshot;
+    const { ports, view, index, pair } = this.#options;
+    const recorded = this.snapshot;
     const input = { snapshot: recorded, onMissingHistory: index.parameters.on_missing_history, delayMs: 0 };
     const [before] = initialTransition(shardPairMachine, input);
     const [after] = transition(shardPairMachine, before, event);
@@ -118,7 +117,7 @@ export class JournalledPair implements Target {
       version: EVENT_VERSION,
       atMs: ports.clock.now(),
       ...causeFields(cause),
-      term: ports.ownership.ownerOf(slotOf(pair.follower))?.term ?? folded?.term ?? 0,
+      term: Math.max(ports.ownership.ownerOf(slotOf(pair.follower))?.term ?? 0, view.termOf(pair)),
       pair,
       fact,
       from: recorded?.state ?? 'none',

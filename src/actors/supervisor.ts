@@ -198,7 +198,8 @@ export class Supervisor implements ControlSurface {
       version: EVENT_VERSION,
       atMs: clock.now(),
       ...causeFields(cause),
-      term: ownership.ownerOf(slotOf(follower))?.term ?? known?.term ?? 0,
+      // What we know of owners may be older than what the last one appended.
+      term: Math.max(ownership.ownerOf(slotOf(follower))?.term ?? 0, known?.term ?? 0),
       fact,
       result,
     };
@@ -306,7 +307,8 @@ export class Supervisor implements ControlSurface {
     const unreadable = (): void => undefined;
     const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false, unreadable };
     for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
-      if (event.cause === `command:${commandId}`) events.set(subject, event);
+      // That a pair began comes before what was wanted of it, which may not have come.
+      if (event.cause === `command:${commandId}` && event.fact.type !== 'STARTED') events.set(subject, event);
     // On these the decision for the others rests.
     await this.#view.current();
     return events;

@@ -157,7 +157,7 @@ export class ControlNetwork {
   /** What becomes of a request to the store of leases. */
   leaseFate(caller: Caller): RequestFate {
     const random = this.#random;
-    const quick = { stored: 1, beforeMs: 1, afterMs: random.between(1, 4), answered: true } as const;
+    const quick = { stored: 1, beforeMs: 0, afterMs: random.chance(0.2) ? random.between(1, 20) : 0, answered: true } as const;
     if (!this.faulty) return quick;
     if (random.chance(this.#options.faults.crash)) {
       const before = random.chance(0.5);

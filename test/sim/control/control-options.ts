@@ -54,8 +54,8 @@ export function drawControlOptions(seed: number): ControlOptions {
     supervisors: random.pick(1, 2, 3, 3),
     shards: random.pick([1], [2], [1, 1], [1, 2]),
     // Some live long enough for history to be purged that nobody asks for any more.
-    troubledMs: random.chance(0.05) ? 18_000 : random.between(4000, 10_000),
-    commandPauseMs: random.pick(300, 1000),
+    troubledMs: random.chance(0.03) ? 16_000 : random.between(1500, 5000),
+    commandPauseMs: random.pick(200, 600),
     documentPauseMs: random.pick(400, 1500),
     refusedShare: random.chance(0.2) ? 0.2 : 0,
     onMissingHistory: random.pick('rebootstrap', 'fail'),

@@ -19,7 +19,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
 const PEER_TIMEOUT_MS = 1000;
 const MAX_REPLY_BYTES = 1024 * 1024;
 /** Shorter than in production, so that little time is spent waiting for the end of a session. */
-const TIMINGS = { renewEveryMs: 700, sessionTtlMs: 3000, windowMs: 2000 };
+const TIMINGS = { renewEveryMs: 300, sessionTtlMs: 1200, windowMs: 800 };
 
 /** One supervisor with everything that belongs to it, put together as the program does, and what may befall its process. */
 export class ControlProcess implements Caller {
@@ -60,7 +60,7 @@ export class ControlProcess implements Caller {
     const { clock } = this;
     this.#leases = leases.open({
       fate: () => network.leaseFate(this),
-      watchDelayMs: () => random.between(1, 20),
+      watchDelayMs: () => (random.chance(0.1) ? random.between(1, 100) : 0),
       arrive: () => new Promise((resolve) => clock.hear(resolve)),
     });
     this.#leases.cut = this.#cutOff;

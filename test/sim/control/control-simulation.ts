@@ -74,7 +74,7 @@ async function play(stage: Stage): Promise<void> {
   troubles.end();
   clients.end();
   // What is still on its way has arrived by then, and everybody has had his answer.
-  const quietMs = clock.monotonic() + 2500;
+  const quietMs = clock.monotonic() + 2100;
   await step(stage, () => {
     troubles.keepAlive();
     return clock.monotonic() >= quietMs && clients.quiet;
