@@ -93,8 +93,12 @@ export class JournalledPair implements Target {
   }
 
   async #append(event: PairMachineEvent, fact: PairFact, cause: EventCause): Promise<void> {
-    const { ports, view, pair, signal } = this.#options;
+    const { ports, view, index, pair, signal } = this.#options;
     const subject = pairSubject(pair);
+    // It was unfollowed meanwhile, and may be followed anew: nothing begins again of the life that was meant.
+    const { followId, state } = view.index(pair.follower)?.snapshot ?? index;
+    if (followId !== index.followId || state === 'unfollowed' || state === 'released')
+      throw failed('journal_conflict', { op: 'decide', reason: `${shownPair(pair)} is unfollowed since` });
     const expectedSeq = view.lastSeqOf(subject);
     const untold = this.#eventOf(event, fact, cause);
     const recorded = { ...untold, trace: ports.narrator.transition(untold, untold.result.run.traceId) };

@@ -113,7 +113,7 @@ export class ControlCheckers {
     const before = history.at(-1)?.event;
     const { type } = event.fact;
     const what = `${type} of ${subject} at ${seq}`;
-    this.#world.told(`${what}: ${'from' in event ? `${event.from} -> ` : ''}${event.result.state} by ${event.cause}`);
+    this.#world.told(`${what}: ${'from' in event ? `${event.from} -> ` : ''}${event.result.state} by ${event.cause} of ${event.result.followId} term ${event.term}`);
     this.#claim((before?.term ?? 0) <= event.term, `${what} has term ${event.term}, the one before it ${before?.term}`);
     const wrong =
       event.entity === 'index'
