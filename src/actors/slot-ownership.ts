@@ -274,7 +274,8 @@ class SlotOwnership implements Ownership {
 
   #give(holdings: SlotHoldings, standing: SlotStanding): void {
     const { held, giving } = holdings;
-    const allowed = this.#moves.allowed(holdings.leaving, givers(standing));
+    const owners = this.#view.claims.map((claim) => claim.session);
+    const allowed = this.#moves.allowed(holdings.leaving, givers(standing, owners));
     if (allowed === 0) return;
     const kept = new Set([...held.keys()].filter((slot) => !giving.has(slot)));
     for (const slot of slotsToGive(standing, kept).slice(0, allowed)) holdings.give(slot);

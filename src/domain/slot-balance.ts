@@ -54,7 +54,14 @@ export function slotsToGive(standing: SlotStanding, mine: ReadonlySet<number>): 
   return given;
 }
 
-/** Sessions that own more than their share. */
-export function givers({ shares, counts }: Pick<SlotStanding, 'shares' | 'counts'>): number {
-  return [...shares].filter(([session, share]) => (counts.get(session) ?? 0) > share).length;
+/**
+ * Sessions that have something to give: they own more than their share, or what they shun.
+ *
+ * @param owners session of each slot, undefined where there is none
+ */
+export function givers({ takers, shares, counts }: SlotStanding, owners: readonly (string | undefined)[]): number {
+  return takers.filter(
+    ({ session, shuns }) =>
+      (counts.get(session) ?? 0) > (shares.get(session) ?? 0) || [...shuns].some((slot) => owners[slot] === session),
+  ).length;
 }
