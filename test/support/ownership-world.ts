@@ -126,6 +126,9 @@ export class OwnershipWorld {
   readonly leases: MemoryLeases = memoryLeases(this.time);
   readonly processes: OwnerProcess[] = [];
   readonly #seed: number;
+  /** How many take each slot for theirs, and how many slots more than one does. */
+  readonly #owners = new Uint8Array(SLOT_COUNT);
+  #contested = 0;
   /** What broke a rule that always holds. */
   readonly faults: string[] = [];
 
@@ -158,17 +161,22 @@ export class OwnershipWorld {
       acquired: (slot, term) => {
         if (owned.has(slot)) this.faults.push(`${name} acquired slot ${slot} twice`);
         owned.set(slot, term);
+        this.#own(slot, 1);
         note('acquired', slot);
       },
       lost: (slot) => {
-        if (!owned.delete(slot) && !giving.has(slot)) this.faults.push(`${name} lost slot ${slot}, which it had not`);
+        if (owned.delete(slot)) this.#own(slot, -1);
+        else if (!giving.has(slot)) this.faults.push(`${name} lost slot ${slot}, which it had not`);
         note('lost', slot);
       },
       give: async (slot) => {
         const ms = giveMs();
         giving.add(slot);
         if (ms > 0) await clock.sleep(ms, ending.signal).catch(() => undefined);
-        if (owned.delete(slot)) note('given', slot);
+        if (owned.delete(slot)) {
+          this.#own(slot, -1);
+          note('given', slot);
+        }
         await turn();
         giving.delete(slot);
       },
@@ -182,7 +190,9 @@ export class OwnershipWorld {
       owned,
       log,
       crashed: false,
-      crash() {
+      crash: () => {
+        if (!process.crashed) for (const slot of owned.keys()) this.#own(slot, -1);
+        owned.clear();
         process.crashed = true;
         ending.abort(new Error('crashed'));
       },
@@ -219,10 +229,18 @@ export class OwnershipWorld {
   /** At most one supervisor may write a slot. */
   check(): void {
     const { alive } = this;
+    if (this.#contested === 0) return;
     for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
       const writers = alive.filter(({ owned, ownership }) => owned.has(slot) && ownership.mayWrite(slot));
       if (writers.length > 1) this.faults.push(`${writers.map(({ name }) => name).join()} may write slot ${slot}`);
     }
+  }
+
+  #own(slot: number, more: 1 | -1): void {
+    const before = this.#owners[slot] ?? 0;
+    this.#owners[slot] = before + more;
+    if (before === 1 && more === 1) this.#contested += 1;
+    if (before === 2 && more === -1) this.#contested -= 1;
   }
 
   counts(): readonly number[] {

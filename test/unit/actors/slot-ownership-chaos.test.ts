@@ -6,7 +6,7 @@ import { OwnershipWorld, type JoinOptions, type OwnerProcess } from '../../suppo
 import { SimRandom } from '../../support/sim-random.ts';
 import { bySize } from '../../support/test-size.ts';
 
-const SEEDS = Number(process.env.SEEDS ?? 0) || bySize({ short: 100, full: 2_000 });
+const SEEDS = bySize({ short: 40, full: 1_000 });
 const TROUBLES = 12;
 const CALM_MS = 300_000;
 
