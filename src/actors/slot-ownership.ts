@@ -275,11 +275,13 @@ class SlotOwnership implements Ownership {
   }
 
   #give(holdings: SlotHoldings, standing: SlotStanding): void {
-    const { held, giving } = holdings;
-    const allowed = this.#moves.allowed(holdings.leaving, givers(standing));
-    if (allowed === 0) return;
+    const { held, giving, leaving } = holdings;
     const kept = new Set([...held.keys()].filter((slot) => !giving.has(slot)));
-    for (const slot of slotsToGive(standing, kept).slice(0, allowed)) holdings.give(slot);
+    const wanted = slotsToGive(standing, kept);
+    if (wanted.length === 0) return;
+    const owners = this.#view.claims.map((claim) => claim.session);
+    const allowed = this.#moves.allowed(leaving, givers(standing, owners));
+    for (const slot of wanted.slice(0, allowed)) holdings.give(slot);
   }
 
   /** Whether a session lives that a claim names, but nobody told of: it may have been renewed while the watch began. */

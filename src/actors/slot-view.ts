@@ -40,9 +40,10 @@ export function slotView(given: (session: string) => void): SlotView {
   const ended = new Set<string>();
 
   let takers: readonly SlotTaker[] | undefined;
+  let counts: ReadonlyMap<string, number> | undefined;
 
   const endSession = (session: string): void => {
-    if (sessions.delete(session)) takers = undefined;
+    if (sessions.delete(session)) takers = counts = undefined;
     ended.add(session);
     if (ended.size <= ENDED_KEPT) return;
     const named = new Set(claims.map((claim) => claim.session));
@@ -54,6 +55,7 @@ export function slotView(given: (session: string) => void): SlotView {
     if (revision <= before.revision) return false;
     const { session, settled } = parseClaim(value);
     claims[slot] = { revision, session, settled };
+    counts = undefined;
     if (session === undefined && before.session !== undefined && sessions.has(before.session)) given(before.session);
     return true;
   };
@@ -64,7 +66,7 @@ export function slotView(given: (session: string) => void): SlotView {
     const record = before?.value === value ? before : parseSession(value);
     sessions.set(session, { announced: record.announced, shuns: record.shuns, revision, value });
     if (record === before) return false;
-    takers = undefined;
+    takers = counts = undefined;
     return true;
   };
 
@@ -81,18 +83,21 @@ export function slotView(given: (session: string) => void): SlotView {
       if (key === undefined) return false;
       if (key.kind === 'slot') claims[key.slot] = NEVER;
       else endSession(key.session);
+      counts = undefined;
       return true;
     },
     isEnded: (session) => ended.has(session),
     endSession,
     takers: () => (takers ??= [...sessions].map(([session, { shuns }]) => ({ session, shuns }))),
-    counts() {
-      const counts = new Map([...sessions.keys()].map((session) => [session, 0]));
-      for (const { session } of claims) {
-        const count = session === undefined ? undefined : counts.get(session);
-        if (session !== undefined && count !== undefined) counts.set(session, count + 1);
-      }
-      return counts;
-    },
+    counts: () => (counts ??= countClaims(claims, sessions)),
   };
+}
+
+function countClaims(claims: readonly Claim[], sessions: ReadonlyMap<string, unknown>): ReadonlyMap<string, number> {
+  const counts = new Map([...sessions.keys()].map((session) => [session, 0]));
+  for (const { session } of claims) {
+    const count = session === undefined ? undefined : counts.get(session);
+    if (session !== undefined && count !== undefined) counts.set(session, count + 1);
+  }
+  return counts;
 }

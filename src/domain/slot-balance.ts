@@ -21,11 +21,10 @@ export function slotsToTake(standing: SlotStanding, free: ReadonlySet<number>, m
   const hungry = takers.filter(
     (taker) => taker.session !== session && (counts.get(taker.session) ?? 0) < (shares.get(taker.session) ?? 0),
   );
-  const wanted = order
-    .filter((slot) => free.has(slot) && me?.shuns.has(slot) === false)
-    .map((slot) => ({ slot, takers: takersOf(slot, takers) }))
-    .toSorted((a, b) => a.takers - b.takers)
-    .map(({ slot }) => slot);
+  const wanted = byTakers(
+    order.filter((slot) => free.has(slot) && me?.shuns.has(slot) === false),
+    takers,
+  );
   const room = Math.max(0, (shares.get(session) ?? 0) - mine);
   return [...wanted.slice(0, room), ...wanted.slice(room).filter((slot) => takersOf(slot, hungry) === 0)];
 }
@@ -34,16 +33,17 @@ export function slotsToTake(standing: SlotStanding, free: ReadonlySet<number>, m
 export function slotsToGive(standing: SlotStanding, mine: ReadonlySet<number>): readonly number[] {
   const { session, takers, shares, counts, order } = standing;
   const shunned = takers.find((taker) => taker.session === session)?.shuns ?? new Set();
-  const given = [...mine].filter((slot) => shunned.has(slot));
+  const given = shunned.size === 0 ? [] : [...mine].filter((slot) => shunned.has(slot));
   let excess = mine.size - given.length - (shares.get(session) ?? 0);
+  if (excess <= 0) return given;
   const hungry = takers
     .filter((taker) => taker.session !== session)
     .map((taker) => ({ ...taker, room: (shares.get(taker.session) ?? 0) - (counts.get(taker.session) ?? 0) }));
-  const candidates = order
-    .filter((slot) => mine.has(slot) && !shunned.has(slot))
-    .map((slot) => ({ slot, takers: takersOf(slot, takers) }))
-    .toSorted((a, b) => b.takers - a.takers);
-  for (const { slot } of candidates) {
+  const candidates = byTakers(
+    order.filter((slot) => mine.has(slot) && !shunned.has(slot)),
+    takers,
+  ).toReversed();
+  for (const slot of candidates) {
     const next = hungry.find(({ room, shuns }) => room > 0 && !shuns.has(slot));
     if (excess <= 0) break;
     if (next === undefined) continue;
@@ -54,7 +54,23 @@ export function slotsToGive(standing: SlotStanding, mine: ReadonlySet<number>): 
   return given;
 }
 
-/** Sessions that own more than their share. */
-export function givers({ shares, counts }: Pick<SlotStanding, 'shares' | 'counts'>): number {
-  return [...shares].filter(([session, share]) => (counts.get(session) ?? 0) > share).length;
+/**
+ * Sessions that have something to give: they own more than their share, or what they shun.
+ *
+ * @param owners session of each slot, undefined where there is none
+ */
+export function givers({ takers, shares, counts }: SlotStanding, owners: readonly (string | undefined)[]): number {
+  return takers.filter(
+    ({ session, shuns }) =>
+      (counts.get(session) ?? 0) > (shares.get(session) ?? 0) || [...shuns].some((slot) => owners[slot] === session),
+  ).length;
+}
+
+/** First those that fewest take. */
+function byTakers(slots: readonly number[], takers: readonly SlotTaker[]): readonly number[] {
+  if (takers.every(({ shuns }) => shuns.size === 0)) return slots;
+  return slots
+    .map((slot) => ({ slot, takers: takersOf(slot, takers) }))
+    .toSorted((a, b) => a.takers - b.takers)
+    .map(({ slot }) => slot);
 }

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { slotOwnership, type SlotOwnershipOptions } from '../../src/actors/slot-ownership.ts';
 import { SLOT_COUNT } from '../../src/domain/slots.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { LeaseStore } from '../../src/ports/lease-store.ts';
 import type { Ownership, SlotHandlers } from '../../src/ports/ownership.ts';
 import { memoryLeases, type LeaseLink, type MemoryLeases, type MemoryLink } from './memory-leases.ts';
 import { memoryNarrator, type MemoryNarrator } from './memory-narrator.ts';
@@ -72,9 +73,9 @@ export class ProcessClock implements Clock {
     this.#time.clearTimeout(timer.handle);
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = (): void => {
       this.clearTimeout(timer);
       reject(signal?.reason as Error);
@@ -84,7 +85,7 @@ export class ProcessClock implements Clock {
       resolve();
     }, ms);
     signal?.addEventListener('abort', onAbort, { once: true });
-    return promise;
+    await promise;
   }
 }
 
@@ -101,10 +102,22 @@ export interface OwnerProcess {
   crash(): void;
 }
 
-export interface JoinOptions extends Partial<SlotOwnershipOptions> {
+export interface JoinOptions extends Partial<Omit<SlotOwnershipOptions, 'store'>> {
+  /** Life of every session's key, whatever the supervisor asks for: a bug that is planted. */
+  readonly storeTtlMs?: number;
   readonly link?: LeaseLink;
   /** What the work on a slot takes to end in order. */
   readonly giveMs?: () => number;
+}
+
+function shortLived(store: LeaseStore, ttlMs: number): LeaseStore {
+  return {
+    put: (key, value, write, signal) =>
+      store.put(key, value, write.ttlMs === undefined ? write : { ...write, ttlMs }, signal),
+    get: store.get,
+    delete: store.delete,
+    watch: store.watch,
+  };
 }
 
 /** Supervisors that share the slots by one store in memory, in virtual time. */
@@ -113,6 +126,9 @@ export class OwnershipWorld {
   readonly leases: MemoryLeases = memoryLeases(this.time);
   readonly processes: OwnerProcess[] = [];
   readonly #seed: number;
+  /** How many take each slot for theirs, and how many slots more than one does. */
+  readonly #owners = new Uint8Array(SLOT_COUNT);
+  #contested = 0;
   /** What broke a rule that always holds. */
   readonly faults: string[] = [];
 
@@ -121,16 +137,17 @@ export class OwnershipWorld {
   }
 
   /** Another supervisor, which runs from now on. */
-  join(name: string, { link = {}, giveMs = () => 0, ...options }: JoinOptions = {}): OwnerProcess {
+  join(name: string, { link = {}, giveMs = () => 0, storeTtlMs, ...options }: JoinOptions = {}): OwnerProcess {
     const clock = new ProcessClock(this.time);
     const arrive = (): Promise<void> => new Promise((resolve) => clock.whenRunning(resolve));
     const memoryLink = this.leases.open({ arrive, ...link });
     const narrator = memoryNarrator();
     const ending = new AbortController();
     const owned = new Map<number, number>();
+    const giving = new Set<number>();
     const log: OwnerProcess['log'] = [];
     const ownership = slotOwnership({
-      store: memoryLink,
+      store: storeTtlMs === undefined ? memoryLink : shortLived(memoryLink, storeTtlMs),
       clock,
       narrator,
       random: new SimRandom(this.#seed * 1_000 + this.processes.length),
@@ -144,16 +161,24 @@ export class OwnershipWorld {
       acquired: (slot, term) => {
         if (owned.has(slot)) this.faults.push(`${name} acquired slot ${slot} twice`);
         owned.set(slot, term);
+        this.#own(slot, 1);
         note('acquired', slot);
       },
       lost: (slot) => {
-        if (!owned.delete(slot)) this.faults.push(`${name} lost slot ${slot}, which it had not`);
+        if (owned.delete(slot)) this.#own(slot, -1);
+        else if (!giving.has(slot)) this.faults.push(`${name} lost slot ${slot}, which it had not`);
         note('lost', slot);
       },
       give: async (slot) => {
         const ms = giveMs();
+        giving.add(slot);
         if (ms > 0) await clock.sleep(ms, ending.signal).catch(() => undefined);
-        if (owned.delete(slot)) note('given', slot);
+        if (owned.delete(slot)) {
+          this.#own(slot, -1);
+          note('given', slot);
+        }
+        await turn();
+        giving.delete(slot);
       },
     };
     const process: OwnerProcess = {
@@ -165,7 +190,9 @@ export class OwnershipWorld {
       owned,
       log,
       crashed: false,
-      crash() {
+      crash: () => {
+        if (!process.crashed) for (const slot of owned.keys()) this.#own(slot, -1);
+        owned.clear();
         process.crashed = true;
         ending.abort(new Error('crashed'));
       },
@@ -201,15 +228,19 @@ export class OwnershipWorld {
 
   /** At most one supervisor may write a slot. */
   check(): void {
-    const owners = new Map<number, OwnerProcess>();
-    for (const process of this.alive) {
-      for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
-        if (!process.ownership.mayWrite(slot)) continue;
-        const other = owners.get(slot);
-        if (other !== undefined) this.faults.push(`${other.name} and ${process.name} may write slot ${slot}`);
-        owners.set(slot, process);
-      }
+    const { alive } = this;
+    if (this.#contested === 0) return;
+    for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+      const writers = alive.filter(({ owned, ownership }) => owned.has(slot) && ownership.mayWrite(slot));
+      if (writers.length > 1) this.faults.push(`${writers.map(({ name }) => name).join()} may write slot ${slot}`);
     }
+  }
+
+  #own(slot: number, more: 1 | -1): void {
+    const before = this.#owners[slot] ?? 0;
+    this.#owners[slot] = before + more;
+    if (before === 1 && more === 1) this.#contested += 1;
+    if (before === 2 && more === -1) this.#contested -= 1;
   }
 
   counts(): readonly number[] {

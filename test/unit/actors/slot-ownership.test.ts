@@ -189,7 +189,8 @@ describe('ownership of slots', () => {
     await world.run(240_000);
     for (const slot of shunned) assert.ok(two.owned.has(slot), `slot ${slot}`);
     assert.equal(one.owned.size, 106);
-    assert.ok(mostMoves(world) <= 16);
+    // One learns that the other gives as well only after it has begun.
+    assert.ok(mostMoves(world) < 32, `${mostMoves(world)} moves`);
     const settled = one.log.length;
     await world.run(60_000);
     assert.equal(one.log.length, settled);
