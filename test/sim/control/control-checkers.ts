@@ -7,13 +7,12 @@ import type { IndexSnapshot, JournalEvent, PairEvent, PairSnapshot } from '../..
 import type { PairRef } from '../../../src/domain/names.ts';
 import { slotOf } from '../../../src/domain/slots.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
-import type { AnswerStore } from '../../../src/ports/answer-store.ts';
 import type { CommandName } from '../../../src/ports/command-transport.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
 import { Violation } from '../sim-checkers.ts';
 import type { Caller } from './control-network.ts';
 import type { ControlProcess } from './control-process.ts';
-import { type ControlWorld, FOLLOWER } from './control-world.ts';
+import { type ControlPorts, type ControlWorld, FOLLOWER } from './control-world.ts';
 import { illegalIndexEvent, illegalPairEvent } from './legal-history.ts';
 import { writtenIndices } from './written-indices.ts';
 
@@ -87,7 +86,8 @@ export class ControlCheckers {
   }
 
   /** What the production code is told of its appends. */
-  requiring({ log, answers }: { log: EventLog; answers: AnswerStore }): { log: EventLog; answers: AnswerStore } {
+  requiring(ports: ControlPorts): ControlPorts {
+    const { log } = ports;
     const append: EventLog['append'] = async (subject, event, expectedSeq, signal) => {
       const at = (): Stored | undefined => this.#of(subject).find((stored) => stored.event.id === event.id);
       try {
@@ -103,7 +103,7 @@ export class ControlCheckers {
         throw thrown;
       }
     };
-    return { log: { ...log, append }, answers };
+    return { ...ports, log: { ...log, append } };
   }
 
   #store(subject: string, seq: number, event: JournalEvent): void {
@@ -113,7 +113,9 @@ export class ControlCheckers {
     const before = history.at(-1)?.event;
     const { type } = event.fact;
     const what = `${type} of ${subject} at ${seq}`;
-    this.#world.told(`${what}: ${'from' in event ? `${event.from} -> ` : ''}${event.result.state} by ${event.cause} of ${event.result.followId} term ${event.term}`);
+    this.#world.told(
+      `${what}: ${'from' in event ? `${event.from} -> ` : ''}${event.result.state} by ${event.cause} of ${event.result.followId} term ${event.term}`,
+    );
     this.#claim((before?.term ?? 0) <= event.term, `${what} has term ${event.term}, the one before it ${before?.term}`);
     const wrong =
       event.entity === 'index'

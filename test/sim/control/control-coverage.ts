@@ -54,6 +54,11 @@ const TRANSITIONS: readonly string[] = [
   'fatal RESUME following',
   'fatal RESUME bootstrapping',
   'fatal QUARANTINE_RETRY fatal',
+  'bootstrapping TAKEN_OVER bootstrapping',
+  'following TAKEN_OVER following',
+  'retrying TAKEN_OVER retrying',
+  'paused TAKEN_OVER paused',
+  'fatal TAKEN_OVER fatal',
   'index FOLLOWED',
   'index PREPARED',
   'index UNFOLLOWED',
@@ -75,24 +80,34 @@ const APPENDED = [
     'FAILED',
   ],
   ...['RECOVERED', 'FATAL', 'HISTORY_GONE', 'LEASE_EXPIRED', 'ROLLED_BACK', 'EPOCH_RAISED', 'QUARANTINED'],
-  'QUARANTINE_RETRY',
+  ...['QUARANTINE_RETRY', 'TAKEN_OVER'],
 ].map((type) => `append ${type}`);
 
-const CALLS = [...APPENDED, 'latest', 'latestOf', 'lastSeq', 'read', 'claim', 'keep', 'page', 'a search request'];
-const WRITES = ['append', 'claim', 'keep'];
-const READS = ['latest', 'latestOf', 'lastSeq', 'read', 'page'];
+const CALLS = [
+  ...APPENDED,
+  'latest',
+  'lastSeq',
+  'read',
+  'claim',
+  'keep',
+  'page',
+  'a search request',
+  'a lease request',
+];
+const WRITES = ['append', 'claim', 'keep', 'lease request'];
+const READS = ['latest', 'lastSeq', 'read', 'page'];
 
 /** What is drawn. */
 const FAULTS: readonly string[] = [
   ...CALLS.flatMap((call) => [`crash before ${call}`, `crash after ${call}`]),
-  ...WRITES.flatMap((call) => ['lost before', 'lost after', 'twice', 'slow'].map((how) => `${call} ${how}`)),
-  ...['claim late', 'keep late'],
+  ...WRITES.flatMap((call) => ['lost before', 'lost after', 'late', 'twice', 'slow'].map((how) => `${call} ${how}`)),
   ...READS.flatMap((call) => [`${call} lost`, `${call} slow`]),
   ...['lost', 'answer lost', 'twice', 'slow', 'repeated without an answer', 'repeated after its answer'].map(
     (how) => `command ${how}`,
   ),
   ...['crash', 'restart', 'partition', 'journal cut off', 'answers cut off', 'journal is full for append'],
   ...['suspension', 'suspension, also of its monotonic clock', 'clock forward', 'clock back', 'purge', 'purge removes'],
+  'slot shunned',
   ...['request of search lost', 'answer of search lost', 'cluster away', 'shard_unavailable', 'mapping_conflict'],
   ...['history_changed', 'lease_expired', 'follower_rolled_back'],
 ];

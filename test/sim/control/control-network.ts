@@ -22,7 +22,6 @@ export interface Called {
 
 /** Calls that come seldom meet a crash more often. */
 const RARE = new Set([
-  'latestOf',
   ...['BOOTSTRAPPED', 'FATAL', 'RECOVERED', 'HISTORY_GONE', 'LEASE_EXPIRED', 'ROLLED_BACK', 'EPOCH_RAISED'].map(append),
   ...['QUARANTINED', 'QUARANTINE_RETRY', 'UNFOLLOWED', 'RELEASED'].map(append),
 ]);
@@ -157,7 +156,12 @@ export class ControlNetwork {
   /** What becomes of a request to the store of leases. */
   leaseFate(caller: Caller): RequestFate {
     const random = this.#random;
-    const quick = { stored: 1, beforeMs: 0, afterMs: random.chance(0.2) ? random.between(1, 20) : 0, answered: true } as const;
+    const quick = {
+      stored: 1,
+      beforeMs: 0,
+      afterMs: random.chance(0.2) ? random.between(1, 20) : 0,
+      answered: true,
+    } as const;
     if (!this.faulty) return quick;
     if (random.chance(this.#options.faults.crash)) {
       const before = random.chance(0.5);

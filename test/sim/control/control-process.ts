@@ -119,8 +119,10 @@ export class ControlProcess implements Caller {
     const reached = {
       log: network.over(record(journal.open()), { server: 'journal' }, this),
       answers: network.over(this.#world.answers, { server: 'answers' }, this),
+      ownership: this.#openOwnership(),
     };
-    const { log, answers } = this.#world.require(wrap(reached, this.#world));
+    const { log, answers, ownership } = this.#world.require(wrap(reached, this.#world));
+    this.ownership = ownership;
     try {
       const seen = [...clusters].map(([cluster, ports]) => {
         const called = { server: 'search', cluster } as const;
@@ -135,8 +137,6 @@ export class ControlProcess implements Caller {
         };
         return [cluster, all] as const;
       });
-      const ownership = this.#openOwnership();
-      this.ownership = ownership;
       const common = { clock: this.clock, log, random, narrator, ownership, peers: this.#peers, term: 0 };
       this.life = new SimLife({ ...common, clusters: new Map(seen), requestTimeoutMs: REQUEST_TIMEOUT_MS });
       await this.life.supervisor.start();

@@ -2,6 +2,7 @@ import { failed, type Failed, type FailureCode } from '../../../src/domain/failu
 import { slotOf } from '../../../src/domain/slots.ts';
 import type { AnswerStore } from '../../../src/ports/answer-store.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
+import type { Ownership } from '../../../src/ports/ownership.ts';
 import type { Narrator } from '../../../src/ports/narrator.ts';
 import { memoryAdmin, type MemoryAdmin } from '../../support/memory-admin.ts';
 import { memoryAnswers } from '../../support/memory-answers.ts';
@@ -25,6 +26,7 @@ export const FOLLOWER = 'replica';
 export interface ControlPorts {
   readonly log: EventLog;
   readonly answers: AnswerStore;
+  readonly ownership: Ownership;
 }
 
 /** Puts something between the production code and what outlives it; the tests that prove the checkers use it. */

@@ -1,8 +1,9 @@
 import { Failed, failed } from '../../../src/domain/failure.ts';
 import type { PairSnapshot } from '../../../src/domain/journal.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
+import type { Ownership } from '../../../src/ports/ownership.ts';
 import type { ControlOptions } from './control-options.ts';
-import type { ControlWrapper } from './control-world.ts';
+import type { ControlPorts, ControlWrapper } from './control-world.ts';
 
 /** A defect that the production code would have, made by what stands between it and its ports; and what the simulation says of it. */
 export interface PlantedControlBug {
@@ -66,17 +67,22 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
       })),
   },
   {
-    name: 'a decision of unknown fate that is never looked for',
-    caughtAs:
-      /knows event \d+, and the journal ends at|was accepted .*, and is lost|status tells of|is (un)?followed|is released|has 0 actors|leads to one of the five states/,
-    options: (options) => ({ ...options, lastStart: 'none', faults: { ...options.faults, call: 0.25, crash: 0 } }),
-    wrap: (ports) => withLog(ports, () => ({ latestOf: () => Promise.resolve(undefined) })),
+    name: 'pauses that others accepted, and that their owner does not read',
+    caughtAs: /knows event \d+, and the journal ends at|was accepted .*, and is lost/,
+    options: (options) => ({ ...options, supervisors: 3, lastStart: 'none' }),
+    wrap: (ports) =>
+      withLog(ports, ({ read }) => ({
+        read: async function* deaf(filter, options, signal) {
+          for await (const stored of read(filter, options, signal))
+            if (!options.follow || stored.event.fact.type !== 'PAUSE') yield stored;
+        },
+      })),
   },
   {
     name: 'command ids that nobody remembers',
     caughtAs: /was decided twice/,
-    wrap: ({ log, answers }) => ({
-      log,
+    wrap: ({ answers, ...ports }) => ({
+      ...ports,
       answers: {
         claim: async (id, command) => ({ ...(await answers.claim(id, command)), first: true }),
         keep: () => Promise.resolve(),
@@ -87,7 +93,42 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   {
     name: 'a new owner under a lower term',
     caughtAs: /has term -?\d+, the one before it -?\d+/,
-    wrap: (ports, world) => withLog(ports, () => ({ lastSeq: () => Promise.resolve(1000 - world.lives) })),
+    wrap: (ports) =>
+      withOwnership(ports, ({ start }) => ({
+        start: (handlers, signal) =>
+          start(
+            {
+              acquired: (slot, term, released) => handlers.acquired(slot, 1000 - term, released),
+              lost: (slot) => handlers.lost(slot),
+              give: (slot) => handlers.give(slot),
+            },
+            signal,
+          ),
+      })),
+  },
+  {
+    name: 'an owner that writes for as long as it likes',
+    caughtAs: /may write slot \d+ at once|and slot \d+ is of/,
+    options: several,
+    wrap: (ports) =>
+      withOwnership(ports, ({ start }) => {
+        const own = new Set<number>();
+        return {
+          start: (handlers, signal) =>
+            start(
+              {
+                acquired(slot, term, released) {
+                  own.add(slot);
+                  handlers.acquired(slot, term, released);
+                },
+                lost: () => undefined,
+                give: (slot) => handlers.give(slot).finally(() => own.delete(slot)),
+              },
+              signal,
+            ),
+          mayWrite: (slot) => own.has(slot),
+        };
+      }),
   },
   {
     name: 'a state to which the machine does not lead',
@@ -103,7 +144,7 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   },
   {
     name: 'a pause that is accepted and drained, and never told to be done',
-    caughtAs: /does not come right: .* was paused/,
+    caughtAs: /does not come right: .* (was paused|knows event \d+, and the journal ends at \d+)/,
     wrap: (ports) =>
       withLog(ports, ({ append }) => ({
         append: (subject, event, expectedSeq, signal) =>
@@ -112,11 +153,30 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   },
 ];
 
+/** Leases that are lost now and then. */
+function several(options: ControlOptions): ControlOptions {
+  const faults = { ...options.faults, partition: 0.05, suspension: 0.03, lease: 0.2 };
+  return { ...options, supervisors: 3, faults };
+}
+
+function withOwnership(
+  ports: ControlPorts,
+  replace: (ownership: Pick<Ownership, 'start'>) => Partial<Ownership>,
+): ControlPorts {
+  const { ownership } = ports;
+  const methods = replace({ start: (handlers, signal) => ownership.start(handlers, signal) });
+  const over = new Proxy(ownership, {
+    get(target, name) {
+      if (name in methods) return Reflect.get(methods, name) as unknown;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+  return { ...ports, ownership: over };
+}
+
 /** The journal with some of its methods replaced. */
-function withLog(
-  ports: Parameters<ControlWrapper>[0],
-  replace: (log: EventLog) => Partial<EventLog>,
-): Parameters<ControlWrapper>[0] {
+function withLog(ports: ControlPorts, replace: (log: EventLog) => Partial<EventLog>): ControlPorts {
   const { log } = ports;
   const { journalId, append, latest, lastSeq, latestOf, read, purge } = log;
   const plain = { journalId, append, latest, lastSeq, latestOf, read, purge };
