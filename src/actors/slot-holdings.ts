@@ -127,16 +127,16 @@ export class SlotHoldings {
     const { clock, narrator, handlers, signal } = this.#options;
     const cut = Promise.withResolvers<'cut'>();
     const late = clock.setTimeout(() => cut.resolve('cut'), GIVE_WITHIN_MS);
-    const given = handlers.give(slot).then(() => 'given' as const);
-    const end = await Promise.race([given, cut.promise]).catch((thrown: unknown) => {
+    const end = await Promise.race([handlers.give(slot), cut.promise]).catch((thrown: unknown) => {
       narrator.log('error', 'a slot was not given up in order', { slot, reason: String(thrown) });
+      return 'failed' as const;
     });
     clock.clearTimeout(late);
     if (signal.aborted || this.#held.get(slot) !== term) return;
     if (end === 'cut') handlers.lost(slot);
     this.#held.delete(slot);
     this.#giving.delete(slot);
-    await this.#release(slot, term, end === 'given');
+    await this.#release(slot, term, end === undefined);
   }
 
   /** Until the view shows that the claim is not ours any more, whoever has told so. */

@@ -199,6 +199,7 @@ class SlotOwnership implements Ownership {
   }
 
   #take(change: LeaseChange): void {
+    if (this.#signal.aborted) return;
     if (change.kind === 'stands') {
       this.#session.seen(change.entry);
       if (this.#view.stands(change.entry)) this.#changed = true;

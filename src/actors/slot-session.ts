@@ -120,7 +120,7 @@ export class SlotSession {
     try {
       const value = this.#options.value();
       const revision = await store.put(key, value, { expectedRevision, ttlMs: sessionTtlMs }, signal);
-      if (id !== this.#id) return 0;
+      if (signal.aborted || id !== this.#id) return 0;
       this.#revision = Math.max(this.#revision, revision);
       this.#confirmed = start;
       this.#failure = undefined;
@@ -139,7 +139,7 @@ export class SlotSession {
     const { store, signal } = this.#options;
     try {
       const entry = await store.get(sessionKey(id), signal);
-      if (id !== this.#id) return 0;
+      if (signal.aborted || id !== this.#id) return 0;
       if (entry === undefined) this.#lose();
       else if (entry.revision === expectedRevision) return RETRY_MS;
       else this.#revision = Math.max(this.#revision, entry.revision);

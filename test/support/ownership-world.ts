@@ -144,6 +144,7 @@ export class OwnershipWorld {
     const narrator = memoryNarrator();
     const ending = new AbortController();
     const owned = new Map<number, number>();
+    /** Since they were acquired: those may be lost in the moment in which they are given. */
     const giving = new Set<number>();
     const log: OwnerProcess['log'] = [];
     const ownership = slotOwnership({
@@ -160,6 +161,7 @@ export class OwnershipWorld {
     const handlers: SlotHandlers = {
       acquired: (slot, term) => {
         if (owned.has(slot)) this.faults.push(`${name} acquired slot ${slot} twice`);
+        giving.delete(slot);
         owned.set(slot, term);
         this.#own(slot, 1);
         note('acquired', slot);
@@ -177,8 +179,6 @@ export class OwnershipWorld {
           this.#own(slot, -1);
           note('given', slot);
         }
-        await turn();
-        giving.delete(slot);
       },
     };
     const process: OwnerProcess = {
