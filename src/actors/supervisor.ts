@@ -12,7 +12,13 @@ import type {
   TargetCommand,
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
-import { EVENT_VERSION, type IndexFact, type IndexSnapshot, type JournalEvent, type Lifecycle } from '../domain/journal.ts';
+import {
+  EVENT_VERSION,
+  type IndexFact,
+  type IndexSnapshot,
+  type JournalEvent,
+  type Lifecycle,
+} from '../domain/journal.ts';
 import { isPattern } from '../domain/index-name.ts';
 import { indexKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -225,8 +231,7 @@ export class Supervisor implements ControlSurface {
     const decision = (await this.#decided(command)).get(indexSubject(follower));
     // It was released since, and may have been followed anew.
     const another = decision?.result.followId !== this.#view.index(follower)?.snapshot.followId;
-    if (decision !== undefined && (gone() || another))
-      return { ...answer, effective: true, pairs: [] };
+    if (decision !== undefined && (gone() || another)) return { ...answer, effective: true, pairs: [] };
     const index = this.#selection.one(follower, 'unfollow');
     const pairs = this.#targetsOf(index);
     await this.#inTurn(follower, async () => {

@@ -7,12 +7,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { initialTransition, transition } from 'xstate';
-import {
-  evolve,
-  type IndexSnapshot,
-  type Lifecycle,
-  type PairSnapshot,
-} from '../../src/domain/journal.ts';
+import { evolve, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../../src/domain/journal.ts';
 import { decodeEvent } from '../../src/infra/nats/journal-codec.ts';
 import { lifecycleOf, shardPairMachine } from '../../src/machines/shard-pair.ts';
 import type { StoredEvent } from '../../src/ports/event-log.ts';

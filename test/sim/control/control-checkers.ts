@@ -11,8 +11,9 @@ import type { CommandName } from '../../../src/ports/command-transport.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
 import { Violation } from '../sim-checkers.ts';
 import type { Caller } from './control-network.ts';
+import { FOLLOWER } from './control-options.ts';
 import type { ControlProcess } from './control-process.ts';
-import { type ControlPorts, type ControlWorld, FOLLOWER } from './control-world.ts';
+import type { ControlPorts, ControlWorld } from './control-world.ts';
 import { illegalIndexEvent, illegalPairEvent } from './legal-history.ts';
 import { writtenIndices } from './written-indices.ts';
 

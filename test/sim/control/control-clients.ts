@@ -1,7 +1,8 @@
 import type { CommandName } from '../../../src/ports/command-transport.ts';
 import type { Asked, ControlCheckers, Reply } from './control-checkers.ts';
+import { FOLLOWER, LEADER } from './control-options.ts';
 import type { ControlProcess } from './control-process.ts';
-import { type ControlWorld, FOLLOWER, LEADER } from './control-world.ts';
+import type { ControlWorld } from './control-world.ts';
 
 const TIMEOUT_MS = 1200;
 const ASK_AGAIN_MS = 200;

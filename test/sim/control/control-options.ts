@@ -1,5 +1,9 @@
 import { SimRandom } from '../../support/sim-random.ts';
 
+/** The clusters. */
+export const LEADER = 'main';
+export const FOLLOWER = 'replica';
+
 /** What may go wrong while a seed runs; each is a share of calls, or of the moments at which something may happen. */
 export interface ControlFaults {
   /** Of requests to the journal and to the store of answers: lost before or after they ran, run late, twice, or slow. */

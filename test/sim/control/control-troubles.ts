@@ -1,7 +1,7 @@
 import type { FailureCode } from '../../../src/domain/failure.ts';
-import type { ControlFaults } from './control-options.ts';
+import { type ControlFaults, FOLLOWER, LEADER } from './control-options.ts';
 import type { ControlProcess } from './control-process.ts';
-import { type ControlWorld, FOLLOWER, LEADER } from './control-world.ts';
+import type { ControlWorld } from './control-world.ts';
 
 /** How often something may happen. */
 const PERIOD_MS = 100;

@@ -17,11 +17,8 @@ import { SimRandom } from '../../support/sim-random.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 import type { ClusterPorts } from '../sim-life.ts';
 import { ControlNetwork } from './control-network.ts';
-import type { ControlOptions } from './control-options.ts';
+import { type ControlOptions, FOLLOWER, LEADER } from './control-options.ts';
 import { ControlProcess } from './control-process.ts';
-
-export const LEADER = 'main';
-export const FOLLOWER = 'replica';
 
 export interface ControlPorts {
   readonly log: EventLog;
