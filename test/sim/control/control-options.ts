@@ -61,7 +61,7 @@ export function drawControlOptions(seed: number): ControlOptions {
     troubledMs: random.chance(0.03) ? 16_000 : random.between(1500, 5000),
     commandPauseMs: random.pick(200, 600),
     documentPauseMs: random.pick(400, 1500),
-    refusedShare: random.chance(0.2) ? 0.2 : 0,
+    refusedShare: random.chance(0.3) ? 0.3 : 0,
     onMissingHistory: random.pick('rebootstrap', 'fail'),
     // What a supervisor does not want it does not want until it ends.
     lastStart: shun > 0 ? random.pick('restart', 'crash') : random.pick('none', 'restart', 'crash'),
@@ -79,7 +79,7 @@ export function drawControlOptions(seed: number): ControlOptions {
       purge: sometimes(0.4, 0.1),
       clockJump: sometimes(0.3, 0.1),
       suspension: sometimes(0.2, 0.03),
-      illness: sometimes(0.7, 0.15),
+      illness: sometimes(0.7, 0.35),
       clusterAway: sometimes(0.15, 0.02),
     },
   };
