@@ -31,6 +31,11 @@ interface Entry extends KeptPair {
   lost: Failed | undefined;
 }
 
+interface Write {
+  readonly entry: Entry;
+  readonly record: PositionRecord;
+}
+
 interface Batch {
   readonly entries: Set<Entry>;
   /** Those that could not be saved. */
@@ -168,7 +173,7 @@ export class PositionKeeper {
 
   /** Gives those that could not be saved; they stay dirty. */
   async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
-    const { clock, store, journalId } = this.#options;
+    const { clock, journalId } = this.#options;
     // The drafts first: whatever happens afterwards is not vouched for.
     const drafts = entries.flatMap((entry) => {
       const draft = entry.draft();
@@ -196,26 +201,37 @@ export class PositionKeeper {
           ...entry.told(),
           position: { ...draft, followerCount, follower: side, clean },
         };
-        return [{ entry, write: { record, token: entry.token } }];
+        return [{ entry, record }];
       });
-      const saved = await store.save(
-        writes.map(({ write }) => write),
-        signal,
-      );
-      for (const [at, { entry, write }] of writes.entries()) {
-        const outcome = saved[at];
-        if (outcome?.kind === 'saved') entry.token = outcome.token;
-        else await this.#reclaim(entry, write.record, signal);
-      }
-      const left = drafts
-        .map(({ entry }) => entry)
-        .filter((entry) => !writes.some((write, at) => write.entry === entry && saved[at]?.kind === 'saved'));
+      const saved = new Set(await this.#store(writes, signal));
+      // An owner of the past saved meanwhile, and would again before the next turn.
+      const beaten = writes.filter(({ entry }) => !saved.has(entry) && entry.lost === undefined && entry.lease.held);
+      for (const entry of await this.#store(beaten, signal)) saved.add(entry);
+      const left = drafts.map(({ entry }) => entry).filter((entry) => !saved.has(entry));
       for (const entry of left) entry.dirty = true;
       return left;
     } catch (thrown) {
       for (const entry of entries) entry.dirty = true;
       throw thrown;
     }
+  }
+
+  /** Gives those that are saved; of the others it is known then why not. */
+  async #store(writes: readonly Write[], signal: AbortSignal): Promise<readonly Entry[]> {
+    const outcomes = await this.#options.store.save(
+      writes.map(({ entry, record }) => ({ record, token: entry.token })),
+      signal,
+    );
+    const saved: Entry[] = [];
+    for (const [at, { entry, record }] of writes.entries()) {
+      const outcome = outcomes[at];
+      if (outcome?.kind !== 'saved') await this.#reclaim(entry, record, signal);
+      else {
+        entry.token = outcome.token;
+        saved.push(entry);
+      }
+    }
+    return saved;
   }
 
   /** The record is not the one we saved last: taken over if an owner of the past wrote it, left alone for good otherwise. */

@@ -77,7 +77,7 @@ export interface World extends AsyncDisposable {
   readonly logFile: string;
   /** A fresh name for an index, deleted on both sides at the end. */
   name(suffix?: string): string;
-  /** Starts a supervisor, or another one after the first has ended; resolves when it answers. */
+  /** Starts a supervisor, or another one after the first has ended; resolves when it has taken everything up. */
   start(): Promise<SupervisorProcess>;
   /** One more supervisor of that name beside the others; resolves when it answers for itself. */
   startNamed(name: string): Promise<SupervisorProcess>;
@@ -169,7 +169,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       supervisor = started;
       const answers = async (): Promise<true | undefined> => {
         if (!started.running) throw new Error(`the supervisor ended at its start:\n${await endOfLog(logFile)}`);
-        return (await list(nats, prefix)) ? true : undefined;
+        return (await isUp(nats, prefix)) ? true : undefined;
       };
       await until('the supervisor answers', 60_000, answers);
       return started;
@@ -324,10 +324,12 @@ export async function maxSeqNos(side: Side, index: string): Promise<ReadonlyMap<
   );
 }
 
-async function list(nats: NatsConnection, prefix: string): Promise<boolean> {
+/** A supervisor answers, and every pair is somebody's. */
+async function isUp(nats: NatsConnection, prefix: string): Promise<boolean> {
   try {
-    await nats.request(`${prefix}.cmd.list`, '', { timeout: 2000 });
-    return true;
+    const answer = await nats.request(`${prefix}.cmd.status`, '', { timeout: 2000 });
+    const { result = [] } = answer.json<{ result?: readonly IndexStatus[] }>();
+    return result.every(({ pairs }) => pairs.every(({ owner }) => owner !== null));
   } catch {
     return false;
   }

@@ -1,6 +1,7 @@
 /** What several supervisors of one journal are to each other, while a test decides who owns what. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { present } from '../../../src/domain/assert.ts';
 import type { PairStatus } from '../../../src/domain/commands.ts';
 import { slotOf } from '../../../src/domain/slots.ts';
@@ -8,8 +9,9 @@ import { pairKey } from '../../../src/domain/names.ts';
 import { pairSubject } from '../../../src/domain/subjects.ts';
 import type { SimLife } from '../../sim/sim-life.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
+import type { MemoryIndex } from '../../support/memory-search/memory-cluster.ts';
 import { startedEvent } from '../../support/journal-events.ts';
-import { EVERY_SLOT, sharedOwnership, type SharedOwnership } from '../../support/fixed-ownership.ts';
+import { EVERY_SLOT, fixedOwnership, sharedOwnership, type SharedOwnership } from '../../support/fixed-ownership.ts';
 import { type ActorBench, actorBench, refusalOf } from './actor-bench.ts';
 
 const SLOT = slotOf(FOLLOWER);
@@ -178,4 +180,38 @@ test('status of all indices asks their owners', async () => {
   assert.deepEqual(asked?.pairs[0]?.followerDocuments, pair(ada).followerDocuments);
   assert.equal(asked.pairs[0]?.followerDocuments, 1);
   assert.deepEqual(asked.pairs[0]?.owner, { supervisor: 'ada', term: TERM });
+});
+
+test('two owners at once, each sure of it, leave the follower as the leader is', async () => {
+  const bench = actorBench();
+  const { world } = bench;
+  const start = async (name: string, term: number): Promise<SimLife> => {
+    const life = world.startLife({ ownership: fixedOwnership({ session: name, supervisor: name, term }) });
+    await bench.run(life.supervisor.start());
+    return life;
+  };
+  const ada = await start('ada', 1);
+  await bench.run(ada.supervisor.follow({ leader: LEADER, follower: FOLLOWER, commandId: 'c-follow' }));
+  for (let at = 0; at < 20; at += 1) bench.put(`d${at}`);
+  await bench.until(() => ada.supervisor.pairs[0]?.snapshot?.state === 'following', 'following');
+  const bea = await start('bea', 2);
+  for (let round = 0; round < 30; round += 1) {
+    for (let at = 0; at < 5; at += 1) bench.put(`d${(round * 7 + at * 3) % 25}`);
+    world.leader.write(LEADER.index, { id: `d${(round * 5) % 25}`, source: undefined });
+    await bench.run(world.clock.sleep(200));
+  }
+  const copiedBy = ({ supervisor }: SimLife): number => supervisor.pairs[0]?.session.progress?.checkpoint ?? -1;
+  const last = world.leaderIndex.shards[0]?.maxSeqNo ?? -1;
+  assert.ok(copiedBy(ada) > 20, 'both were at work');
+  const contents = (index: MemoryIndex | undefined): unknown =>
+    [...(index?.shards[0]?.documents() ?? [])].map(({ id, source }) => `${id} ${source}`).toSorted();
+  await bench.until(
+    () => copiedBy(bea) === last && isDeepStrictEqual(contents(world.followerIndex), contents(world.leaderIndex)),
+    'the same on both sides',
+  );
+  assert.equal(world.positions.records.get(KEY)?.record.term, 2, 'the later term wins');
+  // Its first event ends the other.
+  await bench.run(bea.supervisor.pause({ follower: FOLLOWER, commandId: 'c-pause' }));
+  await bench.until(() => ada.supervisor.pairs.length === 0, 'one owner');
+  assert.equal(world.positions.records.get(KEY)?.record.term, 2);
 });
