@@ -6,6 +6,7 @@ import { indexSubject, pairSubject, subjectTarget } from '../domain/subjects.ts'
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog, StoredEvent, UnreadableEvent } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
+import { commandEvent } from './telling.ts';
 import { foldJournal, type Folded, folding, type RefusedIndex } from './journal-fold.ts';
 
 export interface JournalViewPorts {
@@ -15,6 +16,8 @@ export interface JournalViewPorts {
 }
 
 const READ_AGAIN_MS = 1000;
+/** Commands under way at once, of several supervisors, are far fewer. */
+const DECISIONS_MAX = 20_000;
 
 /** Today's state of everything that the journal tells of, kept current by one reading of it, whoever appends. */
 export class JournalView {
@@ -28,6 +31,8 @@ export class JournalView {
   readonly #slots = new Map<number, Set<string>>();
   readonly #listeners = new Set<(event: StoredEvent | UnreadableEvent) => void>();
   readonly #waiting = new Set<() => void>();
+  /** What commands decided for pairs since the reading began. */
+  readonly #decisions = new Set<string>();
   /** Everything up to here has been folded. */
   #seq = 0;
   #current: Promise<void> | undefined;
@@ -60,6 +65,11 @@ export class JournalView {
   pair(pair: PairRef, followId: string): Folded<PairSnapshot> | undefined {
     const folded = this.#pairs.get(pairSubject(pair));
     return folded?.snapshot.followId === followId ? folded : undefined;
+  }
+
+  /** Whether this command has decided for the pair since the reading began, as long as it is not very many decisions ago. */
+  decided(pair: PairRef, cause: string): boolean {
+    return this.#decisions.has(`${pairSubject(pair)} ${cause}`);
   }
 
   /** Of the newest event of the pair, also if it is of an earlier life; terms never fall. */
@@ -158,8 +168,17 @@ export class JournalView {
       const follower = subjectTarget(subject)?.follower;
       if (follower !== undefined) this.#refused.set(indexKey(follower), { follower, failure });
     } else if (event.event.entity === 'index') this.#keepIndex(subject, folding(event.event, seq));
-    else this.#pairs.set(subject, folding(event.event, seq));
+    else {
+      this.#pairs.set(subject, folding(event.event, seq));
+      if (commandEvent(event.event.fact) !== undefined) this.#noteDecision(`${subject} ${event.event.cause}`);
+    }
     for (const listener of this.#listeners) listener(event);
+  }
+
+  #noteDecision(decision: string): void {
+    this.#decisions.add(decision);
+    const [oldest] = this.#decisions;
+    if (this.#decisions.size > DECISIONS_MAX && oldest !== undefined) this.#decisions.delete(oldest);
   }
 
   #keepIndex(subject: string, folded: Folded<IndexSnapshot>): void {

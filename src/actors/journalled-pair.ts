@@ -80,6 +80,8 @@ export class JournalledPair implements Target {
     if (event === undefined) throw new Error(`${fact.type} is no command`);
     for (let tries = 1; ; tries += 1) {
       try {
+        // The same command, which another supervisor runs as well, since it was repeated.
+        if (this.#options.view.decided(this.pair, cause.cause)) return;
         // Followed a moment ago, and nobody has taken it up: that it exists comes before what is wanted of it.
         if (this.#folded === undefined) await this.#append({ type: 'STARTED' }, { type: 'STARTED' }, cause);
         if (fact.type === 'PAUSE' && this.snapshot?.desired === 'paused') return;

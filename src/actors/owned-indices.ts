@@ -202,6 +202,7 @@ export class OwnedIndices implements SlotHandlers {
         folded: view.pair(pair, snapshot.followId),
         lastSeq: view.lastSeqOf(pairSubject(pair)),
         fence,
+        decided: (cause) => view.decided(pair, cause),
         changed,
         superseded: () => this.#superseded(lease),
       });

@@ -31,6 +31,8 @@ export interface PairActorOptions {
   readonly lastSeq: number;
   /** The owner before may still append: it is to be refused from the start on. */
   readonly fence: boolean;
+  /** A command has decided for the pair already, as far as the live reading of the journal has come. */
+  readonly decided: (cause: string) => boolean;
   /** Gives the fate of the pair to whoever waits for it. */
   readonly changed: () => void;
   /** The journal tells of an owner with a later term. */
@@ -58,6 +60,8 @@ export class PairActor implements Target {
   #stateEnteredAtMs: number;
   #mailbox: Promise<unknown> = Promise.resolve();
   #started = false;
+  /** Of the last command that others decided for it. */
+  #adopted: string | undefined;
 
   constructor(options: PairActorOptions) {
     this.#options = options;
@@ -280,6 +284,8 @@ export class PairActor implements Target {
   ): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       this.#worker.stopping.throwIfAborted();
+      // The same command, which another supervisor runs as well, since it was repeated.
+      if (persistence === 'once' && (this.#adopted === cause.cause || this.#options.decided(cause.cause))) return;
       const machine = this.#machine;
       try {
         await this.#record(event, fact, cause, persistence);
@@ -400,6 +406,7 @@ export class PairActor implements Target {
       return;
     }
     const command = commandEvent(event.fact);
+    if (command !== undefined) this.#adopted = event.cause;
     const foretold =
       command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];
     this.#take(event);
