@@ -59,7 +59,7 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   },
   {
     name: 'an expected sequence that is not checked',
-    caughtAs: /it begins at|it stands behind|was decided twice|and the journal ends at/,
+    caughtAs: /it begins at|it stands behind|was decided twice|takes over changes nothing|and the journal ends at/,
     wrap: (ports) =>
       withLog(ports, ({ append, latestOf }) => ({
         append: async (subject, event, _expectedSeq, signal) =>
