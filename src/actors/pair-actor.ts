@@ -1,6 +1,6 @@
 import { transition } from 'xstate';
 import { backoffMs } from '../domain/backoff.ts';
-import { failureOf, type Failure } from '../domain/failure.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -268,7 +268,7 @@ export class PairActor implements Target {
     persistence: 'once' | 'for ever',
   ): Promise<void> {
     for (let tries = 1; ; tries += 1) {
-      this.#worker.stopping.throwIfAborted();
+      if (this.#worker.stopping.aborted) throw this.#ended(event.type);
       const machine = this.#machine;
       try {
         await this.#record(event, fact, cause, persistence);
@@ -348,10 +348,16 @@ export class PairActor implements Target {
     try {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
+      if (this.#worker.stopping.aborted) throw this.#ended(event.fact.type);
       // Whoever asked is told now; whether it was accepted is what the journal says.
       if (failureOf(thrown, 'append').ambiguous === true) this.#inTurn(() => this.#catchUp()).catch(() => undefined);
       throw thrown;
     }
+  }
+
+  /** Whether the event was stored is what the journal says. */
+  #ended(event: string): Error {
+    return failed('no_lease', { op: event, reason: `${this.#key} has just been given up here`, ambiguous: true });
   }
 
   /** The first event under our term: what the owner before appends from here on, expecting to be alone, is refused. */
