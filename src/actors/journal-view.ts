@@ -139,14 +139,20 @@ export class JournalView {
 
   async #follow(): Promise<void> {
     const { log, clock, narrator } = this.#ports;
+    let told = false;
     while (!this.#stop.aborted) {
       const from = { fromSeq: this.#seq + 1, follow: true };
       try {
         const events = log.read('>', { ...from, unreadable: (event) => this.#arrived(event) }, this.#stop);
-        for await (const stored of events) this.#arrived(stored);
+        for await (const stored of events) {
+          told = false;
+          this.#arrived(stored);
+        }
       } catch (thrown) {
         if (this.#stop.aborted) return;
-        narrator.log('warn', 'the journal cannot be followed', { failure: failureOf(thrown, 'read journal') });
+        if (!told)
+          narrator.log('warn', 'the journal cannot be followed', { failure: failureOf(thrown, 'read journal') });
+        told = true;
       }
       await clock.sleep(READ_AGAIN_MS, this.#stop).catch(() => undefined);
     }

@@ -59,8 +59,9 @@ export class OwnedIndices implements SlotHandlers {
     return [...this.#refused.values()];
   }
 
+  /** Undefined for one that runs elsewhere, or ends here. */
   of(follower: FollowerIndexRef): Followed | undefined {
-    return this.#followed.get(indexKey(follower));
+    return this.#slots.get(slotOf(follower))?.leaving === false ? this.#followed.get(indexKey(follower)) : undefined;
   }
 
   owns(follower: FollowerIndexRef): boolean {

@@ -1,6 +1,6 @@
 import { transition } from 'xstate';
 import { backoffMs } from '../domain/backoff.ts';
-import { Failed, failed, failureOf, type Failure } from '../domain/failure.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -173,14 +173,14 @@ export class PairActor implements Target {
 
   /** Accepted when it returns: the decision is in the journal. Throws `Failed` when the journal cannot be reached. */
   async pause(commandId: string, cause: EventCause): Promise<void> {
-    await this.#decide({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause);
+    await this.#send({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause, 'once');
   }
 
   async resume(options: ResumeOptions, cause: EventCause): Promise<void> {
     const { rebootstrap, allowMassDelete } = options;
     if (allowMassDelete === true) this.#session.allowMassDelete(true);
     try {
-      await this.#decide({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause);
+      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause, 'once');
     } catch (thrown) {
       // A decision that is not recorded is none.
       if (allowMassDelete === true) this.#session.allowMassDelete(false);
@@ -201,7 +201,7 @@ export class PairActor implements Target {
   async retryQuarantine(commandId: string, cause: EventCause): Promise<void> {
     // Something may be on its way into it.
     if (this.quarantined === 0) return this.#session.retryQuarantine();
-    await this.#decide({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause);
+    await this.#send({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause, 'once');
     this.#session.retryQuarantine();
   }
 
@@ -245,17 +245,6 @@ export class PairActor implements Target {
 
   // --- the mailbox ----------------------------------------------------------------------------------------------------------
 
-  /** An unfollow or a stop may overtake it; whether it was decided is then what the journal says. */
-  async #decide(event: PairMachineEvent, fact: PairFact, cause: EventCause): Promise<void> {
-    try {
-      await this.#send(event, fact, cause, 'once');
-    } catch (thrown) {
-      if (!this.#worker.stopping.aborted || thrown instanceof Failed) throw thrown;
-      const reason = `${this.#key} is being stopped`;
-      throw failed('command_timeout', { op: event.type.toLowerCase(), reason }, thrown);
-    }
-  }
-
   async #send(
     event: PairMachineEvent,
     fact: PairFact,
@@ -283,7 +272,7 @@ export class PairActor implements Target {
     persistence: 'once' | 'for ever',
   ): Promise<void> {
     for (let tries = 1; ; tries += 1) {
-      this.#worker.stopping.throwIfAborted();
+      if (this.#worker.stopping.aborted) throw this.#ended(event.type);
       // The same command, which another supervisor runs as well, since it was repeated.
       if (persistence === 'once' && (this.#adopted === cause.cause || this.#options.decided(cause.cause))) return;
       const machine = this.#machine;
@@ -365,10 +354,16 @@ export class PairActor implements Target {
     try {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
+      if (this.#worker.stopping.aborted) throw this.#ended(event.fact.type);
       // Whoever asked is told now; whether it was accepted is what the journal says.
       if (failureOf(thrown, 'append').ambiguous === true) this.#inTurn(() => this.#catchUp()).catch(() => undefined);
       throw thrown;
     }
+  }
+
+  /** Whether the event was stored is what the journal says. */
+  #ended(event: string): Error {
+    return failed('no_lease', { op: event, reason: `${this.#key} has just been given up here`, ambiguous: true });
   }
 
   /** The first event under our term: what the owner before appends from here on, expecting to be alone, is refused. */

@@ -300,7 +300,16 @@ export class Supervisor implements ControlSurface {
     const decided = await this.#decided(command);
     const failures = await decideEach(targets, async (pair) => {
       requireRecovered(pair);
-      if (!decided.has(pairSubject(pair.pair))) await decide(pair);
+      if (decided.has(pairSubject(pair.pair))) return;
+      try {
+        await decide(pair);
+      } catch (thrown) {
+        const index = this.#view.index(pair.pair.follower)?.snapshot;
+        if (failureOf(thrown, op).code !== 'no_lease' || index === undefined) throw thrown;
+        // It was given up while it was asked.
+        await this.#view.current();
+        await decide(this.#journalled(index, pair.pair.shard));
+      }
     });
     return this.#result(command, commandId, targets, failures, effective);
   }
@@ -342,12 +351,13 @@ export class Supervisor implements ControlSurface {
     const own = this.#owned.of(follower);
     const wanted = ({ pair }: Target): boolean => shard === undefined || pair.shard === shard;
     if (own !== undefined && own.index.snapshot.state !== 'unfollowed') return own.pairs.filter(wanted);
+    return Array.from({ length: shards }, (_, number) => this.#journalled(index, number)).filter(wanted);
+  }
+
+  #journalled(index: IndexSnapshot, shard: number): Target {
     const { signal } = this.#stop;
-    const journalled = { ports: this.#ports, view: this.#view, index, signal };
-    return Array.from(
-      { length: shards },
-      (_, number): Target => new JournalledPair({ ...journalled, pair: { follower, shard: number } }),
-    ).filter(wanted);
+    const pair = { follower: index.follower, shard };
+    return new JournalledPair({ ports: this.#ports, view: this.#view, index, pair, signal });
   }
 
   async #inTurn(follower: FollowerIndexRef, work: () => Promise<void>): Promise<void> {

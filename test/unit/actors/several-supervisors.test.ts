@@ -215,3 +215,30 @@ test('two owners at once, each sure of it, leave the follower as the leader is',
   await bench.until(() => ada.supervisor.pairs.length === 0, 'one owner');
   assert.equal(world.positions.records.get(KEY)?.record.term, 2);
 });
+
+for (const waitMs of [0, 1, 3, 10])
+  test(`a command that comes ${waitMs} ms after its slot began to move is accepted, once`, async () => {
+    const { bench, owners, ada, bea, state, facts } = await adaFollows();
+    const moving = owners.move('bea', EVERY_SLOT);
+    await bench.run(bench.world.clock.sleep(waitMs));
+    const paused = await bench.run(ada.supervisor.pause({ follower: FOLLOWER, commandId: 'c-pause' }));
+    assert.equal(paused.accepted, true);
+    await bench.run(moving);
+    await bench.until(() => state(bea) === 'paused', 'paused');
+    const pauses = (await facts()).filter((fact) => fact.startsWith('PAUSE '));
+    assert.equal(pauses.length, 1, pauses.join());
+  });
+
+test('a position that a later owner has saved is left alone', async () => {
+  const { bench, owners, ada, bea } = await adaFollows();
+  const { session } = present(ada.supervisor.pairs[0], 'a pair');
+  owners.end('ada');
+  owners.assign('bea', EVERY_SLOT);
+  bench.put('d2');
+  await bench.until(() => bench.world.positions.records.get(KEY)?.record.term === TERM + 256, 'saved by bea');
+  bench.put('d3');
+  await bench.until(() => bea.supervisor.pairs[0]?.session.progress?.checkpoint === 2, 'all applied');
+  await bench.run(bench.world.clock.sleep(5_000));
+  assert.equal(session.replicator, undefined, 'its worker has ended');
+  assert.equal(bench.world.positions.records.get(KEY)?.record.term, TERM + 256);
+});

@@ -86,7 +86,7 @@ it('a pause that an unfollow overtakes is to be repeated, and no defect', async 
   const [pair] = supervisor().pairs;
   await run(supervisor().unfollow({ follower: FOLLOWER, commandId: 'u' }));
   const late = present(pair, 'a pair').pause('p', { cause: 'command:p' });
-  assert.equal((await refusalOf(run(late))).code, 'command_timeout');
+  assert.equal((await refusalOf(run(late))).code, 'no_lease');
 });
 
 it('a command for an earlier life of an index begins nothing again', async () => {
