@@ -1,6 +1,6 @@
-import { failureOf, type Failure } from '../domain/failure.ts';
+import { Failed, failed, failureOf, type Failure } from '../domain/failure.ts';
 import type { IndexEvent } from '../domain/journal.ts';
-import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
+import { indexKey, pairKey, shownIndex, type FollowerIndexRef } from '../domain/names.ts';
 import { DEFAULT_PARAMETERS } from '../domain/parameters.ts';
 import { slotOf } from '../domain/slots.ts';
 import { pairSubject, subjectTarget } from '../domain/subjects.ts';
@@ -227,7 +227,13 @@ export class OwnedIndices implements SlotHandlers {
       this.#releases.get(key) ??
       this.#inTurn(follower, () => this.#release(key)).finally(() => this.#releases.delete(key));
     this.#releases.set(key, release);
-    await release;
+    try {
+      await release;
+    } catch (thrown) {
+      if (thrown instanceof Failed || this.#slots.get(slotOf(follower))?.leaving === false) throw thrown;
+      const reason = `${shownIndex(follower)} has just been given up here, and is released by the next owner`;
+      throw failed('no_lease', { op: 'unfollow', reason }, thrown);
+    }
   }
 
   async #release(key: string): Promise<void> {

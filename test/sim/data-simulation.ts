@@ -34,14 +34,18 @@ export async function simulate(options: SimOptions, wrap?: PortWrapper): Promise
   const leader = new SimLeader(world);
   const checkers = new SimCheckers(world, leader);
   const troubles = new SimTroubles(world, leader, checkers);
+  let collided = false;
   const violation = await play({ world, leader, checkers, troubles }).then(
-    () => undefined,
+    (met) => {
+      collided = met;
+      return undefined;
+    },
     (thrown: unknown) => (thrown instanceof Violation ? thrown.message : told(thrown)),
   );
   return {
     seed: options.seed,
     violation,
-    collided: violation === undefined && checkers.collided(),
+    collided,
     steps: world.clock.steps,
     virtualMs: world.clock.monotonic(),
     lives: world.lives,
@@ -60,7 +64,8 @@ interface Stage {
   readonly troubles: SimTroubles;
 }
 
-async function play(stage: Stage): Promise<void> {
+/** Gives whether it ended with a collision that was told. */
+async function play(stage: Stage): Promise<boolean> {
   const { world, leader, checkers, troubles } = stage;
   const { clock } = world;
   leader.start();
@@ -86,11 +91,13 @@ async function play(stage: Stage): Promise<void> {
     checkers.identical();
     checkers.beliefs();
   }
+  const collided = checkers.collided();
   const life = world.life;
   if (life === undefined) throw new Violation('nothing lives');
   await duringSteps(stage, life.stop());
   troubles.left(life.clock.pending);
   if (life.budget.usedBytes !== 0) throw new Violation(`${life.budget.usedBytes} bytes of the budget are still held`);
+  return collided;
 }
 
 /** Runs timer after timer, with everything that they set off, until the end is reached. */

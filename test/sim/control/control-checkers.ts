@@ -124,7 +124,8 @@ export class ControlCheckers {
         : illegalPairEvent(before?.entity === 'pair' ? before.result : undefined, event, this.#policy(event));
     this.#claim(wrong === undefined, `${what}: ${wrong}`);
     this.made.histories += 1;
-    if (event.cause.startsWith('command:')) {
+    // That a pair began is no decision of the command that needed it.
+    if (event.cause.startsWith('command:') && type !== 'STARTED') {
       const key = `${event.cause} ${type} ${subject}`;
       this.#claim(!this.#decided.has(key), `${what} was decided twice for ${event.cause}`);
       this.#decided.add(key);
