@@ -31,6 +31,7 @@ const STEPS_MAX = 400_000;
 /** Runs one seed to its end: troubles first, then none, and everything has to come right. Never throws for a violation. */
 export async function simulate(options: SimOptions, wrap?: PortWrapper): Promise<SimReport> {
   const world = new SimWorld(options, wrap);
+  world.releasedInOrder = false;
   const leader = new SimLeader(world);
   const checkers = new SimCheckers(world, leader);
   const troubles = new SimTroubles(world, leader, checkers);
