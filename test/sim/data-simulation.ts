@@ -31,21 +31,17 @@ const STEPS_MAX = 400_000;
 /** Runs one seed to its end: troubles first, then none, and everything has to come right. Never throws for a violation. */
 export async function simulate(options: SimOptions, wrap?: PortWrapper): Promise<SimReport> {
   const world = new SimWorld(options, wrap);
+  world.releasedInOrder = false;
   const leader = new SimLeader(world);
   const checkers = new SimCheckers(world, leader);
   const troubles = new SimTroubles(world, leader, checkers);
-  let collided = false;
-  const violation = await play({ world, leader, checkers, troubles }).then(
-    (met) => {
-      collided = met;
-      return undefined;
-    },
-    (thrown: unknown) => (thrown instanceof Violation ? thrown.message : told(thrown)),
-  );
+  const ending = await play({ world, leader, checkers, troubles }).catch((thrown: unknown) => ({
+    violation: thrown instanceof Violation ? thrown.message : told(thrown),
+    collided: false,
+  }));
   return {
     seed: options.seed,
-    violation,
-    collided,
+    ...ending,
     steps: world.clock.steps,
     virtualMs: world.clock.monotonic(),
     lives: world.lives,
@@ -64,8 +60,7 @@ interface Stage {
   readonly troubles: SimTroubles;
 }
 
-/** Gives whether it ended with a collision that was told. */
-async function play(stage: Stage): Promise<boolean> {
+async function play(stage: Stage): Promise<Pick<SimReport, 'violation' | 'collided'>> {
   const { world, leader, checkers, troubles } = stage;
   const { clock } = world;
   leader.start();
@@ -87,17 +82,17 @@ async function play(stage: Stage): Promise<boolean> {
     if (clock.monotonic() > deadlineMs) throw new Violation(`it does not come right: ${stateOf(world)}`);
     return world.leaderIndex.state === 'open' && converged(world);
   });
-  if (!checkers.collided()) {
+  const collided = checkers.collided();
+  if (!collided) {
     checkers.identical();
     checkers.beliefs();
   }
-  const collided = checkers.collided();
   const life = world.life;
   if (life === undefined) throw new Violation('nothing lives');
   await duringSteps(stage, life.stop());
   troubles.left(life.clock.pending);
   if (life.budget.usedBytes !== 0) throw new Violation(`${life.budget.usedBytes} bytes of the budget are still held`);
-  return collided;
+  return { violation: undefined, collided };
 }
 
 /** Runs timer after timer, with everything that they set off, until the end is reached. */

@@ -18,7 +18,6 @@ import { ByteBudget } from '../../src/replication/byte-budget.ts';
 import { ClusterBreaker } from '../../src/replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../../src/replication/cluster-watcher.ts';
 import { Semaphore } from '../../src/replication/semaphore.ts';
-import { fixedOwnership } from '../support/fixed-ownership.ts';
 import { gated } from '../support/gated-port.ts';
 import type { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -95,10 +94,8 @@ export interface LifePorts {
   readonly random: Random;
   readonly narrator: Narrator;
   readonly clusters: ReadonlyMap<string, ClusterPorts>;
-  readonly term: number;
-  /** Owns every slot under that term unless given. */
-  readonly ownership?: Ownership;
-  readonly peers?: Peers;
+  readonly ownership: Ownership;
+  readonly peers: Peers | undefined;
   readonly requestTimeoutMs: number;
 }
 
@@ -112,7 +109,7 @@ export class SimLife {
   readonly #clusters = new Map<string, ClusterAccess>();
 
   constructor(ports: LifePorts) {
-    const { clock, log, random, narrator, term, ownership, peers, requestTimeoutMs } = ports;
+    const { clock, log, random, narrator, ownership, peers, requestTimeoutMs } = ports;
     this.clock = clock;
     for (const [name, raw] of ports.clusters) {
       const probe = (signal: AbortSignal): Promise<unknown> => raw.leader.stateVersion(signal);
@@ -155,7 +152,7 @@ export class SimLife {
         if (access !== undefined) return access;
         throw failed('unknown_cluster', { op: 'find cluster', reason: `there is no cluster ${name}` });
       },
-      ownership: ownership ?? fixedOwnership({ term }),
+      ownership,
     };
     this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS, peers });
   }

@@ -6,6 +6,7 @@ import type { Ownership } from '../../src/ports/ownership.ts';
 import { memoryAdmin, type MemoryAdmin } from '../support/memory-admin.ts';
 import { memoryJournal, type MemoryJournal } from '../support/memory-event-log.ts';
 import { memoryNarrator, type MemoryNarrator } from '../support/memory-narrator.ts';
+import { fixedOwnership } from '../support/fixed-ownership.ts';
 import { memoryPositions, type MemoryPositions } from '../support/memory-positions.ts';
 import { memoryQuarantine, type MemoryQuarantine } from '../support/memory-quarantine.ts';
 import { MemoryCluster, type MemoryIndex, shardOf } from '../support/memory-search/memory-cluster.ts';
@@ -127,6 +128,9 @@ export class SimWorld {
     return shardOf(this.leaderIndex, key);
   }
 
+  /** Whether a process finds its slots given up in order by the one before; else that may still append. */
+  releasedInOrder = true;
+
   /** One more process; with an ownership of its own it may live beside others. `clusters`: those that it reaches. */
   startLife(beside?: { ownership: Ownership; clusters?: readonly string[]; peers?: Peers }): SimLife {
     const clock = new MortalClock(this.clock);
@@ -139,11 +143,10 @@ export class SimWorld {
     );
     const { narrator, random } = this;
     const { requestTimeoutMs } = this.options;
-    const term = this.journal.size + 1;
     const log = this.#journalOf(clock);
-    const { ownership, peers } = beside ?? {};
-    const several = { ...(ownership === undefined ? {} : { ownership }), ...(peers === undefined ? {} : { peers }) };
-    this.life = new SimLife({ clock, log, random, narrator, clusters, term, requestTimeoutMs, ...several });
+    const term = this.journal.size + 1;
+    const { ownership = fixedOwnership({ term, released: this.releasedInOrder }), peers } = beside ?? {};
+    this.life = new SimLife({ clock, log, random, narrator, clusters, ownership, peers, requestTimeoutMs });
     return this.life;
   }
 
