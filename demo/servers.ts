@@ -4,6 +4,7 @@ import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { answersStream } from '../src/infra/nats/answer-store.ts';
+import { leasesStream } from '../src/infra/nats/lease-store.ts';
 import { zipkinTraceUrl } from '../src/infra/telemetry/trace-link.ts';
 import { ADDRESS_VARIABLES, startStack, type Stack } from '../stack/local-stack.ts';
 import { callCluster } from './cluster-call.ts';
@@ -137,7 +138,7 @@ export async function closeServers(
   if (isGiven(ADDRESS_VARIABLES.leader)) await removal(`${leaderUrl}/${index}`, () => removeIndex(leaderUrl));
   if (isGiven(ADDRESS_VARIABLES.follower)) await removal(`${followerUrl}/${index}`, () => removeIndex(followerUrl));
   if (isGiven(ADDRESS_VARIABLES.nats))
-    for (const name of [stream, answersStream(stream)])
+    for (const name of [stream, answersStream(stream), leasesStream(stream)])
       await removal(`the stream ${name}`, () => removeStream(nats, name));
   await nats.close();
   await stack.stop();

@@ -4,6 +4,7 @@
  *
  *     npm run bench:control -- --json
  *     npm run bench:control -- --indices 200 --shards 5
+ *     npm run bench:control -- --crashed          the owner before was killed: every pair is fenced first
  *
  * NATS is real, over the loopback interface (that of SLIPSTREAM_NATS_URL, else one of its own). The supervisor's actors, journal and command
  * service are those of production, in this process. Both search clusters are the tests' fakes behind the ports of production, in the same
@@ -21,6 +22,7 @@ import { systemClock } from '../src/infra/system/clock.ts';
 import { systemRandom } from '../src/infra/system/random.ts';
 import { startStack } from '../stack/local-stack.ts';
 import { FOLLOWER, openControlPlane, type RunningPlane } from '../test/support/control-plane.ts';
+import { fixedOwnership } from '../test/support/fixed-ownership.ts';
 import { until } from '../test/support/until.ts';
 import { endSignal } from './steps.ts';
 
@@ -31,6 +33,7 @@ const { values } = parseArgs({
   options: {
     indices: { type: 'string', default: '2000' },
     shards: { type: 'string', default: '5' },
+    crashed: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -72,7 +75,8 @@ try {
 }
 
 async function measure(): Promise<object> {
-  const plane = await openControlPlane({ nats, ...names, indices, shards });
+  const ownership = fixedOwnership({ term: 2, released: !values.crashed });
+  const plane = await openControlPlane({ nats, ...names, indices, shards, ownership });
   log(`${pairs} pairs of ${indices} indices stand in the journal`);
   const before = memory();
   const startedAt = performance.now();

@@ -6,6 +6,7 @@ import type { QuarantineStore } from '../ports/quarantine-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
+import type { Ownership } from '../ports/ownership.ts';
 import type { Random } from '../ports/random.ts';
 import type { ByteBudget } from '../replication/byte-budget.ts';
 import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
@@ -40,6 +41,5 @@ export interface SupervisorPorts {
   readonly budget: ByteBudget;
   /** Throws `Failed` with `unknown_cluster`. */
   readonly cluster: (name: string) => ClusterAccess;
-  /** Term of this owner: above that of every event in the journal at its start. */
-  readonly term: number;
+  readonly ownership: Ownership;
 }

@@ -18,6 +18,8 @@ import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
 import { DeleteMemory } from './delete-memory.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
+import type { Folded } from './journal-fold.ts';
+import { type Lease, leasedSide } from './lease.ts';
 
 /** What pairs need to know of their index before they move data. */
 export interface PreparedIndex {
@@ -35,6 +37,8 @@ const IDLE_SYNC_RETRY_MS = 5000;
 /** The keeper of one follower index: creates it, keeps its metadata in step, and gives it back at the end. */
 export class FollowerIndex {
   readonly #ports: SupervisorPorts;
+  /** Every write to the follower asks for it. */
+  readonly lease: Lease;
   readonly leaderSide: ClusterAccess;
   readonly followerSide: ClusterAccess;
   readonly #link: FollowerLink;
@@ -60,12 +64,17 @@ export class FollowerIndex {
   /** The greatest epoch of its pairs in the journal; told by the supervisor. */
   journalEpoch: () => number = () => EPOCH_MAX;
 
-  constructor(ports: SupervisorPorts, snapshot: IndexSnapshot, seq: number) {
+  constructor(
+    ports: SupervisorPorts,
+    { snapshot, seq }: Pick<Folded<IndexSnapshot>, 'snapshot' | 'seq'>,
+    lease: Lease,
+  ) {
+    this.lease = lease;
     this.#ports = ports;
     this.#snapshot = snapshot;
     this.#seq = seq;
     this.leaderSide = ports.cluster(snapshot.leader.cluster);
-    this.followerSide = ports.cluster(snapshot.follower.cluster);
+    this.followerSide = leasedSide(ports.cluster(snapshot.follower.cluster), lease);
     this.#link = {
       leaderAdmin: this.leaderSide.admin,
       followerAdmin: this.followerSide.admin,
@@ -214,6 +223,9 @@ export class FollowerIndex {
     });
     const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
     const { followerUuid, followerShards, aligned, layout } = made;
+    // It may have been unfollowed meanwhile, and stays so.
+    if (this.#snapshot.state !== 'followed')
+      throw failed('unknown_pair', { op: 'prepare', reason: `${indexKey(follower)} is unfollowed` });
     await this.append(
       { type: 'PREPARED' },
       { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },
@@ -294,6 +306,7 @@ export class FollowerIndex {
     if (
       this.#prepared === undefined ||
       this.#syncedVersions === undefined ||
+      !this.lease.held ||
       this.#ports.clock.monotonic() < this.#idleSyncAtMs
     )
       return;
@@ -377,6 +390,13 @@ export class FollowerIndex {
       });
   }
 
+  /** What another supervisor has appended. */
+  adopt({ snapshot, seq }: Pick<Folded<IndexSnapshot>, 'snapshot' | 'seq'>): void {
+    if (seq <= this.#seq) return;
+    this.#seq = seq;
+    this.#snapshot = snapshot;
+  }
+
   /** Appends to the index's subject and takes the result over. */
   async append(fact: IndexFact, result: IndexSnapshot, cause: EventCause, signal: AbortSignal): Promise<void> {
     const event: IndexEvent = {
@@ -384,7 +404,7 @@ export class FollowerIndex {
       version: EVENT_VERSION,
       atMs: this.#ports.clock.now(),
       ...causeFields(cause),
-      term: this.#ports.term,
+      term: this.lease.term,
       fact,
       result,
     };

@@ -3,9 +3,11 @@ import { alignmentOf } from '../domain/index-spec/shard-alignment.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { IndexSnapshot } from '../domain/journal.ts';
 import type { FollowerIndexRef } from '../domain/names.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Ownership } from '../ports/ownership.ts';
+import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { summary } from './index-summary.ts';
+import type { Lease } from './lease.ts';
 import type { PairActor } from './pair-actor.ts';
 import { pairStatus, type PairRates } from './pair-status.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -24,17 +26,26 @@ export interface Refused {
   readonly failure: Failure;
 }
 
+type StatusPorts = Pick<SupervisorPorts, 'clock' | 'ownership'>;
+
+function ownSelf(ownership: Ownership, { term }: Lease): PairStatus['owner'] {
+  const { session } = ownership;
+  const own = ownership.live().find((one) => one.session === session);
+  return { supervisor: own?.announced.supervisor ?? session, term };
+}
+
 export function newRates(): PairRates {
   return { operations: new RateMeter(), bytes: new RateMeter() };
 }
 
-export function pairStatuses({ index, pairs, rates }: Followed, clock: Clock): readonly PairStatus[] {
-  return pairs.map((pair, at) => pairStatus(pair, index, rates[at] ?? newRates(), clock));
+export function pairStatuses({ index, pairs, rates }: Followed, ports: StatusPorts): readonly PairStatus[] {
+  const owner = ownSelf(ports.ownership, index.lease);
+  return pairs.map((pair, at) => ({ ...pairStatus(pair, index, rates[at] ?? newRates(), ports.clock), owner }));
 }
 
-export function indexStatus(followed: Followed, shard: number | undefined, clock: Clock): IndexStatus {
+export function indexStatus(followed: Followed, shard: number | undefined, ports: StatusPorts): IndexStatus {
   const { snapshot } = followed.index;
-  const all = pairStatuses(followed, clock);
+  const all = pairStatuses(followed, ports);
   const told = snapshot.state === 'unfollowed' ? [] : all.filter((pair) => shard === undefined || pair.shard === shard);
   return { ...summary(snapshot, all, followed.index.outages), pairs: told };
 }

@@ -28,6 +28,7 @@ export function summary(
 }
 
 /** A pair that passed over documents is never told as if nothing were wrong. */
-function statedAs({ state, quarantined }: PairStatus): string {
+function statedAs({ state, quarantined, suspended }: PairStatus): string {
+  if (suspended !== undefined) return `${state}, suspended`;
   return quarantined > 0 ? `${state}, with errors` : state;
 }

@@ -5,9 +5,24 @@ import { subjectTarget } from '../domain/subjects.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
 
+/** The newest event of a subject, as far as it matters later. */
 export interface Folded<S> {
   readonly snapshot: S;
   readonly seq: number;
+  readonly term: number;
+  readonly fact: string;
+}
+
+export function folding<S>(
+  { result, term, fact }: { readonly result: S; readonly term: number; readonly fact: { readonly type: string } },
+  seq: number,
+): Folded<S> {
+  return { snapshot: result, seq, term, fact: fact.type };
+}
+
+export interface RefusedIndex {
+  readonly follower: FollowerIndexRef;
+  readonly failure: Failure;
 }
 
 export interface FoldedJournal {
@@ -17,7 +32,7 @@ export interface FoldedJournal {
   /** Sequence of the newest event of every subject. */
   readonly lastSeqs: ReadonlyMap<string, number>;
   /** By index key: a newest event of the index or of one of its pairs cannot be read. */
-  readonly refused: ReadonlyMap<string, { readonly follower: FollowerIndexRef; readonly failure: Failure }>;
+  readonly refused: ReadonlyMap<string, RefusedIndex>;
 }
 
 /** Today's state of everything: the record of the newest event of every subject. */
@@ -28,7 +43,7 @@ export async function foldJournal(
   const indices = new Map<string, Folded<IndexSnapshot>>();
   const pairs = new Map<string, Folded<PairSnapshot>>();
   const lastSeqs = new Map<string, number>();
-  const refused = new Map<string, { follower: FollowerIndexRef; failure: Failure }>();
+  const refused = new Map<string, RefusedIndex>();
   for (const newest of await log.latest(signal)) {
     const { subject, seq } = newest;
     lastSeqs.set(subject, seq);
@@ -37,8 +52,8 @@ export async function foldJournal(
       narrator.log('error', 'an event of the journal cannot be read', { failure });
       const follower = subjectTarget(subject)?.follower;
       if (follower !== undefined) refused.set(indexKey(follower), { follower, failure });
-    } else if (newest.event.entity === 'index') indices.set(subject, { snapshot: newest.event.result, seq });
-    else pairs.set(subject, { snapshot: newest.event.result, seq });
+    } else if (newest.event.entity === 'index') indices.set(subject, folding(newest.event, seq));
+    else pairs.set(subject, folding(newest.event, seq));
   }
   return { indices, pairs, lastSeqs, refused };
 }

@@ -8,6 +8,8 @@ export interface JournalKeeperOptions {
   readonly clock: Clock;
   readonly narrator: Narrator;
   readonly retention: Omit<Retention, 'pauseMs'>;
+  /** Asked before each round. */
+  readonly mayRemove?: (() => boolean) | undefined;
 }
 
 /** The first round comes when a start has settled. */
@@ -18,10 +20,11 @@ const PAUSE_MS = 50;
 
 /** Removes old history of the journal, round after round, until it is aborted. */
 export async function keepJournal(options: JournalKeeperOptions, signal: AbortSignal): Promise<void> {
-  const { log, clock, narrator, retention } = options;
+  const { log, clock, narrator, retention, mayRemove = () => true } = options;
   try {
     for (let waitMs = FIRST_AFTER_MS; ; waitMs = EVERY_MS) {
       await clock.sleep(waitMs, signal);
+      if (!mayRemove()) continue;
       try {
         const removed = await log.purge({ ...retention, pauseMs: PAUSE_MS }, signal);
         if (removed > 0) narrator.log('info', 'old history was removed from the journal', { events: removed });

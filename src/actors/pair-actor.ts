@@ -1,25 +1,24 @@
-import { createActor, fromCallback, transition, type Actor, type SnapshotFrom } from 'xstate';
-import { assert } from '../domain/assert.ts';
+import { transition } from 'xstate';
 import { backoffMs } from '../domain/backoff.ts';
-import { failureOf, Failed, type Failure } from '../domain/failure.ts';
-import { EVENT_VERSION, type Lifecycle, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
+import { failed, failureOf, type Failure } from '../domain/failure.ts';
+import { EVENT_VERSION, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import { pairSubject } from '../domain/subjects.ts';
-import {
-  lifecycleOf,
-  shardPairMachine,
-  type PairMachineEvent,
-  type WorkerEvent,
-  type WorkerInput,
-} from '../machines/shard-pair.ts';
+import { lifecycleOf, shardPairMachine, type PairMachineEvent } from '../machines/shard-pair.ts';
+import type { StoredEvent } from '../ports/event-log.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import type { ResumeOptions, Target } from './command-outcome.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { untilReached } from './journal-patience.ts';
-import { type Telling, tellingOf } from './telling.ts';
+import { whyNotHeld } from './lease.ts';
+import { createPairMachine, DECISIONS, isAt, type PairMachine } from './pair-machine.ts';
+import { type MachineSnapshot, resultOf } from './pair-result.ts';
 import { PairSession } from './pair-session.ts';
+import { PairWorker } from './pair-worker.ts';
+import { commandEvent, type Telling } from './telling.ts';
 
 export interface PairActorOptions {
   readonly ports: SupervisorPorts;
@@ -30,29 +29,18 @@ export interface PairActorOptions {
   readonly folded: { readonly snapshot: PairSnapshot; readonly seq: number } | undefined;
   /** Last sequence of the pair's subject, from an earlier life if `folded` is undefined. */
   readonly lastSeq: number;
+  /** The owner before may still append: it is to be refused from the start on. */
+  readonly fence: boolean;
+  /** A command has decided for the pair already, as far as the live reading of the journal has come. */
+  readonly decided: (cause: string) => boolean;
   /** Gives the fate of the pair to whoever waits for it. */
   readonly changed: () => void;
+  /** The journal tells of an owner with a later term. */
+  readonly superseded: () => void;
 }
 
-type MachineSnapshot = SnapshotFrom<typeof shardPairMachine>;
-
-const RUN_TRANSITIONS_MAX = 200;
-const RUN_AGE_MAX_MS = 24 * 3600 * 1000;
-const BUGS_MAX = 3;
-
-type Worker = (input: WorkerInput, receive: (listener: () => void) => void) => () => void;
-
-/** One machine for all pairs, since each costs tens of kilobytes; its worker is that of the actor system that invokes it. */
-const workers = new WeakMap<object, Worker>();
-const MACHINE = shardPairMachine.provide({
-  actors: {
-    worker: fromCallback<WorkerEvent, WorkerInput>(({ input, receive, system }) => {
-      const worker = workers.get(system);
-      assert(worker !== undefined, 'every machine has a worker');
-      return worker(input, receive);
-    }),
-  },
-});
+/** Appends of one event that others came before. */
+const CONFLICTS_MAX = 8;
 
 /**
  * One shard pair: an XState machine whose every input passes through a mailbox that writes ahead. An input is first folded into the
@@ -60,21 +48,20 @@ const MACHINE = shardPairMachine.provide({
  * does the machine move. So decisions are in the journal before their effect (workers start when the machine moves), facts after the
  * effect is durable (workers report when it is), and today's state is the fold of the events.
  */
-export class PairActor {
+export class PairActor implements Target {
   readonly #options: PairActorOptions;
   readonly #session: PairSession;
   readonly #key: string;
   readonly #subject: string;
-  readonly #stopping = new AbortController();
-  #machine: Actor<typeof shardPairMachine>;
+  readonly #worker: PairWorker;
+  #machine: PairMachine;
   #seq: number;
   #recorded: PairSnapshot | undefined;
   #stateEnteredAtMs: number;
   #mailbox: Promise<unknown> = Promise.resolve();
-  #worker: Promise<void> = Promise.resolve();
-  #shuttingDown = false;
-  #bugs = 0;
-  #nextTryAtMs: number | undefined;
+  #started = false;
+  /** Of the last command that others decided for it. */
+  #adopted: string | undefined;
 
   constructor(options: PairActorOptions) {
     this.#options = options;
@@ -103,6 +90,12 @@ export class PairActor {
       quarantined: async (documents) =>
         this.#send({ type: 'QUARANTINED' }, { type: 'QUARANTINED', documents }, { cause: 'cycle' }, 'for ever'),
       changed: options.changed,
+    });
+    this.#worker = new PairWorker({
+      ...options,
+      session: this.#session,
+      attempt: () => this.#machine.getSnapshot().context.attempt,
+      tell: (told, left, signal) => this.#tell(told, left, signal),
     });
     this.#machine = this.#createMachine();
   }
@@ -136,7 +129,11 @@ export class PairActor {
     readonly failure: Failure | undefined;
   } {
     const { attempt, failure } = this.#machine.getSnapshot().context;
-    return { attempt, nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#nextTryAtMs : undefined, failure };
+    return {
+      attempt,
+      nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#worker.nextTryAtMs : undefined,
+      failure,
+    };
   }
 
   /** Of the cluster that a retrying pair waits for. */
@@ -144,10 +141,34 @@ export class PairActor {
     return this.#recorded?.state === 'retrying' ? this.#options.index.away?.outage : undefined;
   }
 
+  /** Why nothing may be written now; undefined for a pair that works, or is not to. */
+  get suspended(): Failure | undefined {
+    if (this.#recorded?.state === 'paused' || this.#recorded?.state === 'fatal') return undefined;
+    return this.#worker.suspended ?? whyNotHeld(this.#options.index.lease);
+  }
+
   /** Takes up the folded state, or starts a new life. */
   async start(cause: EventCause): Promise<void> {
+    if (this.#options.fence && this.#recorded !== undefined) await this.#inTurn(() => this.#takeOver());
+    if (this.#worker.stopping.aborted) return;
+    this.#started = true;
     this.#machine.start();
-    if (this.#recorded === undefined) await this.#send({ type: 'STARTED' }, { type: 'STARTED' }, cause, 'for ever');
+    if (this.#recorded !== undefined) return;
+    try {
+      await this.#send({ type: 'STARTED' }, { type: 'STARTED' }, cause, 'for ever');
+    } catch (thrown) {
+      // Whoever took a command for it meanwhile has recorded that it exists.
+      if (failureOf(thrown, 'start').code !== 'journal_conflict' || this.snapshot === undefined) throw thrown;
+    }
+  }
+
+  /** An event of this pair as the journal shows it: what others have accepted takes effect. */
+  observed(stored: StoredEvent): void {
+    if (stored.seq <= this.#seq || this.#worker.shuttingDown) return;
+    this.#inTurn(async () => this.#adopt(stored)).catch((thrown: unknown) => {
+      const failure = failureOf(thrown, 'fold');
+      this.#options.ports.narrator.log('error', 'an event was not taken in', { pair: this.#key, failure });
+    });
   }
 
   /** Accepted when it returns: the decision is in the journal. Throws `Failed` when the journal cannot be reached. */
@@ -155,17 +176,14 @@ export class PairActor {
     await this.#send({ type: 'PAUSE' }, { type: 'PAUSE', commandId }, cause, 'once');
   }
 
-  async resume(
-    options: { commandId: string; rebootstrap: boolean; allowMassDelete: boolean },
-    cause: EventCause,
-  ): Promise<void> {
-    const { commandId, rebootstrap, allowMassDelete } = options;
-    if (allowMassDelete) this.#session.allowMassDelete(true);
+  async resume(options: ResumeOptions, cause: EventCause): Promise<void> {
+    const { rebootstrap, allowMassDelete } = options;
+    if (allowMassDelete === true) this.#session.allowMassDelete(true);
     try {
-      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', commandId, rebootstrap }, cause, 'once');
+      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause, 'once');
     } catch (thrown) {
       // A decision that is not recorded is none.
-      if (allowMassDelete) this.#session.allowMassDelete(false);
+      if (allowMassDelete === true) this.#session.allowMassDelete(false);
       throw thrown;
     }
   }
@@ -175,8 +193,14 @@ export class PairActor {
     return this.#session.quarantine?.size ?? this.#recorded?.quarantined ?? 0;
   }
 
+  get quarantineTried(): boolean {
+    return this.quarantined === 0 || this.#session.quarantineTried;
+  }
+
   /** Accepted when it returns. A pair that does not run tries again when it is resumed. */
   async retryQuarantine(commandId: string, cause: EventCause): Promise<void> {
+    // Something may be on its way into it.
+    if (this.quarantined === 0) return this.#session.retryQuarantine();
     await this.#send({ type: 'QUARANTINE_RETRY' }, { type: 'QUARANTINE_RETRY', commandId }, cause, 'once');
     this.#session.retryQuarantine();
   }
@@ -188,119 +212,40 @@ export class PairActor {
 
   /** Ends without an event: the journal still says what is wanted. Work ends at the next safe point, positions are saved. */
   async stop(): Promise<void> {
-    this.#shuttingDown = true;
-    this.#session.drain();
-    await this.#worker;
+    await this.#worker.stop();
     this.kill();
     await this.#mailbox.catch(() => undefined);
   }
 
   /** Ends at once. */
   kill(): void {
-    this.#shuttingDown = true;
-    this.#stopping.abort(new DOMException('the pair actor stops', 'AbortError'));
+    this.#worker.kill();
     this.#machine.stop();
     this.#session.end();
   }
 
   // --- the machine and its worker -------------------------------------------------------------------------------------------
 
-  #createMachine(): Actor<typeof shardPairMachine> {
+  #createMachine(): PairMachine {
     const { ports, parameters } = this.#options;
-    const machine = createActor(MACHINE, {
-      input: {
-        snapshot: this.#recorded,
-        onMissingHistory: parameters.on_missing_history,
-        delayMs: backoffMs(4, parameters.max_retry_delay_ms, ports.random.next()),
+    const delayMs = backoffMs(4, parameters.max_retry_delay_ms, ports.random.next());
+    return createPairMachine(
+      { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs },
+      {
+        clock: ports.clock,
+        begin: (input, receive) => this.#worker.begin(input, receive),
+        failed: (thrown) => {
+          const failure = failureOf(thrown, 'machine');
+          ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure });
+        },
       },
-      clock: {
-        setTimeout: (callback, ms) => ports.clock.setTimeout(callback, ms),
-        clearTimeout: (handle) => ports.clock.clearTimeout(handle),
-      },
-    });
-    workers.set(machine.system, (input, receive) => this.#invoke(input, receive));
-    machine.subscribe({
-      error: (thrown) =>
-        ports.narrator.log('error', 'the state machine failed', {
-          pair: this.#key,
-          failure: failureOf(thrown, 'machine'),
-        }),
-    });
-    return machine;
-  }
-
-  #invoke(input: WorkerInput, receive: (listener: () => void) => void): () => void {
-    const left = new AbortController();
-    let { mode } = input;
-    receive(() => {
-      // It may not have begun yet.
-      mode = 'drain';
-      this.#session.drain();
-    });
-    const before = this.#worker;
-    // The one before has been told to end; two never move the same data.
-    this.#worker = before.then(() => this.#work({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
-    return () => left.abort(new DOMException('the state was left', 'AbortError'));
-  }
-
-  async #work(input: WorkerInput, left: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([left, this.#stopping.signal]);
-    if (signal.aborted) return;
-    let told: Telling;
-    try {
-      const outcome = await this.#session.work(input, signal);
-      this.#bugs = 0;
-      told = tellingOf(outcome);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      told = this.#failure(failureOf(thrown, 'pair worker'), thrown);
-    }
-    // An orderly stop is no event: the pair goes on at the next start.
-    if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
-    // Not awaited: the mailbox moves the machine, which may end this worker.
-    void this.#tell(told, left, signal).catch((thrown: unknown) => {
-      if (!signal.aborted)
-        this.#options.ports.narrator.log('error', 'an outcome was not recorded', {
-          pair: this.#key,
-          failure: failureOf(thrown, 'append'),
-        });
-    });
+    );
   }
 
   /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */
   async #tell({ event, fact }: Telling, left: AbortSignal, signal: AbortSignal): Promise<void> {
     if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(signal);
     await this.#send(event, fact, { cause: 'cycle' }, 'for ever', left);
-  }
-
-  #failure(failure: Failure, thrown: unknown): Telling {
-    const { ports, parameters } = this.#options;
-    if (!(thrown instanceof Failed)) {
-      this.#bugs += 1;
-      ports.narrator.log('error', 'a defect', {
-        pair: this.#key,
-        failure,
-        stack: thrown instanceof Error ? thrown.stack : undefined,
-      });
-    }
-    const fatal =
-      failure.code === 'bug'
-        ? this.#bugs >= BUGS_MAX
-        : failure.kind === 'fatal' || failure.kind === 'corrupt' || failure.kind === 'refused';
-    if (failure.code === 'history_changed')
-      return { event: { type: 'HISTORY_GONE', failure }, fact: { type: 'HISTORY_GONE', failure } };
-    if (failure.code === 'lease_expired')
-      return { event: { type: 'LEASE_EXPIRED', failure }, fact: { type: 'LEASE_EXPIRED', failure } };
-    if (failure.code === 'follower_rolled_back')
-      return { event: { type: 'ROLLED_BACK', failure }, fact: { type: 'ROLLED_BACK', failure } };
-    if (fatal) return { event: { type: 'FATAL', failure }, fact: { type: 'FATAL', failure } };
-    const attempt = this.#machine.getSnapshot().context.attempt + 1;
-    const delayMs = Math.max(
-      failure.retryAfterMs ?? 0,
-      backoffMs(attempt, parameters.max_retry_delay_ms, ports.random.next()),
-    );
-    this.#nextTryAtMs = ports.clock.now() + delayMs;
-    return { event: { type: 'FAILED', failure, delayMs }, fact: { type: 'FAILED', failure } };
   }
 
   // --- the mailbox ----------------------------------------------------------------------------------------------------------
@@ -324,124 +269,164 @@ export class PairActor {
     await turn;
   }
 
+  /** Others may have come first: then it is decided anew, on what they decided. */
   async #handle(
     event: PairMachineEvent,
     fact: PairFact,
     cause: EventCause,
     persistence: 'once' | 'for ever',
   ): Promise<void> {
-    const { narrator, clock } = this.#options.ports;
-    this.#stopping.signal.throwIfAborted();
-    const before = this.#machine.getSnapshot();
-    const [after] = transition(shardPairMachine, before, event);
-    const state = lifecycleOf(after.value);
-    assert(state !== undefined, `${event.type} leads to one of the five states`);
-    const from = this.#recorded?.state ?? 'none';
-    const decision =
-      event.type === 'PAUSE' ||
-      event.type === 'RESUME' ||
-      event.type === 'EPOCH_RAISED' ||
-      event.type === 'QUARANTINED' ||
-      event.type === 'QUARANTINE_RETRY' ||
-      event.type === 'REPAIR' ||
-      event.type === 'ROLLED_BACK';
-    const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
-    if (state !== from || (decision && !repeated)) {
-      const result = this.#resultOf(after, state, fact);
-      const untold: Omit<PairEvent, 'trace'> = {
-        id: this.#options.ports.random.id(),
-        version: EVENT_VERSION,
-        atMs: clock.now(),
-        ...causeFields(cause),
-        term: this.#options.ports.term,
-        pair: this.#options.pair,
-        fact,
-        from,
-        result,
-      };
-      const recorded: PairEvent = { ...untold, trace: narrator.transition(untold, result.run.traceId) };
-      await this.#append(recorded, persistence);
-      if (from !== 'none' && from !== state) {
-        narrator.stateLeft({
-          pair: this.#key,
-          state: from,
-          enteredAtMs: this.#stateEnteredAtMs,
-          leftAtMs: recorded.atMs,
-          traceId: this.#recorded?.run.traceId ?? result.run.traceId,
-        });
+    for (let tries = 1; ; tries += 1) {
+      if (this.#worker.stopping.aborted) throw this.#ended(event.type);
+      // The same command, which another supervisor runs as well, since it was repeated.
+      if (persistence === 'once' && (this.#adopted === cause.cause || this.#options.decided(cause.cause))) return;
+      const machine = this.#machine;
+      try {
+        await this.#record(event, fact, cause, persistence);
+        break;
+      } catch (thrown) {
+        if (failureOf(thrown, 'append').code !== 'journal_conflict') throw thrown;
+        const before = this.#seq;
+        await this.#catchUp();
+        // What a worker found out is no news to the one that begins anew.
+        const obsolete = persistence === 'for ever' && this.#machine !== machine;
+        if (obsolete || this.#seq === before || tries === CONFLICTS_MAX) throw thrown;
       }
-      if (from !== state) this.#stateEnteredAtMs = recorded.atMs;
-      this.#recorded = result;
     }
     this.#machine.send(event);
     this.#options.changed();
     this.#options.index.changed();
   }
 
-  #resultOf(after: MachineSnapshot, state: Lifecycle, fact: PairFact): PairSnapshot {
-    const { context } = after;
-    const checkpoint = 'checkpoint' in fact && fact.checkpoint >= 0 ? fact.checkpoint : this.#recorded?.checkpoint;
-    const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
-    const { quarantined } = this;
+  async #record(
+    event: PairMachineEvent,
+    fact: PairFact,
+    cause: EventCause,
+    persistence: 'once' | 'for ever',
+  ): Promise<void> {
+    const { ports } = this.#options;
+    const [after] = transition(shardPairMachine, this.#machine.getSnapshot(), event);
+    const state = lifecycleOf(after.value);
+    const from = this.#recorded?.state ?? 'none';
+    const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
+    if (state === from && (!DECISIONS.has(event.type) || repeated)) return;
+    const untold = this.#eventOf(fact, cause, this.#resultOf(after, fact));
+    const recorded = { ...untold, trace: ports.narrator.transition(untold, untold.result.run.traceId) };
+    await this.#append(recorded, persistence);
+    this.#take(recorded);
+  }
+
+  #eventOf(fact: PairFact, cause: EventCause, result: PairSnapshot): Omit<PairEvent, 'trace'> {
+    const { ports, index, pair } = this.#options;
     return {
-      state,
-      followId: this.#options.index.snapshot.followId,
-      resumeTo: context.resumeTo,
-      desired: context.desired,
-      epoch: context.epoch,
-      ...(context.raiseEpoch ? { raiseEpoch: true } : {}),
-      ...(checkpoint === undefined ? {} : { checkpoint }),
-      ...(failure === undefined ? {} : { failure }),
-      ...(quarantined === 0 ? {} : { quarantined }),
-      run: this.#run(fact),
+      id: ports.random.id(),
+      version: EVENT_VERSION,
+      atMs: ports.clock.now(),
+      ...causeFields(cause),
+      term: index.lease.term,
+      pair,
+      fact,
+      from: this.#recorded?.state ?? 'none',
+      result,
     };
   }
 
-  /** One trace for a run: from start or resume until pause, stop or fatal; a new one, linked, when it gets long. */
-  #run(fact: PairFact): PairSnapshot['run'] {
-    const { clock, narrator } = this.#options.ports;
-    const run = this.#recorded?.run;
-    const begins =
-      run === undefined ||
-      (fact.type === 'RESUME' && (this.#recorded?.state === 'paused' || this.#recorded?.state === 'fatal'));
-    if (begins || run.transitions >= RUN_TRANSITIONS_MAX || clock.now() - run.startedAtMs > RUN_AGE_MAX_MS) {
-      return { traceId: narrator.startRun(this.#key, run?.traceId), startedAtMs: clock.now(), transitions: 1 };
+  #resultOf(after: MachineSnapshot, fact: PairFact): PairSnapshot {
+    const { ports, index } = this.#options;
+    const { followId } = index.snapshot;
+    const before = { pair: this.#key, followId, recorded: this.#recorded, quarantined: this.quarantined };
+    return resultOf(ports, after, fact, before);
+  }
+
+  #take({ from, result, atMs }: Pick<PairEvent, 'from' | 'result' | 'atMs'>): void {
+    if (from !== 'none' && from !== result.state) {
+      this.#options.ports.narrator.stateLeft({
+        pair: this.#key,
+        state: from,
+        enteredAtMs: this.#stateEnteredAtMs,
+        leftAtMs: atMs,
+        traceId: this.#recorded?.run.traceId ?? result.run.traceId,
+      });
     }
-    return { ...run, transitions: run.transitions + 1 };
+    if (from !== result.state) this.#stateEnteredAtMs = atMs;
+    this.#recorded = result;
   }
 
   async #append(event: PairEvent, persistence: 'once' | 'for ever'): Promise<void> {
     const { log } = this.#options.ports;
     const append = async (): Promise<number> =>
-      log.append(this.#subject, { entity: 'pair', ...event }, this.#seq, this.#stopping.signal);
+      log.append(this.#subject, { entity: 'pair', ...event }, this.#seq, this.#worker.stopping);
     try {
       this.#seq = await (persistence === 'once' ? append() : this.#untilReached(append));
     } catch (thrown) {
-      const { code, ambiguous } = failureOf(thrown, 'append');
-      if (code === 'journal_conflict') await this.#refold();
+      if (this.#worker.stopping.aborted) throw this.#ended(event.fact.type);
       // Whoever asked is told now; whether it was accepted is what the journal says.
-      else if (ambiguous === true) this.#inTurn(() => this.#refold()).catch(() => undefined);
+      if (failureOf(thrown, 'append').ambiguous === true) this.#inTurn(() => this.#catchUp()).catch(() => undefined);
       throw thrown;
     }
   }
 
-  /** If the journal says more than this actor appended: its state is what the journal says now, and work begins anew from there. */
-  async #refold(): Promise<void> {
-    const { log, narrator, term } = this.#options.ports;
-    const latest = await this.#untilReached(async () => log.latestOf(this.#subject, this.#stopping.signal));
-    if (latest?.event.entity !== 'pair' || latest.seq <= this.#seq) return;
-    if (latest.event.term !== term)
-      narrator.log('warn', 'another supervisor decided for this pair', { pair: this.#key, term: latest.event.term });
-    this.#machine.stop();
-    this.#session.close();
-    this.#recorded = latest.event.result;
-    this.#seq = latest.seq;
-    this.#machine = this.#createMachine();
-    this.#machine.start();
+  /** Whether the event was stored is what the journal says. */
+  #ended(event: string): Error {
+    return failed('no_lease', { op: event, reason: `${this.#key} has just been given up here`, ambiguous: true });
+  }
+
+  /** The first event under our term: what the owner before appends from here on, expecting to be alone, is refused. */
+  async #takeOver(): Promise<void> {
+    const fact = { type: 'TAKEN_OVER' } as const;
+    while (this.#recorded !== undefined && !this.#worker.stopping.aborted) {
+      try {
+        return await this.#append(this.#eventOf(fact, { cause: 'start' }, this.#recorded), 'for ever');
+      } catch (thrown) {
+        if (failureOf(thrown, 'take over').code !== 'journal_conflict') throw thrown;
+        await this.#catchUp();
+      }
+    }
+  }
+
+  // --- what others appended -------------------------------------------------------------------------------------------------
+
+  async #catchUp(): Promise<void> {
+    const { log } = this.#options.ports;
+    const { stopping: signal } = this.#worker;
+    const behind = await this.#untilReached(async () =>
+      Array.fromAsync(log.read(this.#subject, { fromSeq: this.#seq + 1, follow: false }, signal)),
+    );
+    for (const stored of behind) this.#adopt(stored);
+  }
+
+  /** A command moves the machine as if it had been given here; after anything else it begins anew from what is recorded. */
+  #adopt({ seq, event }: StoredEvent): void {
+    const { ports, index, superseded } = this.#options;
+    if (seq <= this.#seq || event.entity !== 'pair' || this.#worker.stopping.aborted) return;
+    if (event.term > index.lease.term) return superseded();
+    // What arrived late of an earlier life of the same name is no state of this one.
+    if (event.result.followId !== index.snapshot.followId) {
+      this.#seq = seq;
+      return;
+    }
+    const command = commandEvent(event.fact);
+    if (command !== undefined) this.#adopted = event.cause;
+    const foretold =
+      command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];
+    this.#take(event);
+    this.#seq = seq;
+    if (command !== undefined && foretold !== undefined && isAt(foretold, event.result)) {
+      if (event.fact.type === 'RESUME' && event.fact.allowMassDelete === true) this.#session.allowMassDelete(true);
+      this.#machine.send(command);
+      if (command.type === 'QUARANTINE_RETRY') this.#session.retryQuarantine();
+    } else {
+      ports.narrator.log('warn', 'another supervisor decided for this pair', { pair: this.#key, term: event.term });
+      this.#machine.stop();
+      this.#session.close();
+      this.#machine = this.#createMachine();
+      if (this.#started) this.#machine.start();
+    }
     this.#options.changed();
+    index.changed();
   }
 
   async #untilReached<T>(ask: () => Promise<T>): Promise<T> {
-    return untilReached(this.#options.ports, this.#key, ask, this.#stopping.signal);
+    return untilReached(this.#options.ports, this.#key, ask, this.#worker.stopping);
   }
 }

@@ -9,9 +9,11 @@ import { PairRepairs } from '../replication/pair-repairs.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
+import { lookBack } from './look-back.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { leaderHistory, leaderIdentity } from './leader-identity.ts';
+import { requireLease } from './lease.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -30,9 +32,6 @@ export interface SessionOptions extends SessionQuarantineOptions {
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
-
-const LOOK_BACK_MS = 2000;
-const LOOKS_BACK_MAX = 2;
 
 /** The data side of one pair: its replicator, its place in the watchers, and its saved position. Lives through retries and pauses. */
 export class PairSession {
@@ -80,8 +79,7 @@ export class PairSession {
 
   /** Reads what is in quarantine again; a pair that does not run does so when it is resumed. */
   retryQuarantine(): void {
-    this.#quarantine.current?.askRetry();
-    this.#quarantine.tell();
+    this.#quarantine.askRetry();
     this.#wake?.();
   }
 
@@ -98,6 +96,11 @@ export class PairSession {
 
   get #draining(): boolean {
     return this.#drained.signal.aborted;
+  }
+
+  /** Of the work under way, or the last: it is told to end. */
+  get drained(): AbortSignal {
+    return this.#drained.signal;
   }
 
   /** Ends the work at the next safe point. */
@@ -130,6 +133,8 @@ export class PairSession {
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
     const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.#drained.signal, signal));
+    const { lease } = this.#options.index;
+    requireLease(lease, 'open pair');
     let replicator = await this.#open(input, signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
@@ -144,6 +149,7 @@ export class PairSession {
         await this.#somethingNew(replicator, input.goal, signal);
         continue;
       }
+      requireLease(lease, 'replicate');
       const { progress, more } = await replicator.step(signal).catch((thrown: unknown) => {
         // Cursors may have moved before it failed.
         this.#options.index.followerSide.keeper.moved(this.#options.pair);
@@ -239,6 +245,8 @@ export class PairSession {
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
     const historyUuid = named ? before.leader.historyUuid : await leaderHistory(index, pair.shard, signal);
+    // Whoever was ended meanwhile takes nothing up any more.
+    signal.throwIfAborted();
     const replicator = new ShardReplicator(replicatorPorts(ports, index), {
       pair: key,
       leader: leaderIdentity(snapshot, pair.shard, historyUuid),
@@ -321,7 +329,10 @@ export class PairSession {
       const { passedOver } = quarantine;
       return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
     };
-    index.followerSide.keeper.keep({ ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told }, token);
+    index.followerSide.keeper.keep(
+      { ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told, lease: index.lease },
+      token,
+    );
   }
 
   #attach(replicator: ShardReplicator): void {
@@ -409,7 +420,7 @@ export class PairSession {
     const { index, pair, ports } = this.#options;
     if (this.#replicator !== undefined) {
       try {
-        await this.#lookBack(this.#replicator.progress, signal);
+        await lookBack(ports.clock, index, this.#replicator.progress, signal);
         await index.followerSide.keeper.saveNow(pair, true, signal);
       } catch (thrown) {
         signal.throwIfAborted();
@@ -421,23 +432,5 @@ export class PairSession {
       this.close();
     }
     return { type: 'PAUSED', checkpoint: this.#progress?.checkpoint ?? -1 };
-  }
-
-  /** What was copied last is saved only if the leader was seen after it. One that does not answer soon leaves it to be copied again. */
-  async #lookBack(progress: PairProgress, signal: AbortSignal): Promise<void> {
-    const { index, ports } = this.#options;
-    const { leaderSide, snapshot } = index;
-    const patience = new AbortController();
-    const timer = ports.clock.setTimeout(() => patience.abort(), LOOK_BACK_MS);
-    const soon = AbortSignal.any([signal, patience.signal]);
-    try {
-      // While it is written to, the numbers of one look are reached by the next.
-      for (let looks = 0; looks < LOOKS_BACK_MAX && !progress.allSafe; looks += 1)
-        await leaderSide.watcher.observe(snapshot.leader.index, { refresh: false }, soon);
-    } catch {
-      signal.throwIfAborted();
-    } finally {
-      ports.clock.clearTimeout(timer);
-    }
   }
 }

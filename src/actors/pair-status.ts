@@ -14,7 +14,12 @@ export function newRates(): PairRates {
 }
 
 /** Everything an operator sees of a pair; also of one that is paused, failed or has not started. */
-export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRates, clock: Clock): PairStatus {
+export function pairStatus(
+  actor: PairActor,
+  index: FollowerIndex,
+  rates: PairRates,
+  clock: Clock,
+): Omit<PairStatus, 'owner'> {
   const { snapshot } = actor;
   const { replicator } = actor.session;
   const { progress } = actor.session;
@@ -41,6 +46,7 @@ export function pairStatus(actor: PairActor, index: FollowerIndex, rates: PairRa
     shard: actor.pair.shard,
     state,
     desired: snapshot?.desired ?? 'running',
+    ...(actor.suspended === undefined ? {} : { suspended: actor.suspended }),
     ...(reason === undefined ? {} : { failure: reason }),
     attempt,
     ...(nextTry === undefined ? {} : { nextTryAtMs: nextTry }),

@@ -1,4 +1,4 @@
-import { failed, failureOf } from '../domain/failure.ts';
+import { type Failed, failed, failureOf } from '../domain/failure.ts';
 import { pairKey, shownPair, type PairRef } from '../domain/names.ts';
 import type { Position, PositionRecord } from '../domain/position.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -7,6 +7,7 @@ import type { Narrator } from '../ports/narrator.ts';
 import type { PositionStore, PositionToken } from '../ports/position-store.ts';
 import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import type { ClusterWatcher, Observation } from '../replication/cluster-watcher.ts';
+import { type Lease, requireLease } from './lease.ts';
 
 /** What a pair says of itself, without the follower's side, which the keeper adds. Undefined: nothing to save now. */
 export type PositionDraft = Omit<Position, 'follower' | 'clean'>;
@@ -18,6 +19,7 @@ export interface KeptPair {
   readonly flushFirst: () => boolean;
   /** What of the journal stands beside the position. */
   readonly told: () => Pick<PositionRecord, 'eventSeq' | 'desired'>;
+  readonly lease: Lease;
 }
 
 interface Entry extends KeptPair {
@@ -25,6 +27,13 @@ interface Entry extends KeptPair {
   dirty: boolean;
   /** While durability is asynchronous, saving costs a flush: less often then. */
   notBeforeMs: number;
+  /** A later owner has saved a position of it. */
+  lost: Failed | undefined;
+}
+
+interface Write {
+  readonly entry: Entry;
+  readonly record: PositionRecord;
 }
 
 interface Batch {
@@ -41,7 +50,6 @@ export interface KeeperOptions {
   readonly clock: Clock;
   readonly narrator: Narrator;
   readonly journalId: string;
-  readonly term: number;
   readonly intervalMs: number;
   readonly flushIntervalMs: number;
 }
@@ -85,7 +93,7 @@ export class PositionKeeper {
   }
 
   keep(pair: KeptPair, token: PositionToken | undefined): void {
-    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs: 0 });
+    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs: 0, lost: undefined });
   }
 
   forget(ref: PairRef): void {
@@ -104,6 +112,8 @@ export class PositionKeeper {
     for (let tries = 1; ; tries += 1) {
       const left: readonly Entry[] = await orAborted(this.#saveTogether(entry, clean), signal);
       if (!left.includes(entry)) return;
+      if (entry.lost !== undefined) throw entry.lost;
+      requireLease(entry.lease, 'save positions');
       if (tries < SAVE_TRIES_MAX) continue;
       throw failed('shard_unavailable', {
         op: 'save positions',
@@ -147,7 +157,9 @@ export class PositionKeeper {
         await clock.sleep(intervalMs, signal);
         if (breaker.outage !== undefined) continue;
         const now = clock.monotonic();
-        const due = [...this.#entries.values()].filter((entry) => entry.dirty && now >= entry.notBeforeMs);
+        const due = [...this.#entries.values()].filter(
+          (entry) => entry.dirty && now >= entry.notBeforeMs && entry.lease.held && entry.lost === undefined,
+        );
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
         const tookMs = clock.monotonic() - now;
         const pauseMs = Math.max(flushIntervalMs, tookMs * FLUSH_PAUSE_FACTOR);
@@ -165,7 +177,7 @@ export class PositionKeeper {
 
   /** Gives those that could not be saved; they stay dirty. */
   async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
-    const { clock, store, journalId, term } = this.#options;
+    const { clock, journalId } = this.#options;
     // The drafts first: whatever happens afterwards is not vouched for.
     const drafts = entries.flatMap((entry) => {
       const draft = entry.draft();
@@ -183,30 +195,23 @@ export class PositionKeeper {
         // What was learnt meanwhile may have made the draft void; whoever was forgotten meanwhile learns nothing any more.
         const forgotten = this.#entries.get(pairKey(entry.ref)) !== entry;
         const now = entry.draft();
-        if (side === undefined || forgotten || now === undefined) return [];
+        if (side === undefined || forgotten || now === undefined || !entry.lease.held) return [];
         const followerCount = now.followerCount === null ? null : draft.followerCount;
         const record: PositionRecord = {
           pair: pairKey(entry.ref),
           journalId,
-          term,
+          term: entry.lease.term,
           savedAtMs: clock.now(),
           ...entry.told(),
           position: { ...draft, followerCount, follower: side, clean },
         };
-        return [{ entry, write: { record, token: entry.token } }];
+        return [{ entry, record }];
       });
-      const saved = await store.save(
-        writes.map(({ write }) => write),
-        signal,
-      );
-      for (const [at, { entry, write }] of writes.entries()) {
-        const outcome = saved[at];
-        if (outcome?.kind === 'saved') entry.token = outcome.token;
-        else await this.#reclaim(entry, write.record, signal);
-      }
-      const left = drafts
-        .map(({ entry }) => entry)
-        .filter((entry) => !writes.some((write, at) => write.entry === entry && saved[at]?.kind === 'saved'));
+      const saved = new Set(await this.#store(writes, signal));
+      // An owner of the past saved meanwhile, and would again before the next turn.
+      const beaten = writes.filter(({ entry }) => !saved.has(entry) && entry.lost === undefined && entry.lease.held);
+      for (const entry of await this.#store(beaten, signal)) saved.add(entry);
+      const left = drafts.map(({ entry }) => entry).filter((entry) => !saved.has(entry));
       for (const entry of left) entry.dirty = true;
       return left;
     } catch (thrown) {
@@ -215,16 +220,36 @@ export class PositionKeeper {
     }
   }
 
-  /** The record is not the one we saved last: taken over if an owner of the past wrote it, left alone otherwise. */
+  /** Gives those that are saved; of the others it is known then why not. */
+  async #store(writes: readonly Write[], signal: AbortSignal): Promise<readonly Entry[]> {
+    const outcomes = await this.#options.store.save(
+      writes.map(({ entry, record }) => ({ record, token: entry.token })),
+      signal,
+    );
+    const saved: Entry[] = [];
+    for (const [at, { entry, record }] of writes.entries()) {
+      const outcome = outcomes[at];
+      if (outcome?.kind !== 'saved') await this.#reclaim(entry, record, signal);
+      else {
+        entry.token = outcome.token;
+        saved.push(entry);
+      }
+    }
+    return saved;
+  }
+
+  /** The record is not the one we saved last: taken over if an owner of the past wrote it, left alone for good otherwise. */
   async #reclaim(entry: Entry, record: PositionRecord, signal: AbortSignal): Promise<void> {
-    const { store, follower, term } = this.#options;
+    const { store, follower } = this.#options;
+    const { term } = entry.lease;
     const stored = (await store.load([record.pair], signal)).get(record.pair);
     if (stored !== undefined && stored.record.term > term) {
-      throw failed('position_conflict', {
+      entry.lost = failed('position_conflict', {
         op: 'save positions',
         cluster: follower.name,
         reason: `${record.pair} was saved under term ${stored.record.term}, ours is ${term}`,
       });
+      return;
     }
     entry.token = stored?.token;
   }

@@ -1,6 +1,6 @@
 import type { QuarantineEntry } from '../domain/commands.ts';
-import { pairKey } from '../domain/names.ts';
-import type { QuarantineStore } from '../ports/quarantine-store.ts';
+import { pairKey, type PairRef } from '../domain/names.ts';
+import type { QuarantineStore, StoredQuarantine } from '../ports/quarantine-store.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import type { PairActor } from './pair-actor.ts';
 
@@ -16,7 +16,11 @@ export async function quarantineEntries(
   const held = stored.filter(
     ({ document: { id, seqNo } }) => session.replicator === undefined || session.quarantine?.get(id)?.seqNo === seqNo,
   );
-  return held.map(({ document: { copyVersion, ...document } }) => ({
+  return storedEntries(pair, held);
+}
+
+export function storedEntries(pair: PairRef, stored: readonly StoredQuarantine[]): readonly QuarantineEntry[] {
+  return stored.map(({ document: { copyVersion, ...document } }) => ({
     ...pair,
     ...document,
     olderCopy: copyVersion !== undefined,

@@ -11,7 +11,7 @@ interface Asked {
   readonly command: RepairCommand;
   readonly cause: CommandCause;
   /** Subjects for which this very command was decided before. */
-  readonly decided: ReadonlySet<string>;
+  readonly decided: Pick<ReadonlySet<string>, 'has'>;
   readonly changes: Changes;
 }
 
@@ -86,7 +86,7 @@ async function begin(
   const keys = places.flatMap((place) => command.documents[place] ?? []);
   void pair.session.repair(keys).then(ended);
   const { commandId } = cause;
-  if (stopped) await pair.resume({ commandId, rebootstrap: false, allowMassDelete: false }, cause);
+  if (stopped) await pair.resume({ commandId, rebootstrap: false }, cause);
 }
 
 /** That of the pair whose document it is. */

@@ -28,6 +28,8 @@ export class SessionQuarantine {
   #current: PairQuarantine | undefined;
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #retrying = false;
+  /** A command wants to know when everything was tried. */
+  #asked = false;
 
   constructor(options: SessionQuarantineOptions) {
     this.#options = options;
@@ -64,14 +66,24 @@ export class SessionQuarantine {
     return quarantine;
   }
 
+  askRetry(): void {
+    this.#asked = true;
+    this.#current?.askRetry();
+    this.tell();
+  }
+
   /** Called between steps. The journal is not waited for: it may be away. */
   tell(): void {
     const { ports, quarantineRecorded, quarantined, changed } = this.#options;
     const { size = 0, retrying = false } = this.#current ?? {};
-    if (this.#retrying && !retrying) changed();
+    const tried = this.#retrying && !retrying;
+    if (tried) changed();
     this.#retrying = retrying;
     const nowMs = ports.clock.monotonic();
-    if (size === quarantineRecorded() || nowMs < this.#toldAtMs + TOLD_EVERY_MS) return;
+    // Told even if none has left: other supervisors see nothing else of it.
+    const answers = tried && this.#asked && size > 0;
+    if (!answers && (size === quarantineRecorded() || nowMs < this.#toldAtMs + TOLD_EVERY_MS)) return;
+    if (answers) this.#asked = false;
     this.#toldAtMs = nowMs;
     quarantined(size).catch((thrown: unknown) => {
       // Told again when it is another number, and with every other event.

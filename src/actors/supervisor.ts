@@ -14,234 +14,266 @@ import type {
   TargetCommand,
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
-import { EVENT_VERSION, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../domain/journal.ts';
-import { indexMatcher, isPattern } from '../domain/index-name.ts';
-import { indexKey, pairKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
-import { DEFAULT_PARAMETERS, type FollowParameters } from '../domain/parameters.ts';
+import {
+  EVENT_VERSION,
+  type IndexFact,
+  type IndexSnapshot,
+  type JournalEvent,
+  type Lifecycle,
+} from '../domain/journal.ts';
+import { isPattern } from '../domain/index-name.ts';
+import { indexKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
+import { slotOf } from '../domain/slots.ts';
 import { indexSubject, pairSubject } from '../domain/subjects.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import { Changes } from './changes.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
-import { commandResult, decideEach, requireRecovered, type Targets } from './command-outcome.ts';
-import { causeFields, commandCause, type EventCause } from './event-cause.ts';
-import { FollowerIndex } from './follower-index.ts';
-import { PairActor } from './pair-actor.ts';
-import { indexStatus, newRates, pairStatuses, refusedStatus, type Followed, type Refused } from './index-status.ts';
-import { foldJournal, type Folded, type FoldedJournal } from './journal-fold.ts';
-import { forgetQuarantine, quarantineEntries } from './quarantine-entries.ts';
+import { commandResult, decideEach, requireRecovered, type Target, type Targets } from './command-outcome.ts';
+import { causeFields, commandCause, type CommandCause } from './event-cause.ts';
+import { pairStatuses } from './index-status.ts';
+import type { Folded } from './journal-fold.ts';
+import { JournalledPair } from './journalled-pair.ts';
+import { JournalView } from './journal-view.ts';
+import { OwnedIndices } from './owned-indices.ts';
+import type { PairActor } from './pair-actor.ts';
+import { Queries, type Peers } from './queries.ts';
+import { isFor, reaches } from './reach.ts';
 import { repairThrough } from './repair-command.ts';
-import { noSuchShard, notFollowed } from './unknown-pair.ts';
-
-interface Selection {
-  readonly followed: readonly Followed[];
-  readonly refused: readonly Refused[];
-}
+import { Selection } from './selection.ts';
+import { noSuchShard } from './unknown-pair.ts';
 
 export interface SupervisorOptions {
   readonly ports: SupervisorPorts;
   readonly defaults: FollowParameters;
+  /** What the other supervisors offer by themselves (`alone`); absent: there are none. */
+  readonly peers?: Peers | undefined;
+  /** Nobody else can be on this journal (a NATS server of our own). */
+  readonly exclusive?: boolean | undefined;
 }
 
-/** Starts an actor for every pair that the journal knows, takes commands, and ends everything in order. */
+/** A release that takes longer goes on after the answer, where another supervisor does it. */
+const RELEASE_WAIT_MS = 5000;
+
+/**
+ * One of the supervisors of a journal. It runs the actors of the slots that it owns, and takes commands for every index: deciding is
+ * appending, so a command for an index of another supervisor, or of none, is accepted here as well.
+ */
 export class Supervisor implements ControlSurface {
   readonly #ports: SupervisorPorts;
   readonly #defaults: FollowParameters;
-  readonly #followed = new Map<string, Followed>();
-  /** Followed according to the journal, but in clusters that are not configured, or with events that cannot be read. */
-  readonly #refused = new Map<string, Refused>();
-  /** Last sequences of subjects without an actor, e.g. of an index that was unfollowed. */
-  readonly #lastSeqs = new Map<string, number>();
+  readonly #peers: Peers | undefined;
   readonly #stop = new AbortController();
   readonly #changes: Changes;
+  readonly #view: JournalView;
+  readonly #owned: OwnedIndices;
+  readonly #selection: Selection;
+  readonly #queries: Queries;
   /** Commands on one follower index do not overlap. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(options: SupervisorOptions) {
-    this.#ports = options.ports;
-    this.#changes = new Changes(options.ports.clock, this.#stop.signal);
-    this.#defaults = options.defaults;
+  constructor({ ports, defaults, peers, exclusive = false }: SupervisorOptions) {
+    const { signal } = this.#stop;
+    this.#ports = ports;
+    this.#defaults = defaults;
+    this.#peers = peers;
+    this.#changes = new Changes(ports.clock, signal);
+    this.#view = new JournalView(ports, signal);
+    const changed = (): void => this.#changes.tell();
+    this.#view.observe(changed);
+    this.#owned = new OwnedIndices({ ports, view: this.#view, exclusive, changed, signal });
+    this.#selection = new Selection(this.#view, this.#owned);
+    this.#queries = new Queries({
+      ports,
+      view: this.#view,
+      owned: this.#owned,
+      selection: this.#selection,
+      peers,
+      signal,
+    });
   }
 
-  /** Reads the newest event of every subject and takes every pair up where it was. */
+  /** Reads the newest event of every subject, then takes up the slots that it gets. Resolves when those it has got at once run. */
   async start(): Promise<void> {
-    const { indices, pairs, refused } = await this.#fold();
-    for (const [key, { follower, failure }] of refused)
-      this.#refused.set(key, { follower, snapshot: indices.get(indexSubject(follower))?.snapshot, failure });
-    const alive = [...indices.values()].filter(
-      ({ snapshot }) => snapshot.state !== 'released' && !refused.has(indexKey(snapshot.follower)),
-    );
-    await Promise.all(alive.map((folded) => this.#takeUpOrTell(folded, pairs)));
+    await this.#view.open();
+    await this.#ports.ownership.start(this.#owned, this.#stop.signal);
+    await this.#owned.ready();
   }
 
-  /** One index that cannot be taken up, since its cluster is not configured any more, keeps no other from being so. */
-  async #takeUpOrTell(folded: Folded<IndexSnapshot>, pairs: ReadonlyMap<string, Folded<PairSnapshot>>): Promise<void> {
-    try {
-      await this.#takeUp(folded, pairs, { cause: 'start' });
-    } catch (thrown) {
-      const failure = failureOf(thrown, 'take up');
-      if (failure.code !== 'unknown_cluster') throw thrown;
-      const { snapshot } = folded;
-      const key = indexKey(snapshot.follower);
-      this.#ports.narrator.log('error', 'an index is not taken up', { index: key, failure });
-      this.#refused.set(key, { follower: snapshot.follower, snapshot, failure });
-    }
-  }
-
-  async #fold(): Promise<FoldedJournal> {
-    const folded = await foldJournal(this.#ports, this.#stop.signal);
-    for (const [subject, seq] of folded.lastSeqs) this.#lastSeqs.set(subject, seq);
-    return folded;
-  }
-
-  /** Work ends at the next safe point; positions are saved; the journal stays as it is. */
+  /** Work ends at the next safe point; positions are saved; slots are given up; the journal stays as it is. */
   async stop(): Promise<void> {
+    await this.#ports.ownership.stop();
     this.#stop.abort(new DOMException('the supervisor stops', 'AbortError'));
-    await Promise.allSettled([...this.#followed.values()].flatMap(({ pairs }) => pairs.map((pair) => pair.stop())));
-    await Promise.allSettled([...this.#followed.values()].map(({ index }) => index.stop()));
   }
 
   /** Ends at once what `stop` did not end in time. */
   kill(): void {
-    for (const { pairs } of this.#followed.values()) for (const pair of pairs) pair.kill();
+    this.#stop.abort(new DOMException('the supervisor stops', 'AbortError'));
+    this.#owned.kill();
+  }
+
+  /** What it offers to other supervisors: answers for what it owns, and follows what it reaches. */
+  get alone(): ControlSurface {
+    return {
+      follow: (command) => this.#follow(command),
+      unfollow: (command) => this.unfollow(command),
+      pause: (command) => this.pause(command),
+      resume: (command) => this.resume(command),
+      retryQuarantine: (command) => this.retryQuarantine(command),
+      repair: (command) => this.#repair(command),
+      status: async (query) => this.#queries.ownStatus(query),
+      list: async () => this.#queries.ownStatus({}),
+      quarantine: (query) => this.#queries.ownQuarantine(query),
+    };
   }
 
   // --- commands -------------------------------------------------------------------------------------------------------------
 
   async follow(command: FollowCommand): Promise<CommandResult> {
+    const { ownership } = this.#ports;
+    const other = reaches(this.#ports, command)
+      ? undefined
+      : ownership.live().find((live) => live.session !== ownership.session && isFor(live, command));
+    if (other === undefined || this.#peers === undefined) return this.#follow(command);
+    const { request: _, begunAtMs: __, ...asked } = command;
+    return this.#peers(other.session, command.waitMs).follow(asked);
+  }
+
+  async #follow(command: FollowCommand): Promise<CommandResult> {
     const { leader, follower } = command;
-    const key = indexKey(follower);
     const cause = commandCause(command, this.#ports.random);
-    await this.#inTurn(key, async () => {
-      this.#requireReadable(follower);
-      // This very command was accepted before.
-      if (this.#followed.get(key)?.index.snapshot.followId === cause.commandId) return;
-      if (this.#followed.has(key))
-        throw failed('already_followed', {
-          op: 'follow',
-          reason: `${shownIndex(follower)} follows ${shownIndex(this.#find(follower, 'follow').index.snapshot.leader)} already`,
-        });
-      const parameters = { ...this.#defaults, ...command.parameters };
-      const [leaderSide, followerSide] = [this.#ports.cluster(leader.cluster), this.#ports.cluster(follower.cluster)];
-      const settings = command.settings ?? {};
-      const request = {
+    const decided = (await this.#decided(command)).has(indexSubject(follower));
+    const isOwn = (): boolean => this.#view.index(follower)?.snapshot.followId === cause.commandId;
+    await this.#inTurn(follower, async () => {
+      this.#selection.requireReadable(follower);
+      const known = this.#view.index(follower)?.snapshot;
+      const free = known === undefined || known.state === 'released';
+      // This very command was accepted before, and may have been followed by others.
+      if (decided || (!free && isOwn())) return;
+      if (!free) throw alreadyFollowed(known);
+      const expectedSeq = this.#view.lastSeqOf(indexSubject(follower));
+      const snapshot = await this.#planned(command, cause.commandId);
+      await this.#appendToIndex({ type: 'FOLLOWED', commandId: cause.commandId }, { snapshot, expectedSeq }, cause);
+    });
+    const superseded = { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
+    if (decided && (!isOwn() || this.#view.index(follower)?.snapshot.state === 'released')) return superseded;
+    const followed = this.#selection.one(follower, 'follow');
+    if (indexKey(followed.leader) !== indexKey(leader)) throw alreadyFollowed(followed);
+    await this.#owned.readyOf(follower);
+    const targets = { pairs: this.#targetsOf(followed), refused: [], several: false };
+    return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
+  }
+
+  async #planned(
+    { leader, follower, parameters, settings = {} }: FollowCommand,
+    followId: string,
+  ): Promise<IndexSnapshot> {
+    const [leaderSide, followerSide] = [this.#ports.cluster(leader.cluster), this.#ports.cluster(follower.cluster)];
+    const plan = await preflight(
+      {
         leaderAdmin: leaderSide.admin,
         followerAdmin: followerSide.admin,
         leader,
         follower,
         overrides: settings,
         journalId: this.#ports.log.journalId,
-      };
-      const plan = await preflight(request, this.#stop.signal);
-      const snapshot: IndexSnapshot = {
-        state: 'followed',
-        followId: cause.commandId,
-        leader,
-        follower,
-        leaderUuid: plan.leaderDescription.uuid,
-        shards: plan.shards,
-        parameters,
-        settings,
-      };
-      const subject = indexSubject(follower);
-      const event = {
-        entity: 'index' as const,
-        id: this.#ports.random.id(),
-        version: EVENT_VERSION,
-        atMs: this.#ports.clock.now(),
-        ...causeFields(cause),
-        term: this.#ports.term,
-        fact: { type: 'FOLLOWED' as const, commandId: cause.commandId },
-        result: snapshot,
-      };
-      const seq = await this.#ports.log
-        .append(subject, event, this.#lastSeqs.get(subject) ?? 0, this.#stop.signal)
-        .catch((thrown: unknown) => this.#takeUpAccepted(thrown, subject, cause));
-      if (seq !== undefined) await this.#takeUp({ snapshot, seq }, new Map(), cause);
-      const followed = this.#find(follower, 'follow').index.snapshot.leader;
-      if (indexKey(followed) !== indexKey(leader))
-        throw failed('already_followed', {
-          op: 'follow',
-          reason: `${shownIndex(follower)} follows ${shownIndex(followed)} already`,
-        });
-    });
-    const targets = { pairs: this.#find(follower, 'follow').pairs, refused: [], several: false };
-    return this.#result(command, cause.commandId, targets, new Map(), (state) => state === 'following');
+      },
+      this.#stop.signal,
+    );
+    return {
+      state: 'followed',
+      followId,
+      leader,
+      follower,
+      leaderUuid: plan.leaderDescription.uuid,
+      shards: plan.shards,
+      parameters: { ...this.#defaults, ...parameters },
+      settings,
+    };
   }
 
-  /** An earlier command may have been accepted although its answer was lost; otherwise throws what was thrown. */
-  async #takeUpAccepted(thrown: unknown, subject: string, cause: EventCause): Promise<undefined> {
-    if (failureOf(thrown, 'follow').code !== 'journal_conflict') throw thrown;
-    const { indices, pairs } = await this.#fold();
-    const accepted = indices.get(subject);
-    if (accepted === undefined || ['unfollowed', 'released'].includes(accepted.snapshot.state)) throw thrown;
-    await this.#takeUp(accepted, pairs, cause);
+  /** Behind the event that it was decided on. What was accepted meanwhile to the same end counts; otherwise throws what was thrown. */
+  async #appendToIndex(
+    fact: IndexFact,
+    { snapshot: result, expectedSeq }: Pick<Folded<IndexSnapshot>, 'snapshot'> & { readonly expectedSeq: number },
+    cause: CommandCause,
+  ): Promise<void> {
+    const { log, random, clock, ownership } = this.#ports;
+    const { follower } = result;
+    const subject = indexSubject(follower);
+    const known = this.#view.index(follower);
+    const event = {
+      entity: 'index' as const,
+      id: random.id(),
+      version: EVENT_VERSION,
+      atMs: clock.now(),
+      ...causeFields(cause),
+      // What we know of owners may be older than what the last one appended.
+      term: Math.max(ownership.ownerOf(slotOf(follower))?.term ?? 0, known?.term ?? 0),
+      fact,
+      result,
+    };
+    try {
+      const seq = await log.append(subject, event, expectedSeq, this.#stop.signal);
+      this.#view.appended(subject, seq, event);
+    } catch (thrown) {
+      if (failureOf(thrown, 'append').code !== 'journal_conflict') throw thrown;
+      await this.#view.current();
+      const now = this.#view.index(follower)?.snapshot;
+      const going = now?.state === 'unfollowed' || now?.state === 'released';
+      if (now === undefined || going !== (fact.type === 'UNFOLLOWED')) throw thrown;
+    }
   }
 
   async unfollow(command: TargetCommand): Promise<CommandResult> {
-    const { follower } = command;
-    const key = indexKey(follower);
+    const { follower, shard, waitMs = 0 } = command;
     const cause = commandCause(command, this.#ports.random);
-    if (command.shard !== undefined)
+    const answer = { commandId: cause.commandId, accepted: true };
+    if (shard !== undefined)
       throw failed('invalid_command', { op: 'unfollow', reason: 'shard: an index is unfollowed as a whole' });
-    if (!this.#followed.has(key) && (await this.#decided(command)).has(indexSubject(follower)))
-      return { commandId: cause.commandId, accepted: true, effective: true, pairs: [] };
-    const { index, pairs } = this.#find(follower, 'unfollow');
-    await this.#inTurn(key, async () => {
-      // The decision first: whatever fails afterwards is done again, by the next command or the next start.
-      const { signal } = this.#stop;
-      const unfollowed = { ...index.snapshot, state: 'unfollowed' as const };
-      if (index.snapshot.state !== 'unfollowed')
-        await index.append({ type: 'UNFOLLOWED', commandId: cause.commandId }, unfollowed, cause, signal);
-      await this.#release(key);
+    const gone = (): boolean => this.#view.index(follower)?.snapshot.state === 'released';
+    const decision = (await this.#decided(command)).get(indexSubject(follower));
+    // It was released since, and may have been followed anew.
+    const another = decision?.result.followId !== this.#view.index(follower)?.snapshot.followId;
+    if (decision !== undefined && (gone() || another)) return { ...answer, effective: true, pairs: [] };
+    const index = this.#selection.one(follower, 'unfollow');
+    const pairs = this.#targetsOf(index);
+    await this.#inTurn(follower, async () => {
+      // The decision first: whatever fails afterwards is done again, by the next command or the next owner.
+      const now = this.#view.index(follower)?.snapshot ?? index;
+      if (now.state === 'unfollowed' || now.state === 'released') return;
+      await this.#appendToIndex(
+        { type: 'UNFOLLOWED', commandId: cause.commandId },
+        { snapshot: { ...now, state: 'unfollowed' }, expectedSeq: this.#view.lastSeqOf(indexSubject(follower)) },
+        cause,
+      );
     });
-    const ended = pairs.map((pair) => ({
-      shard: pair.pair.shard,
+    if (this.#owned.owns(follower)) {
+      await this.#owned.readyOf(follower);
+      await this.#owned.release(follower);
+    } else await this.#changes.until(gone, Math.max(waitMs, RELEASE_WAIT_MS));
+    const effective = this.#owned.owns(follower) || gone();
+    const ended = pairs.map(({ pair, snapshot }) => ({
+      shard: pair.shard,
       accepted: true,
-      effective: true,
-      state: pair.snapshot?.state ?? ('paused' as const),
+      effective,
+      state: snapshot?.state ?? ('paused' as const),
     }));
-    return { commandId: cause.commandId, accepted: true, effective: true, pairs: ended };
-  }
-
-  /** Stops the pairs and gives the follower back. Safe to repeat. */
-  async #release(key: string): Promise<void> {
-    const followed = this.#followed.get(key);
-    if (followed === undefined) return;
-    const { index, pairs } = followed;
-    const { signal } = this.#stop;
-    await Promise.all(pairs.map((pair) => pair.stop()));
-    await index.release();
-    const { follower, shards } = index.snapshot;
-    const keys = Array.from({ length: shards }, (_, shard) => pairKey({ follower, shard }));
-    await index.followerSide.positions.remove(keys, signal);
-    for (const pair of keys) await forgetQuarantine(index.followerSide.quarantine, pair, signal);
-    await index.append({ type: 'RELEASED' }, { ...index.snapshot, state: 'released' }, { cause: 'unfollow' }, signal);
-    this.#followed.delete(key);
-    await index.stop();
-    this.#lastSeqs.set(indexSubject(follower), index.seq);
-    for (const pair of pairs) this.#lastSeqs.set(pairSubject(pair.pair), pair.seq);
+    return { ...answer, effective, pairs: ended };
   }
 
   async pause(command: TargetCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const targets = this.#targets(command, 'pause');
-    const decided = await this.#decided(command);
-    const failures = await decideEach(targets, async (pair) => {
-      requireRecovered(pair);
-      if (!decided.has(pairSubject(pair.pair))) await pair.pause(cause.commandId, cause);
-    });
-    return this.#result(command, cause.commandId, targets, failures, (state) => state === 'paused');
+    const decide = (pair: Target): Promise<void> => pair.pause(cause.commandId, cause);
+    return this.#decide(command, 'pause', cause, decide, (state) => state === 'paused');
   }
 
   async resume(command: ResumeCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const targets = this.#targets(command, 'resume');
-    const decided = await this.#decided(command);
-    const [rebootstrap, allowMassDelete] = [command.rebootstrap ?? false, command.allowMassDelete ?? false];
-    const failures = await decideEach(targets, async (pair) => {
+    const { rebootstrap = false, allowMassDelete } = command;
+    const brake = allowMassDelete === true ? { allowMassDelete } : {};
+    const decide = async (pair: Target): Promise<void> => {
       const { snapshot } = pair;
-      requireRecovered(pair);
-      if (decided.has(pairSubject(pair.pair))) return;
       const running =
         snapshot?.desired === 'running' && (snapshot.state === 'following' || snapshot.state === 'bootstrapping');
       if (running && rebootstrap)
@@ -249,179 +281,116 @@ export class Supervisor implements ControlSurface {
           op: 'resume',
           reason: `${shownPair(pair.pair)} is ${snapshot.state}; pause it before it is copied again`,
         });
-      if (!running) await pair.resume({ commandId: cause.commandId, rebootstrap, allowMassDelete }, cause);
-    });
+      if (!running) await pair.resume({ commandId: cause.commandId, rebootstrap, ...brake }, cause);
+    };
     const effective = (state: Lifecycle): boolean => state === 'following' || state === 'bootstrapping';
-    return this.#result(command, cause.commandId, targets, failures, effective);
-  }
-
-  /** Subjects for which a supervisor that did not answer has decided this command. */
-  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlySet<string>> {
-    const subjects = new Set<string>();
-    if (begunAtMs === undefined) return subjects;
-    const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false };
-    for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
-      if (event.cause === `command:${commandId}`) subjects.add(subject);
-    return subjects;
-  }
-
-  /** Asks the follower's index, since a pair that is paused or failed has nothing in memory. */
-  async quarantine({ follower, shard }: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
-    const { followed } = follower === undefined ? this.#everything() : this.#matching(follower, 'list quarantine');
-    const entries: QuarantineEntry[] = [];
-    for (const { index, pairs } of followed)
-      for (const actor of pairs)
-        if (shard === undefined || actor.pair.shard === shard)
-          entries.push(...(await quarantineEntries(actor, index, this.#stop.signal)));
-    return entries;
+    return this.#decide(command, 'resume', cause, decide, effective);
   }
 
   async retryQuarantine(command: TargetCommand): Promise<CommandResult> {
     const cause = commandCause(command, this.#ports.random);
-    const targets = this.#targets(command, 'retry quarantine');
+    const decide = (pair: Target): Promise<void> => pair.retryQuarantine(cause.commandId, cause);
+    return this.#decide(command, 'retry quarantine', cause, decide, (_, pair) => pair.quarantineTried);
+  }
+
+  async #decide(
+    command: TargetCommand,
+    op: string,
+    { commandId }: CommandCause,
+    decide: (pair: Target) => Promise<void>,
+    effective: (state: Lifecycle, pair: Target) => boolean,
+  ): Promise<CommandResult> {
+    const targets = await this.#targets(command, op);
     const decided = await this.#decided(command);
     const failures = await decideEach(targets, async (pair) => {
       requireRecovered(pair);
-      // Something may be on its way into it.
-      if (pair.quarantined === 0) pair.session.retryQuarantine();
-      else if (!decided.has(pairSubject(pair.pair))) await pair.retryQuarantine(cause.commandId, cause);
+      if (decided.has(pairSubject(pair.pair))) return;
+      try {
+        await decide(pair);
+      } catch (thrown) {
+        const index = this.#view.index(pair.pair.follower)?.snapshot;
+        if (failureOf(thrown, op).code !== 'no_lease' || index === undefined) throw thrown;
+        // It was given up while it was asked.
+        await this.#view.current();
+        await decide(this.#journalled(index, pair.pair.shard));
+      }
     });
-    const effective = (_: Lifecycle, pair: PairActor): boolean =>
-      pair.quarantined === 0 || pair.session.quarantineTried;
-    return this.#result(command, cause.commandId, targets, failures, effective);
+    return this.#result(command, commandId, targets, failures, effective);
   }
 
+  /** By the owner alone: what is repaired is seen by the one that follows. */
   async repair(command: RepairCommand): Promise<RepairResult> {
-    const { pairs } = this.#find(command.follower, 'repair');
+    const { follower, waitMs } = command;
+    const { ownership } = this.#ports;
+    const index = this.#selection.one(follower, 'repair');
+    const owner = ownership.ownerOf(slotOf(follower));
+    const elsewhere = owner !== undefined && owner.session !== ownership.session;
+    if (!elsewhere || this.#peers === undefined) return this.#repair(command);
+    const { request: _, begunAtMs: __, ...asked } = command;
+    return this.#peers(owner.session, waitMs).repair({ ...asked, follower: index.follower });
+  }
+
+  async #repair(command: RepairCommand): Promise<RepairResult> {
+    const { follower } = command;
+    this.#selection.requireReadable(follower);
+    await this.#owned.readyOf(follower);
+    const pairs = this.#owned.of(follower)?.pairs;
+    if (pairs === undefined)
+      throw failed('no_lease', { op: 'repair', reason: `${shownIndex(follower)} has no owner here now` });
     for (const pair of pairs) requireRecovered(pair);
     const cause = commandCause(command, this.#ports.random);
     const decided = await this.#decided(command);
     return repairThrough(pairs, { command, cause, decided, changes: this.#changes });
   }
 
-  async status(query: StatusQuery): Promise<readonly IndexStatus[]> {
-    const { follower, shard } = query;
-    const { followed, refused } = follower === undefined ? this.#everything() : this.#matching(follower, 'status');
-    const alive = followed.filter(({ index }) => index.snapshot.state !== 'unfollowed');
-    if (follower !== undefined && shard !== undefined && alive.length > 0 && refused.length === 0)
-      if (alive.every(({ pairs }) => shard >= pairs.length)) throw noSuchShard('status', follower, shard, alive);
-    return [...followed.map((one) => indexStatus(one, shard, this.#ports.clock)), ...refused.map(refusedStatus)];
+  /** By subject: what a supervisor that did not answer has decided for this command. */
+  async #decided({ commandId, begunAtMs }: CommandOptions): Promise<ReadonlyMap<string, JournalEvent>> {
+    const events = new Map<string, JournalEvent>();
+    if (begunAtMs === undefined) return events;
+    const unreadable = (): void => undefined;
+    const since = { fromSeq: 1, fromTimeMs: begunAtMs, follow: false, unreadable };
+    for await (const { subject, event } of this.#ports.log.read('>', since, this.#stop.signal))
+      // That a pair began comes before what was wanted of it, which may not have come.
+      if (event.cause === `command:${commandId}` && event.fact.type !== 'STARTED') events.set(subject, event);
+    // On these the decision for the others rests.
+    await this.#view.current();
+    return events;
   }
 
-  /** The actor of every pair. */
-  get pairs(): readonly PairActor[] {
-    return [...this.#followed.values()].flatMap(({ pairs }) => pairs);
-  }
-
-  /** For metrics: every pair, now. */
-  pairStatuses(): readonly PairStatus[] {
-    return [...this.#followed.values()].flatMap((followed) => pairStatuses(followed, this.#ports.clock));
-  }
-
-  async list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]> {
-    return (await this.status({})).map(({ pairs: _, ...rest }) => rest);
-  }
-
-  // --- actors ---------------------------------------------------------------------------------------------------------------
-
-  async #takeUp(
-    folded: Folded<IndexSnapshot>,
-    known: ReadonlyMap<string, Folded<PairSnapshot>>,
-    cause: EventCause,
-  ): Promise<void> {
-    const { snapshot, seq } = folded;
-    const index = new FollowerIndex(this.#ports, snapshot, seq);
-    const going = snapshot.state === 'unfollowed';
-    const pairs = Array.from({ length: going ? 0 : snapshot.shards }, (_, shard) => {
-      const pair = { follower: snapshot.follower, shard };
-      const subject = pairSubject(pair);
-      const folded = known.get(subject);
-      return new PairActor({
-        ports: this.#ports,
-        index,
-        pair,
-        // A journal may be older than a parameter.
-        parameters: { ...DEFAULT_PARAMETERS, ...snapshot.parameters },
-        // Of an earlier life of the same name nothing is taken up.
-        folded: folded?.snapshot.followId === snapshot.followId ? folded : undefined,
-        lastSeq: this.#lastSeqs.get(subject) ?? 0,
-        changed: () => this.#changes.tell(),
-      });
-    });
-    index.activeShards = () =>
-      pairs
-        .filter(
-          ({ snapshot: state }) =>
-            state?.resumeTo === 'bootstrapping' && state.state !== 'paused' && state.state !== 'fatal',
-        )
-        .map(({ pair }) => pair.shard);
-    index.journalEpoch = () => Math.max(1, ...pairs.map((pair) => pair.snapshot?.epoch ?? 1));
-    this.#followed.set(indexKey(snapshot.follower), { index, pairs, rates: pairs.map(newRates) });
-    index.start();
-    if (going) void this.#releaseLeftOver(indexKey(snapshot.follower));
-    await Promise.all(pairs.map((pair) => pair.start(cause)));
-  }
-
-  /** An unfollow that a stop or a failure interrupted; what fails now too is left for a repeated command or the next start. */
-  async #releaseLeftOver(key: string): Promise<void> {
-    try {
-      await this.#inTurn(key, () => this.#release(key));
-    } catch (thrown) {
-      if (this.#stop.signal.aborted) return;
-      this.#ports.narrator.log('warn', 'an unfollowed index was not released yet; unfollow it again', {
-        index: key,
-        failure: failureOf(thrown, 'unfollow'),
-      });
-    }
-  }
-
-  #find(follower: FollowerIndexRef, op: string): Followed {
-    this.#requireReadable(follower);
-    const found = this.#followed.get(indexKey(follower));
-    if (found === undefined) throw notFollowed(op, follower, [...this.#followed.values()]);
-    return found;
-  }
-
-  /** Nothing is decided, let alone overwritten, where the journal cannot be read. */
-  #requireReadable(follower: FollowerIndexRef): void {
-    const refused = this.#refused.get(indexKey(follower));
-    if (refused !== undefined) throw failed(refused.failure.code, refused.failure);
-  }
-
-  #everything(): Selection {
-    return { followed: [...this.#followed.values()], refused: [...this.#refused.values()] };
-  }
-
-  /** One index, or those that a pattern means. Throws `unknown_pair` when there is none. */
-  #matching({ cluster, index }: FollowerIndexRef, op: string): Selection {
-    const matches = indexMatcher(index);
-    const meant = (ref: FollowerIndexRef): boolean => ref.cluster === cluster && matches(ref.index);
-    const { followed, refused } = this.#everything();
-    const found = {
-      followed: followed.filter((one) => meant(one.index.snapshot.follower)),
-      refused: refused.filter((one) => meant(one.follower)),
-    };
-    if (found.followed.length + found.refused.length > 0) return found;
-    throw notFollowed(op, { cluster, index }, followed);
-  }
-
-  #targets({ follower, shard }: TargetCommand, op: string): Targets {
+  async #targets({ follower, shard }: TargetCommand, op: string): Promise<Targets> {
     const several = isPattern(follower.index);
-    if (!several) this.#requireReadable(follower);
-    const { followed, refused } = this.#matching(follower, op);
-    const alive = followed.filter(({ index }) => index.snapshot.state !== 'unfollowed');
+    if (!several) this.#selection.requireReadable(follower);
+    const { followed, refused } = this.#selection.matching(follower, op);
+    const alive = followed.filter(({ state }) => state !== 'unfollowed');
     if (alive.length + refused.length === 0)
       throw failed('unknown_pair', {
         op,
         reason: `${shownIndex(follower)} is unfollowed, and only to be released`,
         hint: 'Unfollow it again: that releases it.',
       });
-    const pairs = alive.flatMap((one) => one.pairs.filter(({ pair }) => shard === undefined || pair.shard === shard));
+    await Promise.all(alive.map((index) => this.#owned.readyOf(index.follower)));
+    const pairs = alive.flatMap((index) => this.#targetsOf(index, shard));
     if (pairs.length + refused.length === 0) throw noSuchShard(op, follower, shard ?? 0, alive);
     return { pairs, refused, several };
   }
 
-  async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
+  /** Its actors where they run here. */
+  #targetsOf(index: IndexSnapshot, shard?: number): readonly Target[] {
+    const { follower, shards } = index;
+    const own = this.#owned.of(follower);
+    const wanted = ({ pair }: Target): boolean => shard === undefined || pair.shard === shard;
+    if (own !== undefined && own.index.snapshot.state !== 'unfollowed') return own.pairs.filter(wanted);
+    return Array.from({ length: shards }, (_, number) => this.#journalled(index, number)).filter(wanted);
+  }
+
+  #journalled(index: IndexSnapshot, shard: number): Target {
+    const { signal } = this.#stop;
+    const pair = { follower: index.follower, shard };
+    return new JournalledPair({ ports: this.#ports, view: this.#view, index, pair, signal });
+  }
+
+  async #inTurn(follower: FollowerIndexRef, work: () => Promise<void>): Promise<void> {
+    const key = indexKey(follower);
     const turn = (this.#turns.get(key) ?? Promise.resolve()).catch(() => undefined).then(work);
     this.#turns.set(key, turn);
     try {
@@ -431,19 +400,47 @@ export class Supervisor implements ControlSurface {
     }
   }
 
-  // --- answers --------------------------------------------------------------------------------------------------------------
-
   async #result(
-    command: CommandOptions,
+    { waitMs = 0 }: CommandOptions,
     commandId: string,
     targets: Targets,
-    failures: ReadonlyMap<PairActor, Failure>,
-    effective: (state: Lifecycle, pair: PairActor) => boolean,
+    failures: ReadonlyMap<Target, Failure>,
+    effective: (state: Lifecycle, pair: Target) => boolean,
   ): Promise<CommandResult> {
-    const { waitMs = 0 } = command;
-    const done = (pair: PairActor): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state, pair);
-    const settled = (pair: PairActor): boolean => done(pair) || pair.snapshot?.state === 'fatal' || failures.has(pair);
+    const done = (pair: Target): boolean => pair.snapshot !== undefined && effective(pair.snapshot.state, pair);
+    const settled = (pair: Target): boolean => done(pair) || pair.snapshot?.state === 'fatal' || failures.has(pair);
     if (waitMs > 0) await this.#changes.until(() => targets.pairs.every(settled), waitMs);
     return commandResult(commandId, targets, failures, done);
   }
+
+  // --- queries --------------------------------------------------------------------------------------------------------------
+
+  status(query: StatusQuery): Promise<readonly IndexStatus[]> {
+    return this.#queries.status(query);
+  }
+
+  async list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]> {
+    return (await this.status({})).map(({ pairs: _, ...rest }) => rest);
+  }
+
+  quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
+    return this.#queries.quarantine(query);
+  }
+
+  /** The actor of every pair that runs here. */
+  get pairs(): readonly PairActor[] {
+    return this.#owned.all.flatMap(({ pairs }) => pairs);
+  }
+
+  /** For metrics: every pair that runs here, now. */
+  pairStatuses(): readonly PairStatus[] {
+    return this.#owned.all.flatMap((followed) => pairStatuses(followed, this.#ports));
+  }
+}
+
+function alreadyFollowed({ follower, leader }: IndexSnapshot): Error {
+  return failed('already_followed', {
+    op: 'follow',
+    reason: `${shownIndex(follower)} follows ${shownIndex(leader)} already`,
+  });
 }

@@ -1,3 +1,5 @@
+import { backoffMs } from '../domain/backoff.ts';
+import type { Failure, FailureCode } from '../domain/failure.ts';
 import type { PairFact } from '../domain/journal.ts';
 import type { PairMachineEvent } from '../machines/shard-pair.ts';
 import type { WorkOutcome } from './pair-session.ts';
@@ -16,4 +18,27 @@ export function tellingOf(outcome: WorkOutcome): Telling {
     case 'RECOVERED':
       return { event: outcome, fact: outcome };
   }
+}
+
+/** A failure that ended the work. `fatal`: for whoever knows more than its kind says. */
+export function tellingOfFailure(
+  failure: Failure,
+  retry: { readonly fatal: boolean; readonly attempt: number; readonly maxDelayMs: number; readonly random: number },
+): Telling {
+  const type = MEANINGS.get(failure.code) ?? (retry.fatal ? 'FATAL' : undefined);
+  if (type !== undefined) return { event: { type, failure }, fact: { type, failure } };
+  const delayMs = Math.max(failure.retryAfterMs ?? 0, backoffMs(retry.attempt, retry.maxDelayMs, retry.random));
+  return { event: { type: 'FAILED', failure, delayMs }, fact: { type: 'FAILED', failure } };
+}
+
+const MEANINGS = new Map<FailureCode, 'HISTORY_GONE' | 'LEASE_EXPIRED' | 'ROLLED_BACK'>([
+  ['history_changed', 'HISTORY_GONE'],
+  ['lease_expired', 'LEASE_EXPIRED'],
+  ['follower_rolled_back', 'ROLLED_BACK'],
+]);
+
+/** What a command that another supervisor accepted means to the machine; undefined for everything else. */
+export function commandEvent(fact: PairFact): PairMachineEvent | undefined {
+  if (fact.type === 'PAUSE' || fact.type === 'QUARANTINE_RETRY') return { type: fact.type };
+  return fact.type === 'RESUME' ? { type: 'RESUME', rebootstrap: fact.rebootstrap } : undefined;
 }

@@ -66,6 +66,11 @@ export async function copyJournal(nc: NatsConnection, nats: NatsConfig, narrator
     narrator.log('warn', 'the NATS cluster does not allow three copies of the journal', { replicas, reason: refusal });
 }
 
+/** Who owns what: another stream, beside the journal's. */
+export function leaseNames(nats: NatsConfig): { stream: string; prefix: string } {
+  return { stream: nats.stream, prefix: `${nats.subjectPrefix}.leases` };
+}
+
 /** Answers to commands: another stream, beside the journal's. */
 export function answerNames(nats: NatsConfig): { stream: string; prefix: string } {
   return { stream: nats.stream, prefix: `${nats.subjectPrefix}.answers` };

@@ -10,7 +10,7 @@ import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
 import { connectConfigured, journalNames } from './nats.ts';
-import { refuseSecond } from './one-supervisor.ts';
+import { requireNoSupervisor } from './no-supervisor.ts';
 import type { RecoverRequest, RecoveryReport } from './program.ts';
 
 /** Rebuilds the journal from the followers of all configured clusters; needs them, and that no supervisor runs. */
@@ -22,7 +22,7 @@ export async function recover(
   const nc = await connectConfigured(config.nats, 'slipstream recover');
   const open = new Map<string, OpenCluster>();
   try {
-    await refuseSecond(config.nats, nc, 'recover');
+    await requireNoSupervisor(config.nats, nc, 'recover');
     const names = journalNames(config.nats);
     const writable = dryRun ? undefined : await openEventLog(nc, { ...names, newId: () => systemRandom.id() });
     const log = writable ?? (await openJournalReader(nc, names).catch(noJournal));

@@ -1,19 +1,20 @@
 import { hostname } from 'node:os';
 import type { NatsConnection } from '@nats-io/nats-core';
-import type { ClusterAccess, SupervisorPorts } from '../actors/cluster-access.ts';
+import type { SupervisorPorts } from '../actors/cluster-access.ts';
 import { keepJournal } from '../actors/journal-keeper.ts';
-import { PositionKeeper } from '../actors/position-keeper.ts';
+import { slotOwnership } from '../actors/slot-ownership.ts';
 import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
+import type { ControlSurface } from '../domain/commands.ts';
 import { failureOf } from '../domain/failure.ts';
-import type { Outage } from '../domain/outage.ts';
+import { EVENT_VERSION } from '../domain/journal.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
 import { openAnswerStore } from '../infra/nats/answer-store.ts';
 import { serveCommands } from '../infra/nats/command-service.ts';
 import { openEventLog } from '../infra/nats/event-log.ts';
-import type { OpenCluster } from '../infra/search/open-cluster.ts';
+import { openLeaseStore } from '../infra/nats/lease-store.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
 import { otelNarrator, type OtelNarrator } from '../infra/telemetry/otel-narrator.ts';
@@ -21,24 +22,18 @@ import { extractTrace } from '../infra/telemetry/propagation.ts';
 import { startTelemetry, type Telemetry } from '../infra/telemetry/sdk.ts';
 import { structuredLog } from '../infra/telemetry/structured-log.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
+import type { CommandServer } from '../ports/command-transport.ts';
 import type { EventLog } from '../ports/event-log.ts';
+import type { Ownership } from '../ports/ownership.ts';
 import { ByteBudget } from '../replication/byte-budget.ts';
-import { ClusterBreaker } from '../replication/cluster-breaker.ts';
-import { ClusterWatcher } from '../replication/cluster-watcher.ts';
-import { Semaphore } from '../replication/semaphore.ts';
-import { configuredCluster, openConfigured } from './clusters.ts';
 import { configuredFollows } from './configured-follows.ts';
-import { answerNames, connectConfigured, copyJournal, journalNames } from './nats.ts';
-import { refuseSecond } from './one-supervisor.ts';
+import { answerNames, connectConfigured, copyJournal, journalNames, leaseNames } from './nats.ts';
+import { Clusters } from './open-clusters.ts';
 import { startOwnServer, tellingTrouble } from './own-nats.ts';
+import { peersOver, servePeers } from './peers.ts';
 import type { RunningSupervisor } from './program.ts';
 
-/** A flush every two seconds would cost a bootstrap much of its speed. */
-const FLUSH_INTERVAL_MS = 10_000;
-/** Points in time open at once on one leader cluster. */
-const VIEWS_MAX = 8;
 const EXIT_NOT_DRAINED = 75;
-const JOURNAL_TIMEOUT_MS = 60_000;
 
 /** Builds a supervisor out of the configuration and runs it. The only place where everything is put together. */
 export async function startSupervisor(
@@ -59,7 +54,6 @@ export async function startSupervisor(
           ...('reason' in state ? { reason: state.reason } : {}),
         });
     });
-    await refuseSecond(config.nats, nc, 'start');
     return await run(config, version, telemetry, { nc, server });
   } catch (thrown) {
     await nc?.close();
@@ -100,12 +94,34 @@ async function openJournal(
   nats: Config['nats'],
   { nc, server }: Messaging,
   narrator: OtelNarrator,
-): Promise<{ answers: AnswerStore; log: EventLog; term: number }> {
+): Promise<{ answers: AnswerStore; log: EventLog }> {
   const newId = (): string => systemRandom.id();
   const answers = await openAnswerStore(nc, { ...answerNames(nats), newId });
   const log = tellingTrouble(await openEventLog(nc, { ...journalNames(nats), newId }), () => server?.trouble());
   await copyJournal(nc, nats, narrator);
-  return { answers, log, term: (await log.lastSeq(AbortSignal.timeout(JOURNAL_TIMEOUT_MS))) + 1 };
+  return { answers, log };
+}
+
+async function openOwnership(
+  { nats, supervisor, clusters }: Config,
+  version: string,
+  narrator: OtelNarrator,
+  { nc, server }: Messaging,
+): Promise<Ownership> {
+  const store = await openLeaseStore(nc, { ...leaseNames(nats), nowMs: () => systemClock.now() });
+  return slotOwnership({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    narrator,
+    announcement: {
+      supervisor: supervisor.name,
+      version,
+      clusters: [...clusters.keys()],
+      readsEventVersion: EVENT_VERSION,
+    },
+    alone: server !== undefined,
+  });
 }
 
 async function run(
@@ -115,8 +131,9 @@ async function run(
   { nc, server: ownServer }: Messaging,
 ): Promise<RunningSupervisor> {
   const { narrator } = telemetry;
-  const { answers, log, term } = await openJournal(config.nats, { nc, server: ownServer }, narrator);
-  const clusters = new Clusters(config, { log, term, narrator });
+  const { answers, log } = await openJournal(config.nats, { nc, server: ownServer }, narrator);
+  const ownership = await openOwnership(config, version, narrator, { nc, server: ownServer });
+  const clusters = new Clusters(config, { log, narrator });
   const { bufferSizeBytes, bufferOperations } = config.supervisor;
   const ports: SupervisorPorts = {
     log,
@@ -125,9 +142,14 @@ async function run(
     narrator,
     budget: new ByteBudget({ capacityBytes: bufferSizeBytes, capacityOperations: bufferOperations }),
     cluster: (name) => clusters.access(name),
-    term,
+    ownership,
   };
-  const supervisor = new Supervisor({ ports, defaults: config.defaults });
+  const supervisor = new Supervisor({
+    ports,
+    defaults: config.defaults,
+    peers: peersOver(nc, config.nats.subjectPrefix),
+    exclusive: ownServer !== undefined,
+  });
   await supervisor.start();
   const unobserve = narrator.observeStatus(
     () => supervisor.pairStatuses(),
@@ -135,26 +157,18 @@ async function run(
   );
   const { follow: entries, defaults } = config;
   const follows = configuredFollows({ entries, defaults, surface: supervisor, ...ports });
-  const server = await serveCommands(nc, {
-    handler: commandService({
-      surface: follows.surface,
-      random: systemRandom,
-      answers,
-      onAnswerLost: (thrown) =>
-        narrator.log('warn', 'an answer was not kept', { failure: failureOf(thrown, 'keep answer') }),
-      requestOf: extractTrace,
-    }),
-    version,
-    schemas: commandJsonSchemas(),
-    prefix: config.nats.subjectPrefix,
-    metadata: { supervisor: config.supervisor.name },
-    onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
-  });
+  const serving = { surface: follows.surface, alone: supervisor.alone, answers, ownership, version };
+  const server = await serve(config, narrator, nc, serving);
   narrator.log('info', 'the supervisor runs', { supervisor: config.supervisor.name, version });
   const ending = new AbortController();
   void follows.run(ending.signal);
   const { historyAgeMs: ageMs, historyEvents: events } = config.journal;
-  const kept = keepJournal({ log, clock: systemClock, narrator, retention: { ageMs, events } }, ending.signal);
+  // One of all supervisors is enough.
+  const mayRemove = (): boolean => ownership.mayWrite(0);
+  const kept = keepJournal(
+    { log, clock: systemClock, narrator, retention: { ageMs, events }, mayRemove },
+    ending.signal,
+  );
   const { promise: stopped, resolve } = Promise.withResolvers<number>();
   let stopping = false;
   const drain = async (): Promise<number> => {
@@ -189,83 +203,41 @@ async function run(
   };
 }
 
-/** Clusters are opened when they are first needed. */
-class Clusters {
-  readonly #config: Config;
-  readonly #shared: { readonly log: EventLog; readonly term: number; readonly narrator: OtelNarrator };
-  readonly #open = new Map<string, { readonly access: ClusterAccess; readonly cluster: OpenCluster }>();
+interface Serving {
+  readonly surface: ControlSurface;
+  /** What other supervisors may ask. */
+  readonly alone: ControlSurface;
+  readonly answers: AnswerStore;
+  readonly ownership: Ownership;
+  readonly version: string;
+}
 
-  constructor(config: Config, shared: { log: EventLog; term: number; narrator: OtelNarrator }) {
-    this.#config = config;
-    this.#shared = shared;
-  }
-
-  access(name: string): ClusterAccess {
-    const known = this.#open.get(name);
-    if (known !== undefined) return known.access;
-    const settings = configuredCluster(this.#config, name);
-    const { log, term, narrator } = this.#shared;
-    const { requestTimeoutMs } = settings;
-    const breaker: ClusterBreaker = new ClusterBreaker({
-      cluster: name,
-      probe: (signal) => cluster.probe(signal),
-      requestTimeoutMs,
-      clock: systemClock,
+async function serve(
+  { nats, supervisor }: Config,
+  narrator: OtelNarrator,
+  nc: NatsConnection,
+  { surface, alone, answers, ownership, version }: Serving,
+): Promise<CommandServer> {
+  const prefix = nats.subjectPrefix;
+  const commands = await serveCommands(nc, {
+    handler: commandService({
+      surface,
       random: systemRandom,
-      narrator,
-    });
-    const cluster: OpenCluster = openConfigured(settings, breaker);
-    const { pollIntervalMs, pollIntervalMaxMs, positionIntervalMs } = this.#config.supervisor;
-    const { leader, follower, admin, positions, quarantine } = cluster;
-    const watcher = new ClusterWatcher({
-      cluster: leader,
-      breaker,
-      clock: systemClock,
-      pollIntervalMs,
-      pollIntervalMaxMs,
-    });
-    const keeper = new PositionKeeper({
-      follower,
-      breaker,
-      watcher,
-      store: positions,
-      clock: systemClock,
-      narrator,
-      journalId: log.journalId,
-      term,
-      intervalMs: positionIntervalMs,
-      flushIntervalMs: FLUSH_INTERVAL_MS,
-    });
-    watcher.start();
-    keeper.start();
-    const access = {
-      name,
-      leader,
-      follower,
-      admin,
-      positions,
-      breaker,
-      quarantine,
-      watcher,
-      keeper,
-      views: new Semaphore(VIEWS_MAX),
-      requestTimeoutMs,
-    };
-    this.#open.set(name, { access, cluster });
-    return access;
-  }
-
-  /** Of every cluster that was opened; undefined: it answers. */
-  outages(): ReadonlyMap<string, Outage | undefined> {
-    return new Map([...this.#open].map(([name, { access }]) => [name, access.breaker.outage]));
-  }
-
-  async close(): Promise<void> {
-    for (const { access, cluster } of this.#open.values()) {
-      await access.keeper.stop();
-      access.breaker.stop();
-      await access.watcher.stop();
-      await cluster.close();
-    }
-  }
+      answers,
+      onAnswerLost: (thrown) =>
+        narrator.log('warn', 'an answer was not kept', { failure: failureOf(thrown, 'keep answer') }),
+      requestOf: extractTrace,
+    }),
+    version,
+    schemas: commandJsonSchemas(),
+    prefix,
+    metadata: { supervisor: supervisor.name },
+    onStopped: (reason) => narrator.log('error', 'commands do not arrive any more', { reason }),
+  });
+  const peers = servePeers(nc, { prefix, surface: alone, ownership });
+  return {
+    async stop() {
+      await Promise.all([commands.stop(), peers.stop()]);
+    },
+  };
 }

@@ -25,6 +25,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'DOCS', align: 'right', droppable: 4 },
   { title: 'OPS/S', align: 'right', droppable: 5 },
   { title: 'MB/S', align: 'right', droppable: 6 },
+  { title: 'OWNER', align: 'left', droppable: 7 },
 ];
 
 const STATE_COLOURS = {
@@ -61,9 +62,15 @@ function stateText(pair: PairStatus, nowMs: number): string {
   if (state === 'retrying')
     return `retrying (${attempt})${nextTryAtMs === undefined ? '' : ` in ${shortDuration(nextTryAtMs - nowMs)}`}${reason}`;
   if (state === 'fatal') return `fatal: ${failure?.code ?? 'no reason recorded'}`;
+  if (pair.suspended !== undefined) return `${state}, suspended: no lease`;
   if (desired === 'paused' && state !== 'paused') return `${state}, pausing`;
   const text = desired === 'running' && state === 'paused' ? 'paused, resuming' : state;
   return pair.quarantined > 0 ? `${text}, with errors` : text;
+}
+
+/** Following, and yet not as it should. */
+function isHampered({ quarantined, suspended, owner }: PairStatus): boolean {
+  return quarantined > 0 || suspended !== undefined || owner === null;
 }
 
 function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
@@ -72,7 +79,7 @@ function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
     { text: String(pair.shard) },
     {
       text: stateText(pair, nowMs),
-      colour: pair.quarantined > 0 && pair.state === 'following' ? 'yellow' : STATE_COLOURS[pair.state],
+      colour: isHampered(pair) && pair.state === 'following' ? 'yellow' : STATE_COLOURS[pair.state],
     },
     { text: inProgress(pair) ? progressBar(pair.progress) : '' },
     { text: integer(pair.lagOperations) },
@@ -80,11 +87,15 @@ function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
     { text: integer(pair.followerDocuments) },
     { text: integer(pair.operationsPerSecond) },
     { text: rounded(pair.bytesPerSecond / 1e6) },
+    { text: pair.owner?.supervisor ?? 'none' },
   ];
 }
 
 /** Why a pair needs somebody's attention; undefined for one that does not. */
-function standstill({ state, failure, quarantined, foreignWrites }: PairStatus): string | undefined {
+function standstill(pair: PairStatus): string | undefined {
+  const { state, failure, quarantined, foreignWrites, owner, suspended } = pair;
+  if (suspended !== undefined) return `${state}, suspended: ${failureLine(suspended)}`;
+  if (owner === null && state !== 'paused' && state !== 'fatal') return `${state}, when a supervisor takes it up`;
   if (state === 'following' || state === 'bootstrapping')
     return quarantined > 0
       ? `${state}, with errors: ${integer(quarantined)} in quarantine`
@@ -95,7 +106,11 @@ function standstill({ state, failure, quarantined, foreignWrites }: PairStatus):
   return state === 'paused' ? 'paused: by command' : `${state}: no reason recorded`;
 }
 
-function nextStep({ follower, state, failure, quarantined, foreignWrites }: PairStatus, target: string): string {
+function nextStep(pair: PairStatus, target: string): string {
+  const { follower, state, failure, quarantined, foreignWrites, owner, suspended } = pair;
+  if (suspended !== undefined) return oneLine(suspended.hint);
+  if (owner === null && state !== 'paused' && state !== 'fatal')
+    return 'A supervisor that runs takes it up within 20 s; start one where none does.';
   if (failure === undefined && state !== 'paused' && quarantined > 0)
     return `slipstream quarantine list ${target} tells why; slipstream quarantine retry ${target}, once that is put right.`;
   if (failure !== undefined) return `${oneLine(failure.hint)}${state === 'retrying' ? ` ${KEEPS_TRYING}` : ''}`;
@@ -192,7 +207,11 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
   );
   const progress = COLUMNS.findIndex(({ title }) => title === 'PROGRESS');
   const anyInProgress = pairs.some(inProgress);
-  const wanted = (_: unknown, at: number): boolean => at !== progress || anyInProgress;
+  // Who runs it is of interest where it is not always the same.
+  const owner = COLUMNS.findIndex(({ title }) => title === 'OWNER');
+  const severalOwners = new Set(pairs.map((pair) => pair.owner?.supervisor)).size > 1;
+  const wanted = (_: unknown, at: number): boolean =>
+    (at !== progress || anyInProgress) && (at !== owner || severalOwners);
   const table = renderTable(
     COLUMNS.filter(wanted),
     rows.map((row) => row.filter(wanted)),

@@ -80,6 +80,10 @@ export interface PairStatus {
   readonly shard: number;
   readonly state: Lifecycle;
   readonly desired: 'running' | 'paused';
+  /** The supervisor that runs it, by its configured name; null: none does, and all that is told is what the journal says. */
+  readonly owner: { readonly supervisor: string; readonly term: number } | null;
+  /** Its supervisor may not write now (`no_lease`): reading has stopped, and goes on by itself. */
+  readonly suspended?: Failure;
   /** Always present when retrying or fatal. */
   readonly failure?: Failure;
   readonly attempt: number;

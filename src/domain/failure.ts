@@ -146,7 +146,11 @@ const rows = {
   },
   position_conflict: {
     kind: 'conflict',
-    hint: 'Another supervisor saved a position of the same pair; stop one of them.',
+    hint: 'Another supervisor saved a position of the same pair under a later term; this one has lost it, and stops working on it.',
+  },
+  no_lease: {
+    kind: 'transient',
+    hint: 'This supervisor cannot confirm over NATS that the shard is still its own, so it writes nothing. It goes on by itself when NATS answers, or another supervisor does.',
   },
   // --- the journal and commands -------------------------------------------------------------------------------------------
   journal_unreachable: { kind: 'transient', hint: 'NATS does not answer; check its address.' },
@@ -204,7 +208,7 @@ const rows = {
   },
   supervisor_running: {
     kind: 'refused',
-    hint: 'One supervisor at a time works on a journal: stop the other one, or give this one its own nats.subjectPrefix and nats.stream.',
+    hint: 'Stop every supervisor of this journal first.',
   },
   command_timeout: {
     kind: 'refused',

@@ -24,7 +24,7 @@ export interface EventEnvelope {
   readonly cause: string;
   /** Who asked, for commands: as the client names itself. */
   readonly by?: string;
-  /** Term of the owner that appended it. */
+  /** Term of the owner that appended it; for a command that another supervisor accepted, of the owner that it knew. */
   readonly term: number;
   /** The span that tells of it. */
   readonly trace?: TraceRef;
@@ -45,7 +45,13 @@ export type PairFact =
   | { readonly type: 'PAUSE'; readonly commandId: string }
   /** Fact: reading has stopped and the position is saved. */
   | { readonly type: 'PAUSED'; readonly checkpoint: number }
-  | { readonly type: 'RESUME'; readonly commandId: string; readonly rebootstrap: boolean }
+  | {
+      readonly type: 'RESUME';
+      readonly commandId: string;
+      readonly rebootstrap: boolean;
+      /** One delete scan passes the brake. */
+      readonly allowMassDelete?: true;
+    }
   /** Decision: try again later. */
   | { readonly type: 'FAILED'; readonly failure: Failure }
   /** Fact: an attempt succeeded. */
@@ -64,7 +70,9 @@ export type PairFact =
   /** Decision: so many documents that a comparison found to differ are put right. */
   | { readonly type: 'REPAIR'; readonly commandId: string; readonly documents: number }
   /** Decision of an operator: goes on from what the follower's position says, since the journal was lost or older. No event of the machine. */
-  | { readonly type: 'REBUILT' };
+  | { readonly type: 'REBUILT' }
+  /** Decision: there is another owner, with a higher term; late appends of the owner before are refused from here on. No event of the machine. */
+  | { readonly type: 'TAKEN_OVER' };
 
 /** The state of a pair that resulted, recorded with the event: folding trusts it, so an old journal means the same under a new machine. */
 export interface PairSnapshot {

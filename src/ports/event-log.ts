@@ -20,6 +20,8 @@ export interface ReadOptions {
   /** From the first event on that the log stored at this time or later; wins over `fromSeq`. */
   readonly fromTimeMs?: number | undefined;
   readonly follow: boolean;
+  /** Told of an event that cannot be read, and goes on behind it; without this, reading ends there with its failure. */
+  readonly unreadable?: ((event: UnreadableEvent) => void) | undefined;
 }
 
 /** What of the history stays; the newest event of a subject always does. */

@@ -24,8 +24,11 @@ export interface LiveSession {
 }
 
 export interface SlotHandlers {
-  /** The slot is ours under this term. Never called twice for a slot without `lost` or `give` between. */
-  acquired(slot: number, term: number): void;
+  /**
+   * The slot is ours under this term. Never called twice for a slot without `lost` or `give` between. `released`: the owner before gave it
+   * up in order, so nothing of it is on its way; otherwise it may still run.
+   */
+  acquired(slot: number, term: number, released?: boolean): void;
   /** It is not ours any more: nothing of it may be written; work on it ends at once. */
   lost(slot: number): void;
   /** It is to be somebody else's: resolves when work on it has ended in order and its positions are saved. Then it is given up. */

@@ -7,16 +7,11 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { initialTransition, transition } from 'xstate';
-import {
-  evolve,
-  type IndexSnapshot,
-  type Lifecycle,
-  type PairFact,
-  type PairSnapshot,
-} from '../../src/domain/journal.ts';
+import { evolve, type IndexSnapshot, type Lifecycle, type PairSnapshot } from '../../src/domain/journal.ts';
 import { decodeEvent } from '../../src/infra/nats/journal-codec.ts';
-import { lifecycleOf, type PairMachineEvent, shardPairMachine } from '../../src/machines/shard-pair.ts';
+import { lifecycleOf, shardPairMachine } from '../../src/machines/shard-pair.ts';
 import type { StoredEvent } from '../../src/ports/event-log.ts';
+import { machineEvent } from '../support/machine-event.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures');
 const fixtures = globSync('*.ndjson', { cwd: FOLDER }).toSorted();
@@ -27,34 +22,6 @@ function recorded(file: string): readonly StoredEvent[] {
     const { subject, seq, event }: { subject: string; seq: number; event: unknown } = JSON.parse(line);
     return decodeEvent(subject, seq, JSON.stringify(event));
   });
-}
-
-/** The machine's event that an actor records as this fact; undefined for what an operator recorded past the machine. */
-function machineEvent(fact: PairFact): PairMachineEvent | undefined {
-  switch (fact.type) {
-    case 'FAILED':
-      return { ...fact, delayMs: 0 };
-    case 'RESUME':
-      return { type: 'RESUME', rebootstrap: fact.rebootstrap };
-    case 'EPOCH_RAISED':
-      return { type: 'EPOCH_RAISED', epoch: fact.epoch };
-    case 'FATAL':
-    case 'HISTORY_GONE':
-    case 'LEASE_EXPIRED':
-    case 'ROLLED_BACK':
-      return fact;
-    case 'STARTED':
-    case 'BOOTSTRAPPED':
-    case 'PAUSE':
-    case 'PAUSED':
-    case 'RECOVERED':
-    case 'QUARANTINED':
-    case 'QUARANTINE_RETRY':
-    case 'REPAIR':
-      return { type: fact.type };
-    case 'REBUILT':
-      return undefined;
-  }
 }
 
 const states = new Set<Lifecycle>();

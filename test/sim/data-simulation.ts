@@ -31,17 +31,17 @@ const STEPS_MAX = 400_000;
 /** Runs one seed to its end: troubles first, then none, and everything has to come right. Never throws for a violation. */
 export async function simulate(options: SimOptions, wrap?: PortWrapper): Promise<SimReport> {
   const world = new SimWorld(options, wrap);
+  world.releasedInOrder = false;
   const leader = new SimLeader(world);
   const checkers = new SimCheckers(world, leader);
   const troubles = new SimTroubles(world, leader, checkers);
-  const violation = await play({ world, leader, checkers, troubles }).then(
-    () => undefined,
-    (thrown: unknown) => (thrown instanceof Violation ? thrown.message : told(thrown)),
-  );
+  const ending = await play({ world, leader, checkers, troubles }).catch((thrown: unknown) => ({
+    violation: thrown instanceof Violation ? thrown.message : told(thrown),
+    collided: false,
+  }));
   return {
     seed: options.seed,
-    violation,
-    collided: violation === undefined && checkers.collided(),
+    ...ending,
     steps: world.clock.steps,
     virtualMs: world.clock.monotonic(),
     lives: world.lives,
@@ -60,7 +60,7 @@ interface Stage {
   readonly troubles: SimTroubles;
 }
 
-async function play(stage: Stage): Promise<void> {
+async function play(stage: Stage): Promise<Pick<SimReport, 'violation' | 'collided'>> {
   const { world, leader, checkers, troubles } = stage;
   const { clock } = world;
   leader.start();
@@ -82,7 +82,8 @@ async function play(stage: Stage): Promise<void> {
     if (clock.monotonic() > deadlineMs) throw new Violation(`it does not come right: ${stateOf(world)}`);
     return world.leaderIndex.state === 'open' && converged(world);
   });
-  if (!checkers.collided()) {
+  const collided = checkers.collided();
+  if (!collided) {
     checkers.identical();
     checkers.beliefs();
   }
@@ -91,6 +92,7 @@ async function play(stage: Stage): Promise<void> {
   await duringSteps(stage, life.stop());
   troubles.left(life.clock.pending);
   if (life.budget.usedBytes !== 0) throw new Violation(`${life.budget.usedBytes} bytes of the budget are still held`);
+  return { violation: undefined, collided };
 }
 
 /** Runs timer after timer, with everything that they set off, until the end is reached. */

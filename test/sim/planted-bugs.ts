@@ -96,7 +96,7 @@ export const PLANTED: readonly PlantedBug[] = [
   },
   {
     name: 'documents that are passed over before the quarantine has them',
-    caughtAs: /vouches for .* which is not on the follower/,
+    caughtAs: /vouches for .* which is not on the follower|is in quarantine and not in its index/,
     options: refusing,
     wrap: (ports) => ({
       ...ports,

@@ -1,7 +1,8 @@
 import type { ClusterAccess, SupervisorPorts } from '../../src/actors/cluster-access.ts';
 import { PositionKeeper } from '../../src/actors/position-keeper.ts';
 import { Supervisor } from '../../src/actors/supervisor.ts';
-import { present } from '../../src/domain/assert.ts';
+import type { Peers } from '../../src/actors/queries.ts';
+import { failed } from '../../src/domain/failure.ts';
 import { DEFAULT_PARAMETERS } from '../../src/domain/parameters.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
@@ -9,6 +10,7 @@ import type { FollowerCluster } from '../../src/ports/follower-cluster.ts';
 import type { IndexAdmin } from '../../src/ports/index-admin.ts';
 import type { LeaderCluster } from '../../src/ports/leader-cluster.ts';
 import type { Narrator } from '../../src/ports/narrator.ts';
+import type { Ownership } from '../../src/ports/ownership.ts';
 import type { PositionStore } from '../../src/ports/position-store.ts';
 import type { QuarantineStore } from '../../src/ports/quarantine-store.ts';
 import type { Random } from '../../src/ports/random.ts';
@@ -92,7 +94,8 @@ export interface LifePorts {
   readonly random: Random;
   readonly narrator: Narrator;
   readonly clusters: ReadonlyMap<string, ClusterPorts>;
-  readonly term: number;
+  readonly ownership: Ownership;
+  readonly peers: Peers | undefined;
   readonly requestTimeoutMs: number;
 }
 
@@ -106,7 +109,7 @@ export class SimLife {
   readonly #clusters = new Map<string, ClusterAccess>();
 
   constructor(ports: LifePorts) {
-    const { clock, log, random, narrator, term, requestTimeoutMs } = ports;
+    const { clock, log, random, narrator, ownership, peers, requestTimeoutMs } = ports;
     this.clock = clock;
     for (const [name, raw] of ports.clusters) {
       const probe = (signal: AbortSignal): Promise<unknown> => raw.leader.stateVersion(signal);
@@ -129,7 +132,6 @@ export class SimLife {
         clock,
         narrator,
         journalId: log.journalId,
-        term,
         intervalMs: 500,
         flushIntervalMs: 1500,
       });
@@ -145,10 +147,14 @@ export class SimLife {
       random,
       narrator,
       budget: this.budget,
-      cluster: (name) => present(this.#clusters.get(name), `cluster ${name}`),
-      term,
+      cluster: (name) => {
+        const access = this.#clusters.get(name);
+        if (access !== undefined) return access;
+        throw failed('unknown_cluster', { op: 'find cluster', reason: `there is no cluster ${name}` });
+      },
+      ownership,
     };
-    this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS });
+    this.supervisor = new Supervisor({ ports: shared, defaults: DEFAULT_PARAMETERS, peers });
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,12 @@
 import { present } from '../../src/domain/assert.ts';
 import { failed, type Failed } from '../../src/domain/failure.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
+import type { Peers } from '../../src/actors/queries.ts';
+import type { Ownership } from '../../src/ports/ownership.ts';
 import { memoryAdmin, type MemoryAdmin } from '../support/memory-admin.ts';
 import { memoryJournal, type MemoryJournal } from '../support/memory-event-log.ts';
 import { memoryNarrator, type MemoryNarrator } from '../support/memory-narrator.ts';
+import { fixedOwnership } from '../support/fixed-ownership.ts';
 import { memoryPositions, type MemoryPositions } from '../support/memory-positions.ts';
 import { memoryQuarantine, type MemoryQuarantine } from '../support/memory-quarantine.ts';
 import { MemoryCluster, type MemoryIndex, shardOf } from '../support/memory-search/memory-cluster.ts';
@@ -125,18 +128,25 @@ export class SimWorld {
     return shardOf(this.leaderIndex, key);
   }
 
-  startLife(): SimLife {
+  /** Whether a process finds its slots given up in order by the one before; else that may still append. */
+  releasedInOrder = true;
+
+  /** One more process; with an ownership of its own it may live beside others. `clusters`: those that it reaches. */
+  startLife(beside?: { ownership: Ownership; clusters?: readonly string[]; peers?: Peers }): SimLife {
     const clock = new MortalClock(this.clock);
     this.#lives += 1;
     this.pendingCalls = 0;
     const clusters = new Map(
-      [...this.#ports].map(([name, ports]) => [name, this.#overNetwork(name, this.#wrap(ports, this), clock)]),
+      [...this.#ports]
+        .filter(([name]) => beside?.clusters?.includes(name) ?? true)
+        .map(([name, ports]) => [name, this.#overNetwork(name, this.#wrap(ports, this), clock)]),
     );
     const { narrator, random } = this;
     const { requestTimeoutMs } = this.options;
-    const term = this.journal.size + 1;
     const log = this.#journalOf(clock);
-    this.life = new SimLife({ clock, log, random, narrator, clusters, term, requestTimeoutMs });
+    const term = this.journal.size + 1;
+    const { ownership = fixedOwnership({ term, released: this.releasedInOrder }), peers } = beside ?? {};
+    this.life = new SimLife({ clock, log, random, narrator, clusters, ownership, peers, requestTimeoutMs });
     return this.life;
   }
 
@@ -187,8 +197,13 @@ export class SimWorld {
   #journalOf(clock: MortalClock): EventLog {
     const fate = (): { runsAfterMs: number; answersAfterMs: number } => ({ runsAfterMs: 1, answersAfterMs: 2 });
     const log = this.journal.open();
-    // A reading is no single call.
-    const read: EventLog['read'] = (filter, options, signal) => log.read(filter, options, signal);
+    // A reading is no single call; to a process that is gone nothing comes any more.
+    const read: EventLog['read'] = async function* mortal(filter, options, signal) {
+      for await (const stored of log.read(filter, options, signal)) {
+        if (!clock.alive) await new Promise(() => undefined);
+        yield stored;
+      }
+    };
     return { ...unreliable(log, { clock: this.clock, alive: () => clock.alive, fate }), read };
   }
 }

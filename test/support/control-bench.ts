@@ -83,6 +83,7 @@ function fakePair(names: Pick<PairStatus, 'leader' | 'follower' | 'shard'>): Pai
     ...names,
     state: 'retrying',
     desired: 'running',
+    owner: { supervisor: 'only', term: 1 },
     failure: {
       code: 'cluster_unreachable',
       kind: 'transient',

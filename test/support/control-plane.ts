@@ -19,10 +19,12 @@ import { systemClock } from '../../src/infra/system/clock.ts';
 import { systemRandom } from '../../src/infra/system/random.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
 import type { Narrator } from '../../src/ports/narrator.ts';
+import type { Ownership } from '../../src/ports/ownership.ts';
 import { ByteBudget } from '../../src/replication/byte-budget.ts';
 import { ClusterBreaker } from '../../src/replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../../src/replication/cluster-watcher.ts';
 import { Semaphore } from '../../src/replication/semaphore.ts';
+import { fixedOwnership } from './fixed-ownership.ts';
 import { memoryAdmin, type MemoryAdmin } from './memory-admin.ts';
 import { memoryPositions, type MemoryPositions } from './memory-positions.ts';
 import { memoryQuarantine } from './memory-quarantine.ts';
@@ -40,6 +42,8 @@ export interface ControlPlaneOptions {
   readonly stream: string;
   readonly indices: number;
   readonly shards: number;
+  /** Owns every slot unless given. */
+  readonly ownership?: Ownership;
 }
 
 export interface ControlPlane {
@@ -182,11 +186,10 @@ async function copied(
 }
 
 async function start(
-  { nats, prefix, stream }: ControlPlaneOptions,
+  { nats, prefix, stream, ownership }: ControlPlaneOptions,
   log: EventLog,
   sides: { readonly leader: Side; readonly follower: Side },
 ): Promise<RunningPlane> {
-  const term = (await log.lastSeq(AbortSignal.timeout(60_000))) + 1;
   const narrator = silence();
   const open = ({ cluster, admin, positions }: Side): ClusterAccess => {
     // Nobody changes metadata here, and the fake counts it anew for every question.
@@ -218,7 +221,6 @@ async function start(
       clock: systemClock,
       narrator,
       journalId: log.journalId,
-      term,
       intervalMs: 2000,
       flushIntervalMs: 10_000,
     });
@@ -240,7 +242,7 @@ async function start(
       narrator,
       budget: new ByteBudget({ capacityBytes: 128 * 1024 * 1024, capacityOperations: 100_000 }),
       cluster: (name) => present(clusters.get(name), `cluster ${name}`),
-      term,
+      ownership: ownership ?? fixedOwnership({ term: 2 }),
     },
     defaults: DEFAULT_PARAMETERS,
   });

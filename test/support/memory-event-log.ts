@@ -100,7 +100,7 @@ export function memoryJournal(journalId = 'memory-journal', now: () => number = 
       const message = newest.get(subject);
       return message === undefined ? undefined : decode(message);
     },
-    async *read(filter, { fromSeq, fromTimeMs = 0, follow }, signal) {
+    async *read(filter, { fromSeq, fromTimeMs = 0, follow, unreadable }, signal) {
       const matches = subjectMatcher(filter);
       const end = follow ? Infinity : lastSeq;
       for (let seq = fromTimeMs > 0 ? 1 : fromSeq; seq <= end;) {
@@ -110,7 +110,10 @@ export function memoryJournal(journalId = 'memory-journal', now: () => number = 
         signal.throwIfAborted();
         if (message === undefined) continue;
         seq = message.seq + 1;
-        if (matches(message.subject)) yield decode(message);
+        if (!matches(message.subject)) continue;
+        const event = unreadable === undefined ? decode(message) : decodeOrTell(message);
+        if ('failure' in event) unreadable?.(event);
+        else yield event;
       }
     },
     async purge({ ageMs, events }, signal) {

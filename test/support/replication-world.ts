@@ -16,6 +16,7 @@ import type { FollowParameters } from '../../src/domain/parameters.ts';
 import type { PositionRecord } from '../../src/domain/position.ts';
 import { natsCommandTransport } from '../../src/infra/nats/command-client.ts';
 import { answersStream } from '../../src/infra/nats/answer-store.ts';
+import { leasesStream } from '../../src/infra/nats/lease-store.ts';
 import { openJournalReader } from '../../src/infra/nats/event-log.ts';
 import { systemClock } from '../../src/infra/system/clock.ts';
 import { systemRandom } from '../../src/infra/system/random.ts';
@@ -41,6 +42,8 @@ export interface WorldOptions {
   /** More clusters of the configuration, by name. */
   readonly clusters?: Readonly<Record<string, SideOptions>>;
   readonly requestTimeoutMs?: number;
+  /** How long an answer to a command is waited for, beyond what it says itself. */
+  readonly commandTimeoutMs?: number;
   /** Parameters of every follower. */
   readonly defaults?: Partial<FollowParameters>;
 }
@@ -74,8 +77,10 @@ export interface World extends AsyncDisposable {
   readonly logFile: string;
   /** A fresh name for an index, deleted on both sides at the end. */
   name(suffix?: string): string;
-  /** Starts a supervisor, or another one after the first has ended; resolves when it answers. */
+  /** Starts a supervisor, or another one after the first has ended; resolves when it has taken everything up. */
   start(): Promise<SupervisorProcess>;
+  /** One more supervisor of that name beside the others; resolves when it answers for itself. */
+  startNamed(name: string): Promise<SupervisorProcess>;
   /** The follower of that index, under the same name. */
   followerOf(index: string): FollowerIndexRef;
   follow(index: string, parameters?: Partial<FollowParameters>): Promise<void>;
@@ -132,12 +137,13 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     clock: systemClock,
     random: systemRandom,
     by: 'test',
-    timeoutMs: 30_000,
+    timeoutMs: options.commandTimeoutMs ?? 30_000,
     supervisorWaitMs: 30_000,
   });
   const [leader, follower] = [sideOf(leaderSide), sideOf(followerSide)];
   const names: string[] = [];
   let supervisor: SupervisorProcess | undefined;
+  const named: SupervisorProcess[] = [];
   let seen: readonly PairStatus[] = [];
 
   const world: World = {
@@ -163,9 +169,21 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       supervisor = started;
       const answers = async (): Promise<true | undefined> => {
         if (!started.running) throw new Error(`the supervisor ended at its start:\n${await endOfLog(logFile)}`);
-        return (await list(nats, prefix)) ? true : undefined;
+        return (await isUp(nats, prefix)) ? true : undefined;
       };
       await until('the supervisor answers', 60_000, answers);
+      return started;
+    },
+    async startNamed(name) {
+      const file = join(folder, `${name}.yml`);
+      await writeFile(file, JSON.stringify({ ...config, supervisor: { name } }, undefined, 2));
+      const log = join(folder, `${name}.log`);
+      const started = startSupervisorProcess(file, log);
+      named.push(started);
+      await until(`${name} answers`, 60_000, async () => {
+        if (!started.running) throw new Error(`${name} ended at its start:\n${await endOfLog(log)}`);
+        return (await endOfLog(log, 200)).includes('the supervisor runs') ? true : undefined;
+      });
       return started;
     },
     followerOf: (index) => ({ cluster: FOLLOWER, index }),
@@ -228,7 +246,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       return events;
     },
     async [Symbol.asyncDispose]() {
-      if (supervisor?.running === true) await supervisor.kill();
+      for (const one of [...named, supervisor]) if (one?.running === true) await one.kill();
       for (const index of names) {
         for (const side of [leader, follower])
           await side.call('DELETE', `/${encodeURIComponent(index)}?ignore_unavailable=true`).catch(() => undefined);
@@ -241,7 +259,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
           .catch(() => undefined);
       await jetstreamManager(nats)
         .then(async (jsm) =>
-          Promise.allSettled([stream, answersStream(stream)].map((name) => jsm.streams.delete(name))),
+          Promise.allSettled(
+            [stream, answersStream(stream), leasesStream(stream)].map((name) => jsm.streams.delete(name)),
+          ),
         )
         .catch(() => undefined);
       await nats.close();
@@ -304,10 +324,12 @@ export async function maxSeqNos(side: Side, index: string): Promise<ReadonlyMap<
   );
 }
 
-async function list(nats: NatsConnection, prefix: string): Promise<boolean> {
+/** A supervisor answers, and every pair is somebody's. */
+async function isUp(nats: NatsConnection, prefix: string): Promise<boolean> {
   try {
-    await nats.request(`${prefix}.cmd.list`, '', { timeout: 2000 });
-    return true;
+    const answer = await nats.request(`${prefix}.cmd.status`, '', { timeout: 2000 });
+    const { result = [] } = answer.json<{ result?: readonly IndexStatus[] }>();
+    return result.every(({ pairs }) => pairs.every(({ owner }) => owner !== null));
   } catch {
     return false;
   }

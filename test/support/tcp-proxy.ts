@@ -7,6 +7,11 @@ export interface TcpProxy extends AsyncDisposable {
   loseNextAnswer(): void;
   /** Answers lost so far. */
   readonly lost: number;
+  /** Ends all connections and takes no new ones, until it is joined again. */
+  cut(): void;
+  join(): void;
+  /** Both ways, so far. */
+  readonly bytes: number;
 }
 
 /** Between a client and a server on this machine. */
@@ -14,7 +19,13 @@ export async function tcpProxy(serverPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let losing = false;
   let lost = 0;
+  let apart = false;
+  let bytes = 0;
   const server = createServer((client) => {
+    if (apart) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(serverPort, '127.0.0.1');
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -26,7 +37,9 @@ export async function tcpProxy(serverPort: number): Promise<TcpProxy> {
       });
     }
     client.pipe(upstream);
+    client.on('data', (chunk) => void (bytes += chunk.length));
     upstream.on('data', (chunk) => {
+      bytes += chunk.length;
       if (!losing) {
         client.write(chunk);
         return;
@@ -43,6 +56,14 @@ export async function tcpProxy(serverPort: number): Promise<TcpProxy> {
   return {
     port: address.port,
     loseNextAnswer: () => void (losing = true),
+    cut() {
+      apart = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    join: () => void (apart = false),
+    get bytes() {
+      return bytes;
+    },
     get lost() {
       return lost;
     },

@@ -1,29 +1,33 @@
 import { errors, headers, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
 import { failed } from '../../domain/failure.ts';
-import type { CommandTransport, TraceHeaders } from '../../ports/command-transport.ts';
-import { commandSubject, DEFAULT_COMMAND_PREFIX } from './command-subjects.ts';
+import type { CommandName, CommandTransport, TraceHeaders } from '../../ports/command-transport.ts';
+import { commandSubject, DEFAULT_COMMAND_PREFIX, sessionSubject } from './command-subjects.ts';
 import { isNoResponders, natsFailure } from './nats-failure.ts';
+
+export interface CommandTransportOptions {
+  readonly prefix?: string | undefined;
+  /** Only this supervisor is asked. */
+  readonly session?: string | undefined;
+}
 
 /** Sends commands to whatever supervisor listens. */
 export function natsCommandTransport(
   nc: NatsConnection,
-  { prefix = DEFAULT_COMMAND_PREFIX }: { readonly prefix?: string | undefined } = {},
+  { prefix = DEFAULT_COMMAND_PREFIX, session }: CommandTransportOptions = {},
 ): CommandTransport {
+  const subjectOf = (name: CommandName): string =>
+    session === undefined ? commandSubject(prefix, name) : sessionSubject(prefix, session, name);
   return {
     async request(name, body, { timeoutMs, trace }) {
       try {
-        const message = await nc.request(commandSubject(prefix, name), body, {
+        const message = await nc.request(subjectOf(name), body, {
           timeout: timeoutMs,
           headers: traceHeaders(trace),
         });
         return message.string();
       } catch (error) {
         if (isNoResponders(error))
-          throw failed(
-            'no_supervisor',
-            { op: name, reason: `nobody listens on ${commandSubject(prefix, name)}` },
-            error,
-          );
+          throw failed('no_supervisor', { op: name, reason: `nobody listens on ${subjectOf(name)}` }, error);
         if (error instanceof errors.TimeoutError)
           throw failed('command_timeout', { op: name, reason: `no answer within ${timeoutMs} ms` }, error);
         throw natsFailure(error, { op: name });

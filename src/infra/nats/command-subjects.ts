@@ -41,6 +41,11 @@ export function commandSubject(prefix: string, name: CommandName): string {
   return `${prefix}.cmd.${name}`;
 }
 
+/** What one supervisor alone is asked; its session is part of the subject. `*` for every command. */
+export function sessionSubject(prefix: string, session: string, name: CommandName | '*'): string {
+  return `${prefix}.session.${subjectToken(session)}.${name}`;
+}
+
 export function targetSubject(prefix: string, name: CommandName, follower: FollowerIndexRef, shard?: number): string {
   const index = `${subjectToken(follower.cluster)}.${subjectToken(follower.index)}`;
   return shard === undefined ? `${prefix}.index.${index}.${name}` : `${prefix}.pair.${index}.${shard}.${name}`;

@@ -129,15 +129,18 @@ function reader(source: JournalSource, prefix: string, journalId: string): Journ
       const message = await newestRaw(subject, signal);
       return message === undefined ? undefined : decode(message);
     },
-    async *read(filter, { fromSeq, fromTimeMs, follow }, signal) {
+    async *read(filter, { fromSeq, fromTimeMs, follow, unreadable }, signal) {
       const first =
         fromTimeMs === undefined ? fromSeq : await firstSeqAt(source, `${prefix}.${filter}`, fromTimeMs, signal);
       for await (const message of readMessages(
         source,
         { filter: `${prefix}.${filter}`, fromSeq: first, newestPerSubject: false, follow },
         signal,
-      ))
-        yield decode(message);
+      )) {
+        const event = unreadable === undefined ? decode(message) : decodeOrTell(decode, message, prefix);
+        if ('failure' in event) unreadable?.(event);
+        else yield event;
+      }
     },
   };
 }

@@ -47,6 +47,13 @@ export function actorBench(parts: Partial<SimOptions> = {}, wrap?: PortWrapper):
   };
   const world = new SimWorld({ ...options, faults: none, ...parts }, wrap);
   let documents = 0;
+  const asked = new Map<string, number>();
+  /** Another one each time, or it would be the same command once more. */
+  const nextId = (name: string): string => {
+    const times = (asked.get(name) ?? 0) + 1;
+    asked.set(name, times);
+    return times === 1 ? name : `${name}-${times}`;
+  };
 
   const tick = async (): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -96,10 +103,12 @@ export function actorBench(parts: Partial<SimOptions> = {}, wrap?: PortWrapper):
       return found;
     },
     async pause() {
-      await bench.run(supervisor().supervisor.pause({ follower: FOLLOWER, commandId: 'c-pause', by: 'ada' }));
+      await bench.run(supervisor().supervisor.pause({ follower: FOLLOWER, commandId: nextId('c-pause'), by: 'ada' }));
     },
     async resume({ rebootstrap = false } = {}) {
-      await bench.run(supervisor().supervisor.resume({ follower: FOLLOWER, commandId: 'c-resume', rebootstrap }));
+      await bench.run(
+        supervisor().supervisor.resume({ follower: FOLLOWER, commandId: nextId('c-resume'), rebootstrap }),
+      );
     },
   };
   return bench;

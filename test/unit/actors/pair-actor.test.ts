@@ -179,11 +179,12 @@ describe('a journal that does not answer', () => {
       const life = bench.world.startLife();
       await bench.run(life.supervisor.start());
       bench.world.journal.failNextAppend(fault);
-      const follow = (): Promise<unknown> => bench.run(life.supervisor.follow({ leader: LEADER, follower: FOLLOWER }));
-      assert.equal((await refusalOf(follow())).code, 'journal_unreachable');
-      await follow();
+      const follow = (commandId: string): Promise<unknown> =>
+        bench.run(life.supervisor.follow({ leader: LEADER, follower: FOLLOWER, commandId }));
+      assert.equal((await refusalOf(follow('c1'))).code, 'journal_unreachable');
+      await follow('c1');
       await bench.until(() => bench.state() === 'following', 'following');
-      assert.equal((await refusalOf(follow())).code, 'already_followed');
+      assert.equal((await refusalOf(follow('c2'))).code, 'already_followed');
     });
   }
 });

@@ -137,6 +137,7 @@ export function pair(over: Partial<PairStatus> = {}): PairStatus {
     shard: 0,
     state: 'following',
     desired: 'running',
+    owner: { supervisor: 'only', term: 1 },
     attempt: 0,
     epoch: 1,
     aligned: true,

@@ -16,6 +16,7 @@ function status(
     shard,
     state,
     desired: 'running',
+    owner: { supervisor: 'only', term: 1 },
     attempt: 0,
     epoch: 1,
     aligned: true,

@@ -9,11 +9,10 @@ import { systemRandom } from '../infra/system/random.ts';
 const QUESTION_TIMEOUT_MS = 2000;
 
 /**
- * Two supervisors on one journal would do no harm to the data, whose versions decide, but would take each other's decisions. Somebody who
- * listens and does not answer is no reason to stay down: NATS keeps the subscription of a machine that was lost for minutes. The journal's
- * expected sequences settle what slips through.
+ * What is done without a supervisor would be undone by one. Somebody who listens and does not answer does not count: NATS keeps the
+ * subscription of a machine that was lost for minutes. The journal's expected sequences settle what slips through.
  */
-export async function refuseSecond(nats: NatsConfig, nc: NatsConnection, op: string): Promise<void> {
+export async function requireNoSupervisor(nats: NatsConfig, nc: NatsConnection, op: string): Promise<void> {
   const transport = natsCommandTransport(nc, { prefix: nats.subjectPrefix });
   const control = commandClient({
     transport,

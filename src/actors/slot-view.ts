@@ -1,0 +1,103 @@
+import type { SlotTaker } from '../domain/slot-shares.ts';
+import { SLOT_COUNT } from '../domain/slots.ts';
+import type { LeaseEntry } from '../ports/lease-store.ts';
+import { type ClaimRecord, parseClaim, parseKey, parseSession, type SessionRecord } from './slot-records.ts';
+
+export interface Claim extends ClaimRecord {
+  /** Of the store; the term of its owner. 0: never claimed. */
+  readonly revision: number;
+}
+
+interface SeenSession extends SessionRecord {
+  readonly revision: number;
+  readonly value: string;
+}
+
+/** What is known of sessions and claims: from the watch, and from the answers to our own writes. */
+export interface SlotView {
+  readonly claims: readonly Claim[];
+  readonly sessions: ReadonlyMap<string, SessionRecord>;
+  /** Whether something else than a renewal was told. What is older than what is known is passed over. */
+  stands(entry: LeaseEntry): boolean;
+  gone(key: string): boolean;
+  /** Ended for sure; a session's id is never used again. One that was not seen may live. */
+  isEnded(session: string): boolean;
+  endSession(session: string): void;
+  /** The same array as long as nothing of it has changed. */
+  takers(): readonly SlotTaker[];
+  /** How many slots each live session owns. */
+  counts(): ReadonlyMap<string, number>;
+}
+
+const NEVER: Claim = { revision: 0, session: undefined, settled: false };
+/** More than these are forgotten where no claim names them. */
+const ENDED_KEPT = 64;
+
+/** @param given tells that a live session has given a slot up */
+export function slotView(given: (session: string) => void): SlotView {
+  const claims: Claim[] = Array.from({ length: SLOT_COUNT }, () => NEVER);
+  const sessions = new Map<string, SeenSession>();
+  const ended = new Set<string>();
+
+  let takers: readonly SlotTaker[] | undefined;
+  let counts: ReadonlyMap<string, number> | undefined;
+
+  const endSession = (session: string): void => {
+    if (sessions.delete(session)) takers = counts = undefined;
+    ended.add(session);
+    if (ended.size <= ENDED_KEPT) return;
+    const named = new Set(claims.map((claim) => claim.session));
+    for (const each of ended) if (!named.has(each) && each !== session) ended.delete(each);
+  };
+
+  const claimStands = (slot: number, { revision, value }: LeaseEntry): boolean => {
+    const before = claims[slot] ?? NEVER;
+    if (revision <= before.revision) return false;
+    const { session, settled } = parseClaim(value);
+    claims[slot] = { revision, session, settled };
+    counts = undefined;
+    if (session === undefined && before.session !== undefined && sessions.has(before.session)) given(before.session);
+    return true;
+  };
+
+  const sessionStands = (session: string, { revision, value }: LeaseEntry): boolean => {
+    const before = sessions.get(session);
+    if (ended.has(session) || revision <= (before?.revision ?? 0)) return false;
+    const record = before?.value === value ? before : parseSession(value);
+    sessions.set(session, { announced: record.announced, shuns: record.shuns, revision, value });
+    if (record === before) return false;
+    takers = counts = undefined;
+    return true;
+  };
+
+  return {
+    claims,
+    sessions,
+    stands(entry) {
+      const key = parseKey(entry.key);
+      if (key === undefined) return false;
+      return key.kind === 'slot' ? claimStands(key.slot, entry) : sessionStands(key.session, entry);
+    },
+    gone(name) {
+      const key = parseKey(name);
+      if (key === undefined) return false;
+      if (key.kind === 'slot') claims[key.slot] = NEVER;
+      else endSession(key.session);
+      counts = undefined;
+      return true;
+    },
+    isEnded: (session) => ended.has(session),
+    endSession,
+    takers: () => (takers ??= [...sessions].map(([session, { shuns }]) => ({ session, shuns }))),
+    counts: () => (counts ??= countClaims(claims, sessions)),
+  };
+}
+
+function countClaims(claims: readonly Claim[], sessions: ReadonlyMap<string, unknown>): ReadonlyMap<string, number> {
+  const counts = new Map([...sessions.keys()].map((session) => [session, 0]));
+  for (const { session } of claims) {
+    const count = session === undefined ? undefined : counts.get(session);
+    if (session !== undefined && count !== undefined) counts.set(session, count + 1);
+  }
+  return counts;
+}
