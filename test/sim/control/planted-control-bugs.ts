@@ -68,7 +68,7 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   },
   {
     name: 'pauses that others accepted, and that their owner does not read',
-    caughtAs: /knows event \d+, and the journal ends at|was accepted .*, and is lost/,
+    caughtAs: /knows event \d+, and the journal ends at|was accepted .*, and is lost|does not come right/,
     options: (options) => ({ ...options, supervisors: 3, lastStart: 'none' }),
     wrap: (ports) =>
       withLog(ports, ({ read }) => ({
