@@ -1,11 +1,12 @@
 /**
- * `npm run chaos -- --minutes N [--seed S] [--json]`: random process and network faults under load, on a leader cluster of three nodes, a
- * follower, NATS and a supervisor of its own. Exit code 0 only when both sides are identical at the end and nothing had to be done by hand.
+ * `npm run chaos -- --minutes N [--seed S] [--only TEXT] [--json]`: random process and network faults under load, on a leader cluster of three nodes, a
+ * follower, NATS and a supervisor of its own; with --only, those whose names hold the text. Exit code 0 only when both sides are identical at the end and nothing had to be done by hand.
  */
 import { parseArgs } from 'node:util';
 import { StackError } from '../stack/stack-error.ts';
 import { type ChaosReport, runChaos } from '../test/chaos/chaos-run.ts';
 import { faultTable, tableText } from '../test/chaos/fault-table.ts';
+import { FAULT_KINDS } from '../test/chaos/fault-kinds.ts';
 import { openField } from '../test/chaos/field.ts';
 import { seededRandom } from '../test/support/seeded-random.ts';
 import { endSignal } from './steps.ts';
@@ -14,16 +15,23 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 });
 const [minutes, seed] = [positive('minutes', values.minutes), positive('seed', values.seed)];
+const kinds = FAULT_KINDS.filter(({ name }) => name.includes(values.only));
+if (kinds.length === 0) {
+  console.error(`--only ${values.only}: there are ${FAULT_KINDS.map(({ name }) => name).join('; ')}`);
+  process.exit(64);
+}
 const signal = endSignal();
 // With --json the answer has stdout to itself.
 const log = (line: string): void => (values.json ? console.error(line) : console.log(line));
 
 process.exitCode = await run().catch((error: unknown) => {
-  if (signal.aborted) return 130;
+  // Everything has ended; a fault that still waits for something need not be waited for.
+  if (signal.aborted) process.exit(130);
   console.error(error instanceof StackError ? error.message : error);
   return 1;
 });
@@ -31,7 +39,7 @@ process.exitCode = await run().catch((error: unknown) => {
 async function run(): Promise<number> {
   await using field = await openField({ log, signal, random: seededRandom(seed + 1) });
   log(`faults for ${minutes} minutes, seed ${seed}`);
-  const report = await runChaos(field, { seed, durationMs: minutes * 60_000, log, signal });
+  const report = await runChaos(field, { seed, durationMs: minutes * 60_000, kinds, log, signal });
   const table = faultTable(report);
   if (values.json) console.log(JSON.stringify({ ...report, table }, undefined, 2));
   else tell(report, tableText(table));

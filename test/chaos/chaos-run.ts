@@ -20,6 +20,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Rounds begin for so long. */
   readonly durationMs: number;
+  /** All kinds unless told. */
+  readonly kinds?: readonly FaultKind[];
   readonly log: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -55,6 +57,7 @@ const SHARDS = 2;
 const OPERATIONS_PER_SECOND = 300;
 const IDS = 10_000;
 const RECOVERED_WITHIN_MS = 120_000;
+const NOTHING_POSSIBLE_PAUSE_MS = 500;
 const WHOLE_WITHIN_MS = 180_000;
 const SETTLED_WITHIN_MS = 120_000;
 /** Writers meet a cluster without a master for some seconds, again and again. */
@@ -146,7 +149,7 @@ interface Played {
 async function playRounds({ field, index, options, faults }: Rounds): Promise<number> {
   const { seed, durationMs, log, signal } = options;
   const random = seededRandom(seed);
-  const bag = faultBag(random);
+  const bag = faultBag(random, options.kinds);
   const endsAtMs = performance.now() + durationMs;
   const background = new Set<Promise<void>>();
   let broken: Error | undefined;
@@ -156,6 +159,7 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
       .finally(() => background.delete(noted));
     background.add(noted);
   };
+  let round = 0;
   const play = async (kind: FaultKind): Promise<Played> => {
     // Its own: what it decides late must not depend on how long others took.
     const own = seededRandom(Math.floor(random() * 2 ** 32));
@@ -163,13 +167,17 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
     const drawnMs = Math.round(least + own() * (most - least));
     await delay(own() * 1_000, undefined, signal === undefined ? {} : { signal });
     const atMs = Date.now();
+    log(`${clockTime(atMs)} ${round}. ${kind.name}, ${(drawnMs / 1000).toFixed(1)} s`);
     await kind.run({ field, index, durationMs: drawnMs, random: own, later });
     return { kind, atMs, durationMs: Date.now() - atMs };
   };
-  let round = 0;
   while (performance.now() < endsAtMs) {
-    round += 1;
     const kinds = await drawFaults(bag, field, random);
+    if (kinds.length === 0) {
+      await delay(NOTHING_POSSIBLE_PAUSE_MS);
+      continue;
+    }
+    round += 1;
     const played = await Promise.all(kinds.map(play));
     const healedAtMs = performance.now();
     let recoveredMs: number | null = null;
@@ -179,7 +187,9 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
     } finally {
       for (const { kind, atMs, durationMs: lastedMs } of played)
         faults.push({ fault: kind.name, round, atMs, durationMs: lastedMs, recoveredMs });
-      log(toldRound(round, played, recoveredMs));
+      const outcome =
+        recoveredMs === null ? 'NOT up to date in time' : `up to date after ${(recoveredMs / 1000).toFixed(1)} s`;
+      log(`${clockTime(Date.now())} ${round}. ${outcome}`);
     }
     if (broken !== undefined) throw broken;
     if (field.world.supervisor?.running !== true) throw new Error('the supervisor ended by itself');
@@ -212,9 +222,6 @@ export async function upToDate(field: Field, index: string, signal?: AbortSignal
   );
 }
 
-function toldRound(round: number, played: readonly Played[], recoveredMs: number | null): string {
-  const what = played.map(({ kind, durationMs }) => `${kind.name} (${(durationMs / 1000).toFixed(1)} s)`).join(' + ');
-  const outcome =
-    recoveredMs === null ? 'NOT up to date in time' : `up to date after ${(recoveredMs / 1000).toFixed(1)} s`;
-  return `${round}. ${what}: ${outcome}`;
+function clockTime(atMs: number): string {
+  return new Date(atMs).toISOString().slice(11, 19);
 }

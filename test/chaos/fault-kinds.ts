@@ -150,7 +150,11 @@ export async function leaderIsWhole(field: Field): Promise<boolean> {
 }
 
 /** The node that holds the primary of a random shard. */
-export async function primaryNode({ field, index, random }: FaultRun): Promise<Target> {
+export async function primaryNode({
+  field,
+  index,
+  random,
+}: Pick<FaultRun, 'field' | 'index' | 'random'>): Promise<Target> {
   const path = `/_cat/shards/${index}?format=json&h=prirep,node`;
   const { body } = await field.leaderSide().call('GET', path);
   const shards = body as unknown as readonly { prirep: string; node: string | null }[];
