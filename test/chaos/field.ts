@@ -11,7 +11,6 @@ import { startCluster, THREE_NODES } from '../../stack/leader-cluster.ts';
 import { startStack, withoutAddresses } from '../../stack/local-stack.ts';
 import type { RunningServer } from '../../stack/server-process.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
-import { SLOW_READING_BYTES } from '../support/bulk-load.ts';
 import { openWorld, type Side, sideOf, type World } from '../support/replication-world.ts';
 
 export interface Target {
@@ -50,8 +49,6 @@ const IMPATIENT = Object.fromEntries(
 /** Of the supervisor; after an unclean end counts are not trusted for so long. */
 const REQUEST_TIMEOUT_MS = 5_000;
 const FOLLOWER_HEAP_MB = 512;
-/** The leader under another name, from which copies take long enough to be disturbed. */
-export const SLOW_LEADER = 'slow';
 
 /** Starts everything, the supervisor included. */
 export async function openField(options: FieldOptions): Promise<Field> {
@@ -104,11 +101,9 @@ async function startAll({ folder, guard, cleanUp, ...options }: Starting): Promi
   const follower = await behindProxy(stack.value.server('follower'));
   const nats = await behindProxy(stack.value.server('nats'));
   const seenAt = ({ proxy }: Target): string => `http://127.0.0.1:${proxy.port}`;
-  const leader = { url: cluster.value.nodes.at(-1)?.url ?? '', seenAt: leaders.map(seenAt) };
   const world = cleanUp.use(
     await openWorld({
-      leader,
-      clusters: { [SLOW_LEADER]: { ...leader, readRateLimitBytes: SLOW_READING_BYTES } },
+      leader: { url: leaders.at(-1)?.server.url ?? '', seenAt: leaders.map(seenAt) },
       follower: { url: follower.server.url, seenAt: seenAt(follower) },
       natsUrl: nats.server.url,
       natsSeenAt: `nats://127.0.0.1:${nats.proxy.port}`,
