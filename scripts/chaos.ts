@@ -39,7 +39,8 @@ process.exitCode = await run().catch((error: unknown) => {
 async function run(): Promise<number> {
   await using field = await openField({ log, signal, random: seededRandom(seed + 1) });
   log(`faults for ${minutes} minutes, seed ${seed}`);
-  const report = await runChaos(field, { seed, durationMs: minutes * 60_000, kinds, log, signal });
+  const interrupted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const report = await Promise.race([interrupted, runChaos(field, { seed, durationMs: minutes * 60_000, kinds, log })]);
   const table = faultTable(report);
   if (values.json) console.log(JSON.stringify({ ...report, table }, undefined, 2));
   else tell(report, tableText(table));

@@ -23,7 +23,6 @@ export interface ChaosOptions {
   /** All kinds unless told. */
   readonly kinds?: readonly FaultKind[];
   readonly log: (line: string) => void;
-  readonly signal?: AbortSignal;
 }
 
 export interface FaultRecord {
@@ -77,6 +76,8 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
     otherUrls: field.leaders.map(({ server }) => server.url).filter((url) => url !== address.url),
     failuresMax: WRITER_FAILURES_MAX,
   });
+  // It is waited for at the end; a writer may give up before.
+  churn.done.catch(() => undefined);
   const memory = watchMemory(() => world.supervisor?.pid);
   const faulty: string[] = [];
   const faults: FaultRecord[] = [];
@@ -87,7 +88,6 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
     log('no more faults; everything comes back');
     await until('the leader is whole', WHOLE_WITHIN_MS, async () => (await leaderIsWhole(field)) || undefined);
   } catch (error) {
-    options.signal?.throwIfAborted();
     faulty.push(`${String(error)}\n${await endOfLog(world.logFile)}`);
   } finally {
     churn.stop();
@@ -103,7 +103,6 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
     comparison = await world.compare(index);
     if (!comparison.equal) faulty.push(`compared past the product: ${JSON.stringify(comparison).slice(0, 2000)}`);
   } catch (error) {
-    options.signal?.throwIfAborted();
     faulty.push(String(error));
     pairs = (await world.status(index))?.pairs ?? [];
   }
@@ -147,7 +146,7 @@ interface Played {
 }
 
 async function playRounds({ field, index, options, faults }: Rounds): Promise<number> {
-  const { seed, durationMs, log, signal } = options;
+  const { seed, durationMs, log } = options;
   const random = seededRandom(seed);
   const bag = faultBag(random, options.kinds);
   const endsAtMs = performance.now() + durationMs;
@@ -165,7 +164,7 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
     const own = seededRandom(Math.floor(random() * 2 ** 32));
     const [least, most] = kind.durationMs;
     const drawnMs = Math.round(least + own() * (most - least));
-    await delay(own() * 1_000, undefined, signal === undefined ? {} : { signal });
+    await delay(own() * 1_000);
     const atMs = Date.now();
     log(`${clockTime(atMs)} ${round}. ${kind.name}, ${(drawnMs / 1000).toFixed(1)} s`);
     await kind.run({ field, index, durationMs: drawnMs, random: own, later });
@@ -182,7 +181,7 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
     const healedAtMs = performance.now();
     let recoveredMs: number | null = null;
     try {
-      await upToDate(field, index, signal);
+      await upToDate(field, index);
       recoveredMs = Math.round(performance.now() - healedAtMs);
     } finally {
       for (const { kind, atMs, durationMs: lastedMs } of played)
@@ -200,10 +199,9 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
 }
 
 /** Every pair follows, and has applied what the leader had when this was called. */
-export async function upToDate(field: Field, index: string, signal?: AbortSignal): Promise<void> {
+async function upToDate(field: Field, index: string): Promise<void> {
   const giveUpAtMs = performance.now() + RECOVERED_WITHIN_MS;
   const goals = await until('the primaries of the leader', RECOVERED_WITHIN_MS, async () => {
-    signal?.throwIfAborted();
     const found = await maxSeqNos(field.leaderSide(), index).catch(() => undefined);
     return found?.size === SHARDS && [...found.values()].every((seqNo) => seqNo >= 0) ? found : undefined;
   });
@@ -212,7 +210,6 @@ export async function upToDate(field: Field, index: string, signal?: AbortSignal
     'the copy is up to date',
     giveUpAtMs - performance.now(),
     async () => {
-      signal?.throwIfAborted();
       seen = (await field.world.status(index))?.pairs ?? [];
       const arrived = ({ shard, state, checkpoint }: PairStatus): boolean =>
         state === 'following' && checkpoint >= (goals.get(shard) ?? Infinity);
