@@ -119,12 +119,12 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
 async function followedIndex({ world }: Field): Promise<[string, { url: string; index: string }]> {
   const index = world.name('-chaos');
   const address = { url: world.leader.url, index };
-  // A copy that was away for long meets many deletes at once.
   const settings = { number_of_replicas: 1, 'index.unassigned.node_left.delayed_timeout': '0s' };
   await createChurnIndex(address, { shards: SHARDS, gcDeletes: '1s', settings });
   await world.control.follow({
     leader: { cluster: LEADER, index },
     follower: world.followerOf(index),
+    // A copy that was away for long meets many deletes at once.
     parameters: { mass_delete_share: 1 },
     settings: { 'index.number_of_replicas': 0 },
   });
