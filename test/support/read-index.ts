@@ -8,6 +8,8 @@ export interface IndexAddress {
   readonly headers?: Readonly<Record<string, string>>;
   /** `_source` of the search; `false` reads ids alone. */
   readonly filter?: object | false;
+  /** For each request. */
+  readonly timeoutMs?: number;
 }
 
 export interface ReadDocument {
@@ -76,7 +78,12 @@ export async function call(
       ? {}
       : { 'content-type': typeof body === 'string' ? 'application/json' : 'application/x-ndjson' }),
   };
-  const response = await fetch(`${address.url}${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+  const response = await fetch(`${address.url}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+    ...(address.timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(address.timeoutMs) }),
+  });
   const text = await response.text();
   if (!response.ok)
     throw new Error(`${method} ${path.split('?')[0]} at ${address.url}: HTTP ${response.status} ${text.slice(0, 300)}`);

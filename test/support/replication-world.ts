@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
+import type { Guard } from '../../stack/guard.ts';
 import { commandClient } from '../../src/control/client.ts';
 import type { ControlSurface, IndexStatus, PairStatus } from '../../src/domain/commands.ts';
 import type { JournalEvent } from '../../src/domain/journal.ts';
@@ -26,8 +27,8 @@ import { until } from './until.ts';
 
 export interface SideOptions {
   readonly url: string;
-  /** Where the supervisor reaches it, if not there. */
-  readonly seenAt?: string;
+  /** Where the supervisor reaches it, if not there; several nodes as a list. */
+  readonly seenAt?: string | readonly string[];
   readonly username?: string;
   readonly password?: string;
   /** Slows reading down, not compressed, so that a copy takes as long on every machine. */
@@ -39,6 +40,8 @@ export interface WorldOptions {
   readonly leader?: SideOptions;
   readonly follower?: SideOptions;
   readonly natsUrl?: string;
+  /** Where the supervisor reaches it, if not there. */
+  readonly natsSeenAt?: string;
   /** More clusters of the configuration, by name. */
   readonly clusters?: Readonly<Record<string, SideOptions>>;
   readonly requestTimeoutMs?: number;
@@ -46,6 +49,8 @@ export interface WorldOptions {
   readonly commandTimeoutMs?: number;
   /** Parameters of every follower. */
   readonly defaults?: Partial<FollowParameters>;
+  /** Ends the supervisors, however this process ends. */
+  readonly guard?: Guard;
 }
 
 export interface Answer {
@@ -124,21 +129,21 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const sides = { [LEADER]: leaderSide, [FOLLOWER]: followerSide, ...options.clusters };
   const config = {
     clusters: Object.fromEntries(Object.entries(sides).map(([name, side]) => [name, cluster(side)])),
-    nats: { servers: natsUrl, subjectPrefix: prefix, stream },
+    nats: { servers: options.natsSeenAt ?? natsUrl, subjectPrefix: prefix, stream },
     // Deletes come late by default, to spare the clusters; tests need not wait for that.
     defaults: { max_retry_delay_ms: 1000, scan_share: 0.25, ...options.defaults },
     telemetry: { traces: { exporter: 'none' }, logLevel: 'debug' },
   };
   // JSON is YAML.
   await writeFile(configFile, JSON.stringify(config, undefined, 2));
-  const nats = await connect({ servers: natsUrl });
+  const nats = await connect({ servers: natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 250 });
   const control = commandClient({
     transport: natsCommandTransport(nats, { prefix }),
     clock: systemClock,
     random: systemRandom,
     by: 'test',
     timeoutMs: options.commandTimeoutMs ?? 30_000,
-    supervisorWaitMs: 30_000,
+    supervisorWaitMs: options.commandTimeoutMs ?? 30_000,
   });
   const [leader, follower] = [sideOf(leaderSide), sideOf(followerSide)];
   const names: string[] = [];
@@ -165,7 +170,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
     async start() {
       if (supervisor?.running === true) throw new Error('a supervisor is running already');
-      const started = startSupervisorProcess(configFile, logFile);
+      const started = startSupervisorProcess(configFile, logFile, options.guard);
       supervisor = started;
       const answers = async (): Promise<true | undefined> => {
         if (!started.running) throw new Error(`the supervisor ended at its start:\n${await endOfLog(logFile)}`);

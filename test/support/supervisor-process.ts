@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type { Guard } from '../../stack/guard.ts';
 
 export interface SupervisorProcess {
   readonly pid: number;
@@ -22,18 +23,26 @@ process.on('exit', () => {
   for (const pid of living) process.kill(pid, 'SIGKILL');
 });
 
-/** @param logFile gets everything it prints, after what is there. */
-export function startSupervisorProcess(configFile: string, logFile: string): SupervisorProcess {
+/**
+ * @param logFile gets everything it prints, after what is there.
+ * @param guard ends it however this process ends.
+ */
+export function startSupervisorProcess(configFile: string, logFile: string, guard?: Guard): SupervisorProcess {
   const log = openSync(logFile, 'a');
   const child = spawn(process.execPath, [PROGRAM, 'start', '--config', configFile], {
     stdio: ['ignore', log, log],
+    detached: guard !== undefined,
     env: { PATH: process.env['PATH'] ?? '' },
   });
   closeSync(log);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${process.execPath} could not be started`);
   living.add(pid);
-  const ended = once(child, 'exit').then(() => living.delete(pid));
+  guard?.adopt(pid);
+  const ended = once(child, 'exit').then(() => {
+    living.delete(pid);
+    guard?.release(pid);
+  });
   return {
     pid,
     get running() {

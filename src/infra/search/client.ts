@@ -10,6 +10,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { readBody } from './answer-body.ts';
 import { classifyAnswer, classifyThrown } from './classify.ts';
 import { startDeadline } from './deadline.ts';
+import { NodeRotation } from './node-rotation.ts';
 import { PlainConnection, PlainTransport } from './plain-transport.ts';
 import { createRateLimit } from './rate-limit.ts';
 
@@ -21,7 +22,7 @@ export type ClusterAuth =
 export interface SearchClientOptions {
   /** Name of the cluster in the configuration; stands in failures. */
   readonly name: string;
-  /** One or several nodes of the cluster; a dead one is passed over. */
+  /** One or several nodes of the cluster; one that gives no answer is passed over for a while. */
   readonly url: string | readonly string[];
   readonly auth: ClusterAuth;
   /** Contents of the CA file (PEM); undefined: the system's CAs. */
@@ -140,6 +141,7 @@ function createClient({ url, auth, caPem, compression, maxConnections }: SearchC
     nodes: typeof url === 'string' ? url : [...url],
     Transport: PlainTransport,
     Connection: PlainConnection,
+    ConnectionPool: NodeRotation,
     ...(auth.kind === 'apiKey' ? { auth: { apiKey: auth.encoded } } : {}),
     ...(auth.kind === 'basic' ? { auth: { username: auth.username, password: auth.password } } : {}),
     ...(caPem === undefined ? {} : { tls: { ca: caPem } }),

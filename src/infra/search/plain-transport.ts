@@ -11,6 +11,7 @@ import {
   Transport,
   UndiciConnection,
 } from '@elastic/elasticsearch';
+import { restUntilMs } from './node-rotation.ts';
 
 type TransportOptions = ConstructorParameters<typeof Transport>[0];
 
@@ -34,6 +35,10 @@ export class PlainTransport extends Transport {
  * connection (nothing ran) from a reset one (unknown). It also marks a lone node as dead for a minute. Here errors pass through untouched.
  */
 export class PlainConnection extends UndiciConnection {
+  /** Monotonic clock; 0: it answered last time. */
+  restsUntilMs = 0;
+  #failures = 0;
+
   override request(
     params: ConnectionRequestParams,
     options: ConnectionRequestOptions,
@@ -48,13 +53,22 @@ export class PlainConnection extends UndiciConnection {
   ): Promise<ConnectionRequestResponse & ConnectionRequestResponseAsStream> {
     const prefix = this.url.pathname.replace(/\/$/, '');
     const query = params.querystring === undefined || params.querystring === '' ? '' : `?${params.querystring}`;
-    const { statusCode, headers, body } = await this.pool.request({
-      method: params.method as 'GET',
-      path: `${prefix}${params.path}${query}`,
-      headers: { ...this.headers, ...params.headers },
-      body: params.body ?? null,
-      signal: options.signal ?? null,
-    });
-    return { statusCode, headers, body: body as typeof body & string & Buffer };
+    try {
+      const { statusCode, headers, body } = await this.pool.request({
+        method: params.method as 'GET',
+        path: `${prefix}${params.path}${query}`,
+        headers: { ...this.headers, ...params.headers },
+        body: params.body ?? null,
+        signal: options.signal ?? null,
+      });
+      this.#failures = 0;
+      this.restsUntilMs = 0;
+      return { statusCode, headers, body: body as typeof body & string & Buffer };
+    } catch (error) {
+      // One that was given up counts too: that is all there is to see of a node that stands still.
+      const nowMs = performance.now();
+      if (nowMs >= this.restsUntilMs) this.restsUntilMs = restUntilMs((this.#failures += 1), nowMs);
+      throw error;
+    }
   }
 }

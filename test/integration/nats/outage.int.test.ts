@@ -8,8 +8,8 @@ import { connectNats, type NatsConnectionState } from '../../../src/infra/nats/c
 import { openEventLog } from '../../../src/infra/nats/event-log.ts';
 import type { EventLog } from '../../../src/ports/event-log.ts';
 import { follower, startedEvent } from '../../support/journal-events.ts';
+import { startFaultProxy } from '../../support/fault-proxy.ts';
 import { ownNatsServer } from '../../support/nats-server.ts';
-import { tcpProxy } from '../../support/tcp-proxy.ts';
 
 const idle = new AbortController().signal;
 const subject = pairSubject({ follower, shard: 0 });
@@ -67,16 +67,16 @@ it('appends every event exactly once, and follows without a gap, over two kills 
 
 it('appends every event once though the connection takes acknowledgements with it, and takes none for a conflict', async () => {
   await using server = await ownNatsServer();
-  await using proxy = await tcpProxy(server.port);
+  await using proxy = await startFaultProxy({ serverPort: server.port });
   const nc = await connectNats({ servers: [`nats://127.0.0.1:${proxy.port}`], name: 'test proxy' });
   const log = await openEventLog(nc, { newId: randomUUID, requestTimeoutMs: 1_000 });
   let seq = 0;
   const wanted = Array.from({ length: 6 }, (_, at) => `e${at}`);
   for (const id of wanted) {
-    proxy.loseNextAnswer();
+    proxy.set({ kind: 'reset', afterBytes: 0, times: 1 });
     seq = await log.append(subject, startedEvent(id), seq, idle);
   }
-  assert.equal(proxy.lost, wanted.length);
+  assert.equal(proxy.counts.reset, wanted.length);
   const stored: string[] = [];
   for await (const { event } of log.read('>', { fromSeq: 1, follow: false }, idle)) stored.push(event.id);
   assert.deepEqual(stored, wanted);

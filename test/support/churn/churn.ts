@@ -28,6 +28,10 @@ export interface ChurnOptions extends IndexAddress {
   readonly deleteShare?: number;
   readonly partialShare?: number;
   readonly onBatch?: (report: ChurnReport) => void;
+  /** Other nodes of the cluster: a writer whose request fails goes on with the next one. */
+  readonly otherUrls?: readonly string[];
+  /** A writer gives up after so many requests without an answer in a row. */
+  readonly failuresMax?: number;
 }
 
 export interface ChurnReport {
@@ -108,7 +112,9 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
     routings = DEFAULT_ROUTINGS,
     deleteShare = 0.4,
     partialShare = 0.1,
+    failuresMax = FAILURES_MAX,
   } = options;
+  const urls = [options.url, ...(options.otherUrls ?? [])];
   const shardOfRouting = await shardsOfRoutings(options, routings);
   const expected = createExpectedState();
   const byKind: Record<ChurnKind, number> = { create: 0, update: 0, partialUpdate: 0, delete: 0, recreate: 0 };
@@ -180,6 +186,7 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
     const wanted = (): number =>
       Math.min(batchOperations, (options.operations ?? Infinity) - tally.operations - tally.underWay);
     let failures = 0;
+    let at = writer;
     for (let size = wanted(); !stopped && size > 0; size = wanted()) {
       const operations = Array.from({ length: size }, () => operation(writer, random));
       tally.underWay += size;
@@ -188,7 +195,8 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
         operations.map((each) => `${each.action}\n${each.body === undefined ? '' : `${each.body}\n`}`).join(''),
       );
       try {
-        const answer = JSON.parse(await call(options, 'POST', path, body)) as {
+        const url = urls[at % urls.length] ?? options.url;
+        const answer = JSON.parse(await call({ ...options, url }, 'POST', path, body)) as {
           items: readonly Record<string, BulkOutcome>[];
         };
         settle(
@@ -199,7 +207,8 @@ export async function startChurn(options: ChurnOptions): Promise<Churn> {
       } catch (error) {
         tally.unanswered += size;
         for (const { place } of operations) expected.doubt(place);
-        if ((failures += 1) === FAILURES_MAX) throw error;
+        if ((failures += 1) === failuresMax) throw error;
+        at += 1;
         await sleep(FAILURE_PAUSE_MS);
       } finally {
         tally.underWay -= size;

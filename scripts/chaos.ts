@@ -1,0 +1,76 @@
+/**
+ * `npm run chaos -- --minutes N [--seed S] [--only TEXT] [--json]`: random process and network faults under load, on a leader cluster of three nodes, a
+ * follower, NATS and a supervisor of its own; with --only, those whose names hold the text. Exit code 0 only when both sides are identical at the end and nothing had to be done by hand.
+ */
+import { parseArgs } from 'node:util';
+import { StackError } from '../stack/stack-error.ts';
+import { type ChaosReport, runChaos } from '../test/chaos/chaos-run.ts';
+import { faultTable, tableText } from '../test/chaos/fault-table.ts';
+import { FAULT_KINDS } from '../test/chaos/fault-kinds.ts';
+import { openField } from '../test/chaos/field.ts';
+import { seededRandom } from '../test/support/seeded-random.ts';
+import { endSignal } from './steps.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const [minutes, seed] = [positive('minutes', values.minutes), positive('seed', values.seed)];
+const kinds = FAULT_KINDS.filter(({ name }) => name.includes(values.only));
+if (kinds.length === 0) {
+  console.error(`--only ${values.only}: there are ${FAULT_KINDS.map(({ name }) => name).join('; ')}`);
+  process.exit(64);
+}
+const signal = endSignal();
+// With --json the answer has stdout to itself.
+const log = (line: string): void => (values.json ? console.error(line) : console.log(line));
+
+process.exitCode = await run().catch((error: unknown) => {
+  // Everything has ended; a fault that still waits for something need not be waited for.
+  if (signal.aborted) process.exit(130);
+  console.error(error instanceof StackError ? error.message : error);
+  return 1;
+});
+
+async function run(): Promise<number> {
+  await using field = await openField({ log, signal, random: seededRandom(seed + 1) });
+  log(`faults for ${minutes} minutes, seed ${seed}`);
+  const interrupted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const report = await Promise.race([interrupted, runChaos(field, { seed, durationMs: minutes * 60_000, kinds, log })]);
+  const table = faultTable(report);
+  if (values.json) console.log(JSON.stringify({ ...report, table }, undefined, 2));
+  else tell(report, tableText(table));
+  return report.faulty.length === 0 ? 0 : 1;
+}
+
+function tell(report: ChaosReport, table: string): void {
+  const { faults, rounds, churn, comparison, pairs, peakMib, verified, faulty } = report;
+  const counted = (what: 'conflicts' | 'foreignWrites' | 'scanSurprises'): number =>
+    pairs.reduce((sum, pair) => sum + pair[what], 0);
+  const refused = Object.values(churn.refused).reduce((sum, count) => sum + count, 0);
+  log(`\n${table}\n`);
+  log(
+    `${faults.length} faults in ${rounds} rounds, ${(report.tookMs / 60_000).toFixed(1)} minutes, seed ${report.seed}`,
+  );
+  log(`${churn.operations} operations acknowledged, ${refused} refused, ${churn.unanswered} without an answer`);
+  log(`supervisor: ${peakMib === null ? 'memory not measured' : `${Math.round(peakMib)} MiB at most`}`);
+  log(
+    `since its last start: ${counted('conflicts')} conflicts, ${counted('foreignWrites')} writes that the ledger did not expect, ${counted('scanSurprises')} scans that found other than the counts said`,
+  );
+  log(
+    `${comparison?.leftDocuments ?? '?'} documents on the leader, ${comparison?.rightDocuments ?? '?'} on the follower`,
+  );
+  log(`verify --content: ${verified}`);
+  log(faulty.length === 0 ? 'identical' : `FAILED\n${faulty.join('\n')}`);
+}
+
+function positive(name: string, text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  console.error(`--${name} ${text}: expected a number above 0`);
+  process.exit(64);
+}

@@ -1,0 +1,130 @@
+/**
+ * What faults are done to: a leader cluster of three nodes (one of them small and without data), a follower node, a NATS server, and a
+ * supervisor in a process of its own that reaches each of them through a proxy of its own.
+ */
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FollowParameters } from '../../src/domain/parameters.ts';
+import { type Guard, startGuard } from '../../stack/guard.ts';
+import { startCluster, THREE_NODES } from '../../stack/leader-cluster.ts';
+import { startStack, withoutAddresses } from '../../stack/local-stack.ts';
+import type { RunningServer } from '../../stack/server-process.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { openWorld, type Side, sideOf, type World } from '../support/replication-world.ts';
+
+export interface Target {
+  readonly server: RunningServer;
+  readonly proxy: FaultProxy;
+  /** False from before a fault of its process until it serves again. */
+  up: boolean;
+}
+
+export interface Field extends AsyncDisposable {
+  readonly world: World;
+  readonly leaders: readonly Target[];
+  readonly follower: Target;
+  readonly nats: Target;
+  /** A leader node that is up, as an outsider reaches it. */
+  leaderSide(): Side;
+  readonly folder: string;
+}
+
+export interface FieldOptions {
+  readonly log: (line: string) => void;
+  /** Where the proxies' decisions come from. */
+  readonly random?: () => number;
+  readonly signal?: AbortSignal;
+  readonly defaults?: Partial<FollowParameters>;
+}
+
+/** A node that stands still for some 6 s is taken for dead by the others; half a minute is the servers' own default. */
+const IMPATIENT = Object.fromEntries(
+  ['follower_check', 'leader_check'].flatMap((check) => [
+    [`cluster.fault_detection.${check}.interval`, '1s'],
+    [`cluster.fault_detection.${check}.timeout`, '3s'],
+    [`cluster.fault_detection.${check}.retry_count`, 2],
+  ]),
+);
+/** Of the supervisor; after an unclean end counts are not trusted for so long. */
+const REQUEST_TIMEOUT_MS = 5_000;
+const FOLLOWER_HEAP_MB = 512;
+
+/** Starts everything, the supervisor included. */
+export async function openField(options: FieldOptions): Promise<Field> {
+  const { log, signal } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'slipstream-field-'));
+  const guard = startGuard();
+  guard.own(folder);
+  const cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  cleanUp.defer(() => guard.sweep());
+  try {
+    return await startAll({ ...options, ...(signal === undefined ? {} : { signal }), log, folder, guard, cleanUp });
+  } catch (error) {
+    await cleanUp.disposeAsync();
+    throw error;
+  }
+}
+
+type Starting = FieldOptions & { folder: string; guard: Guard; cleanUp: AsyncDisposableStack };
+
+async function startAll({ folder, guard, cleanUp, ...options }: Starting): Promise<Field> {
+  await chmod(folder, 0o755);
+  const [own, shared] = [join(folder, 'own'), join(folder, 'leader')];
+  for (const each of [own, shared]) await mkdir(each);
+  const common = { log: options.log, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+  const environment = withoutAddresses(process.env);
+  const started = await Promise.allSettled([
+    startCluster({ nodes: THREE_NODES, settings: IMPATIENT, folder: shared, environment, ...common }),
+    startStack({
+      parts: ['follower', 'nats'],
+      folder: own,
+      environment,
+      follower: { heapMb: FOLLOWER_HEAP_MB },
+      ...common,
+    }),
+  ]);
+  for (const each of started) if (each.status === 'fulfilled') cleanUp.defer(() => each.value.stop());
+  const [cluster, stack] = started;
+  if (cluster.status === 'rejected') throw cluster.reason;
+  if (stack.status === 'rejected') throw stack.reason;
+  const behindProxy = async (server: RunningServer): Promise<Target> => {
+    const proxy = await startFaultProxy({
+      serverPort: Number(new URL(server.url).port),
+      ...(options.random === undefined ? {} : { random: options.random }),
+    });
+    cleanUp.use(proxy);
+    return { server, proxy, up: true };
+  };
+  const leaders = await Promise.all(cluster.value.nodes.map(behindProxy));
+  const follower = await behindProxy(stack.value.server('follower'));
+  const nats = await behindProxy(stack.value.server('nats'));
+  const seenAt = ({ proxy }: Target): string => `http://127.0.0.1:${proxy.port}`;
+  const world = cleanUp.use(
+    await openWorld({
+      leader: { url: leaders.at(-1)?.server.url ?? '', seenAt: leaders.map(seenAt) },
+      follower: { url: follower.server.url, seenAt: seenAt(follower) },
+      natsUrl: nats.server.url,
+      natsSeenAt: `nats://127.0.0.1:${nats.proxy.port}`,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      commandTimeoutMs: 3_000,
+      guard,
+      ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
+    }),
+  );
+  await world.start();
+  return {
+    world,
+    leaders,
+    follower,
+    nats,
+    folder,
+    leaderSide() {
+      const up = leaders.findLast((target) => target.up);
+      if (up === undefined) throw new Error('no leader node is up');
+      return sideOf({ url: up.server.url });
+    },
+    [Symbol.asyncDispose]: () => cleanUp.disposeAsync(),
+  };
+}
