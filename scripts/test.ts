@@ -44,7 +44,7 @@ async function testsWithServers(): Promise<readonly Outcome[]> {
       SLIPSTREAM_CHROMIUM: chromium,
       SLIPSTREAM_TEST_SIZE: values.full ? 'full' : 'short',
     };
-    const flags = ['--test-concurrency=1', `--test-timeout=${values.full ? 12 * HOUR_MS : HOUR_MS / 4}`];
+    const flags = ['--test-concurrency=2', `--test-timeout=${values.full ? 12 * HOUR_MS : HOUR_MS / 4}`];
     const integration = testStep({
       name: 'integration tests',
       flags,
