@@ -8,6 +8,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
 import { comparedView, type Corrected, resend } from './correction.ts';
 import { FollowerAudit } from './follower-audit.ts';
+import { gathered } from './gathered.ts';
 import {
   awaitCheckpoint,
   fencedStats,
@@ -39,6 +40,8 @@ const RANGES = 4;
 /** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
 const STEP_MS = 15_000;
 const RECOUNT_RETRY_MS = 1000;
+/** Pages of all ranges that come within this time are looked after together; other ranges are being written meanwhile. */
+const LOOK_GATHER_MS = 40;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
 export class ShardReplicator {
@@ -279,6 +282,7 @@ export class ShardReplicator {
     const deadlineMs = clock.monotonic() + STEP_MS;
     let failedOver = false;
     let [looks, provenLook] = [0, 0];
+    const look = gathered(clock, LOOK_GATHER_MS, () => this.#observe({ refresh: false }, signal));
     const target = {
       reader: this.#reader,
       progress,
@@ -286,12 +290,12 @@ export class ShardReplicator {
       ended: () => failedOver || this.#setup.draining() || clock.monotonic() >= deadlineMs,
     };
     await copyRanges(target, signal, async (page) => {
-      const [{ reach }, look] = [progress, ++looks];
-      const fence = await this.#observe({ refresh: false }, signal);
+      const [{ reach }, number] = [progress, ++looks];
+      const fence = await look(signal);
       failedOver ||= fence.stats.primaryTerm !== stats.primaryTerm;
       // Ranges look side by side: an answer that was overtaken proves less than is known.
-      if (!failedOver && look > provenLook) {
-        provenLook = look;
+      if (!failedOver && number > provenLook) {
+        provenLook = number;
         if (progress.proven(fence.stats, reach)) this.#setup.moved();
       }
       await this.#setup.syncMetadata(fence.observation, signal);
