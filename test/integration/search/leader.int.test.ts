@@ -262,7 +262,7 @@ describe('looking up documents', () => {
     );
     assert.deepEqual(found, [
       { found: false, seqNo: undefined, version: undefined },
-      { found: true, seqNo: 0, version: 1, routing: 'x,y' },
+      { found: true, seqNo: 0, primaryTerm: 1, version: 1, routing: 'x,y' },
     ]);
     assert.deepEqual(await c.leader.multiGet(index.name, [], never), []);
     await rejectsWith(
