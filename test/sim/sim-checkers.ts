@@ -14,7 +14,8 @@ interface Deleted {
   readonly id: string;
   readonly followerShard: number;
   readonly leaderShard: number;
-  readonly last: number;
+  /** The leader's operation that ended the state of it that was deleted. */
+  readonly endedBy: number;
   gone: boolean;
 }
 
@@ -91,7 +92,7 @@ export class SimCheckers {
   #noDeletedDocument(pair: PairActor, checkpoint: number): void {
     this.made.settled += 1;
     for (const { id, routing } of this.#followerDocuments(pair)) {
-      const last = this.#leader.lastOperation.get(this.#leader.placeOf({ id, routing }));
+      const last = this.#leader.lastOperation(this.#leader.placeOf({ id, routing }));
       const living = this.#world.leaderShardOf({ id, routing }).get(id);
       const alive = living !== undefined && (this.#world.aligned || living.routing === routing);
       this.#claim(
@@ -108,12 +109,16 @@ export class SimCheckers {
       this.made.writes += 1;
       const shard = shardOf(index, write);
       if (write.source === undefined) {
-        const last = this.#leader.lastOperation.get(this.#leader.placeOf(write));
         const copy = shard.get(write.id);
-        if (copy === undefined || last === undefined) continue;
+        if (copy === undefined) continue;
+        const of = identityOf(this.#scheme(this.#epochOf(copy)), copy.version);
+        if (of.kind === 'foreign') continue;
+        // Later states of it may come at any time: the leader may have created it anew while it was looked for.
+        const endedBy = this.#leader.operationAfter(this.#leader.placeOf(write), of.seqNo);
+        if (endedBy === undefined) continue;
         const { id } = write;
         const [leaderShard, followerShard] = [this.#leader.shardNumberOf(write), shardNumberOf(index, write)];
-        this.#deletedUnder.set(`${followerShard}/${id}`, { id, followerShard, leaderShard, last, gone: false });
+        this.#deletedUnder.set(`${followerShard}/${id}`, { id, followerShard, leaderShard, endedBy, gone: false });
         continue;
       }
       this.#claim(!this.#leader.rolledBack.has(write.source), `${write.id}: a failover of the leader took this back`);
@@ -136,8 +141,8 @@ export class SimCheckers {
       else {
         const identity = identityOf(this.#scheme(this.#epochOf(copy)), copy.version);
         this.#claim(
-          !deleted.gone || identity.kind === 'foreign' || identity.seqNo >= deleted.last,
-          `${id} was deleted when the leader was at ${deleted.last}, and came back with an older operation`,
+          !deleted.gone || identity.kind === 'foreign' || identity.seqNo >= deleted.endedBy,
+          `${id} was deleted, which the leader did at ${deleted.endedBy}, and came back with an older operation`,
         );
         this.#deletedUnder.delete(place);
       }

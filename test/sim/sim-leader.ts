@@ -8,8 +8,8 @@ export class SimLeader {
   #left: number;
   #sources = 0;
   #fields = 0;
-  /** Sequence number of the last operation on each document of a shard, deletes too; by `placeOf`. */
-  readonly lastOperation = new Map<string, number>();
+  /** Sequence numbers of the operations on each document of a shard, deletes too, in their order; by `placeOf`. */
+  readonly #operations = new Map<string, number[]>();
   /** Sources of operations that a failover took back; they must never be seen on the follower. */
   readonly rolledBack = new Set<string>();
   /** By id: the places on both sides that its documents ever had. */
@@ -59,11 +59,11 @@ export class SimLeader {
     this.#meet(key);
     if (random.chance(0.1)) {
       const { seqNo, complete } = shard.reserve({ ...key, source });
-      this.lastOperation.set(place, seqNo);
+      this.#operated(place, seqNo);
       clock.setTimeout(complete, random.between(1, 300));
     } else {
       const { seqNo } = shard.write({ ...key, source });
-      if (seqNo !== undefined) this.lastOperation.set(place, seqNo);
+      if (seqNo !== undefined) this.#operated(place, seqNo);
     }
     if (random.chance(options.leaps)) shard.leap(random.between(1, 30_000));
     if (random.chance(0.05)) shard.refresh();
@@ -123,7 +123,7 @@ export class SimLeader {
     const lost = shard.rollBackTo(random.between(shard.globalCheckpoint, shard.maxSeqNo));
     for (const { source } of lost) this.rolledBack.add(source);
     index.primaryTerms = index.primaryTerms.map((term, at) => (at === number ? term + 1 : term));
-    this.#forgetLastOperations();
+    this.#forgetOperations();
   }
 
   /** The whole index goes back to a snapshot, under a history of its own. */
@@ -135,7 +135,7 @@ export class SimLeader {
       shard.historyUuid = `${shard.historyUuid}-restored-${number}`;
     }
     index.primaryTerms = index.primaryTerms.map((term) => term + 2);
-    this.#forgetLastOperations();
+    this.#forgetOperations();
   }
 
   close(): void {
@@ -151,11 +151,26 @@ export class SimLeader {
     );
   }
 
-  #forgetLastOperations(): void {
-    this.lastOperation.clear();
+  #operated(place: string, seqNo: number): void {
+    const known = this.#operations.get(place);
+    if (known === undefined) this.#operations.set(place, [seqNo]);
+    else known.push(seqNo);
+  }
+
+  lastOperation(place: string): number | undefined {
+    return this.#operations.get(place)?.at(-1);
+  }
+
+  /** The operation that ended the state that `seqNo` gave to a document; undefined: none that is known. */
+  operationAfter(place: string, seqNo: number): number | undefined {
+    return this.#operations.get(place)?.find((other) => other > seqNo);
+  }
+
+  #forgetOperations(): void {
+    this.#operations.clear();
     for (const shard of this.#world.leaderIndex.shards) {
-      for (const document of shard.documents()) this.lastOperation.set(this.placeOf(document), document.seqNo);
-      for (const [seqNo, write] of shard.inFlight) this.lastOperation.set(this.placeOf(write), seqNo);
+      for (const document of shard.documents()) this.#operated(this.placeOf(document), document.seqNo);
+      for (const [seqNo, write] of shard.inFlight) this.#operated(this.placeOf(write), seqNo);
     }
     this.onRollBack();
   }
