@@ -16,6 +16,7 @@ export class DeleteMemory {
   #unsureAtMs: number;
   #forgetting = false;
   #busy = false;
+  #settingsVersion: number | undefined;
 
   constructor(options: { clock: SupervisorPorts['clock']; link: FollowerLink; writeLifeMs: number }) {
     this.#clock = options.clock;
@@ -30,7 +31,13 @@ export class DeleteMemory {
     this.#unsureAtMs = Math.max(this.#unsureAtMs, now);
   }
 
-  /** A try to put the value back failed, or its process ended. */
+  /** Of the follower index. A request to forget may arrive late: of an owner before, or one whose answer was lost. */
+  settingsSeen(version: number): void {
+    if (version !== this.#settingsVersion) this.#forgetting = true;
+    this.#settingsVersion = version;
+  }
+
+  /** A try to put the value back failed, or somebody changed a setting. */
   get toBeRestored(): boolean {
     return this.#forgetting && !this.#busy;
   }
@@ -51,8 +58,13 @@ export class DeleteMemory {
   }
 
   async restore(signal: AbortSignal): Promise<void> {
-    await rememberDeletes(this.#link, signal);
     this.#forgetting = false;
+    try {
+      await rememberDeletes(this.#link, signal);
+    } catch (thrown) {
+      this.#forgetting = true;
+      throw thrown;
+    }
   }
 
   #requireSure(pairs: readonly ShardReplicator[]): void {

@@ -122,6 +122,7 @@ export class FollowerIndex {
       this.followerSide.watcher.watch(follower.index, {
         observed: (observation) => {
           this.#audit(observation);
+          if (observation.versions !== undefined) this.#deleteMemory.settingsSeen(observation.versions.settingsVersion);
           if (this.#deleteMemory.toBeRestored) this.#restoreDeleteMemory();
         },
         failed: () => undefined,
@@ -148,7 +149,7 @@ export class FollowerIndex {
 
   #restoreDeleteMemory(): void {
     const now = this.#ports.clock.monotonic();
-    if (now < this.#deleteMemoryAtMs) return;
+    if (now < this.#deleteMemoryAtMs || this.#prepared === undefined || !this.lease.held) return;
     this.#deleteMemoryAtMs = now + IDLE_SYNC_RETRY_MS;
     // Tried again at a later tick.
     this.#inTurn(() => this.#deleteMemory.restore(this.#stop.signal)).catch(() => undefined);
