@@ -343,6 +343,11 @@ export class FollowerIndex {
     return () => this.#copiedListeners.delete(listener);
   }
 
+  /** Whether a shard that has everything has something to tell, or to do at once. */
+  mayEnd(shard: number): boolean {
+    return this.allCopied || !this.#copied.has(shard);
+  }
+
   get allCopied(): boolean {
     return this.activeShards().every((shard) => this.#copied.has(shard));
   }
