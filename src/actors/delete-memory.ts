@@ -17,6 +17,8 @@ export class DeleteMemory {
   #forgetting = false;
   #busy = false;
   #settingsVersion: number | undefined;
+  /** Somebody ended in the middle of it: a document that was to be overwritten may be missing. */
+  interrupted = false;
 
   constructor(options: { clock: SupervisorPorts['clock']; link: FollowerLink; writeLifeMs: number }) {
     this.#clock = options.clock;
@@ -37,6 +39,10 @@ export class DeleteMemory {
     this.#settingsVersion = version;
   }
 
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** A try to put the value back failed, or somebody changed a setting. */
   get toBeRestored(): boolean {
     return this.#forgetting && !this.#busy;
@@ -55,6 +61,12 @@ export class DeleteMemory {
       // Not by the signal of the work: the pair may be stopped in the middle.
       await this.restore(AbortSignal.any([]));
     }
+  }
+
+  /** What was found to be forgetting, although nobody here has it do so. */
+  async restoreLeft(signal: AbortSignal): Promise<void> {
+    this.interrupted = true;
+    await this.restore(signal);
   }
 
   async restore(signal: AbortSignal): Promise<void> {

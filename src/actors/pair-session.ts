@@ -192,6 +192,7 @@ export class PairSession {
     this.#scratches = input.scratches;
     if (this.#allowMassDelete) replicator.allowMassDelete(true);
     this.#allowMassDelete = false;
+    if (index.deleteMemory.interrupted) replicator.compareNext({ exact: true });
     return replicator;
   }
 
