@@ -312,7 +312,8 @@ export class OwnedIndices implements SlotHandlers {
     const run = async (): Promise<void> => {
       const known = this.of(follower);
       if (known === undefined) return this.#takeUp(follower, lease, { cause, by, request });
-      if (seq <= known.index.seq) return;
+      // The same one may have been met before, by an append that it came before.
+      if (seq < known.index.seq) return;
       if (event.term > lease.term) return this.#superseded(lease);
       known.index.adopt({ snapshot, seq });
       if (snapshot.state === 'unfollowed') this.#releaseLeftOver(follower);
