@@ -16,6 +16,9 @@ export class DeleteMemory {
   #unsureAtMs: number;
   #forgetting = false;
   #busy = false;
+  #settingsVersion: number | undefined;
+  /** Somebody ended in the middle of it: a document that was to be overwritten may be missing. */
+  interrupted = false;
 
   constructor(options: { clock: SupervisorPorts['clock']; link: FollowerLink; writeLifeMs: number }) {
     this.#clock = options.clock;
@@ -30,7 +33,17 @@ export class DeleteMemory {
     this.#unsureAtMs = Math.max(this.#unsureAtMs, now);
   }
 
-  /** A try to put the value back failed, or its process ended. */
+  /** Of the follower index. A request to forget may arrive late: of an owner before, or one whose answer was lost. */
+  settingsSeen(version: number): void {
+    if (version !== this.#settingsVersion) this.#forgetting = true;
+    this.#settingsVersion = version;
+  }
+
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** A try to put the value back failed, or somebody changed a setting. */
   get toBeRestored(): boolean {
     return this.#forgetting && !this.#busy;
   }
@@ -50,9 +63,20 @@ export class DeleteMemory {
     }
   }
 
+  /** What was found to be forgetting, although nobody here has it do so. */
+  async restoreLeft(signal: AbortSignal): Promise<void> {
+    this.interrupted = true;
+    await this.restore(signal);
+  }
+
   async restore(signal: AbortSignal): Promise<void> {
-    await rememberDeletes(this.#link, signal);
     this.#forgetting = false;
+    try {
+      await rememberDeletes(this.#link, signal);
+    } catch (thrown) {
+      this.#forgetting = true;
+      throw thrown;
+    }
   }
 
   #requireSure(pairs: readonly ShardReplicator[]): void {

@@ -47,7 +47,7 @@ export class FollowerIndex {
   readonly #copied = new Set<number>();
   readonly #copiedListeners = new Set<() => void>();
   readonly #indexAudit = new IndexAudit();
-  readonly #deleteMemory: DeleteMemory;
+  readonly deleteMemory: DeleteMemory;
   #replicators: readonly ShardReplicator[] = [];
   #snapshot: IndexSnapshot;
   #seq: number;
@@ -84,7 +84,7 @@ export class FollowerIndex {
       leaderUuid: snapshot.leaderUuid,
     };
     const writeLifeMs = this.followerSide.requestTimeoutMs;
-    this.#deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
+    this.deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
   }
 
   get snapshot(): IndexSnapshot {
@@ -122,7 +122,8 @@ export class FollowerIndex {
       this.followerSide.watcher.watch(follower.index, {
         observed: (observation) => {
           this.#audit(observation);
-          if (this.#deleteMemory.toBeRestored) this.#restoreDeleteMemory();
+          if (observation.versions !== undefined) this.deleteMemory.settingsSeen(observation.versions.settingsVersion);
+          if (this.deleteMemory.toBeRestored) this.#restoreDeleteMemory();
         },
         failed: () => undefined,
       }),
@@ -133,7 +134,7 @@ export class FollowerIndex {
   audited(replicator: ShardReplicator): () => void {
     this.#replicators = [...this.#replicators, replicator];
     return () => {
-      this.#deleteMemory.left(replicator);
+      this.deleteMemory.left(replicator);
       this.#replicators = this.#replicators.filter((other) => other !== replicator);
     };
   }
@@ -143,15 +144,15 @@ export class FollowerIndex {
    * way without our knowing.
    */
   async forgettingDeletes<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return this.#inTurn(() => this.#deleteMemory.without(this.#replicators, work, signal));
+    return this.#inTurn(() => this.deleteMemory.without(this.#replicators, work, signal));
   }
 
   #restoreDeleteMemory(): void {
     const now = this.#ports.clock.monotonic();
-    if (now < this.#deleteMemoryAtMs) return;
+    if (now < this.#deleteMemoryAtMs || this.#prepared === undefined || !this.lease.held) return;
     this.#deleteMemoryAtMs = now + IDLE_SYNC_RETRY_MS;
     // Tried again at a later tick.
-    this.#inTurn(() => this.#deleteMemory.restore(this.#stop.signal)).catch(() => undefined);
+    this.#inTurn(() => this.deleteMemory.restore(this.#stop.signal)).catch(() => undefined);
   }
 
   /** What the pairs believe they have on the follower may be wrong, except for the one that says so. */
@@ -190,7 +191,8 @@ export class FollowerIndex {
     const { description } = await requireFollower(this.#link, signal);
     const { follower, followerUuid } = this.#snapshot;
     if (description.uuid === followerUuid) {
-      if (forgetsDeletes(description)) await this.#inTurn(() => this.#deleteMemory.restore(signal));
+      if (forgetsDeletes(description) && !this.deleteMemory.busy)
+        await this.#inTurn(() => this.deleteMemory.restoreLeft(signal));
       return;
     }
     throw failed('index_deleted', {
@@ -340,6 +342,11 @@ export class FollowerIndex {
   onChange(listener: () => void): () => void {
     this.#copiedListeners.add(listener);
     return () => this.#copiedListeners.delete(listener);
+  }
+
+  /** Whether a shard that has everything has something to tell, or to do at once. */
+  mayEnd(shard: number): boolean {
+    return this.allCopied || !this.#copied.has(shard);
   }
 
   get allCopied(): boolean {

@@ -33,6 +33,8 @@ interface OwnedSlot {
   ready: Promise<unknown>;
   /** It is being given up: nothing more is begun. */
   leaving: boolean;
+  /** Nothing of it was begun: it is somebody else's to take. */
+  shunned: boolean;
 }
 
 /** The actors of the indices whose slots this supervisor owns: started when a slot comes, ended when it goes. */
@@ -49,6 +51,7 @@ export class OwnedIndices implements SlotHandlers {
   constructor(options: OwnedIndicesOptions) {
     this.#options = options;
     options.view.observe((event) => this.#observed(event));
+    options.ports.ownership.observe(() => this.#lookElsewhere());
   }
 
   get all(): readonly Followed[] {
@@ -88,12 +91,32 @@ export class OwnedIndices implements SlotHandlers {
   acquired(slot: number, term: number, released = false): void {
     const { ports } = this.#options;
     const lease = openLease(ports.ownership, { slot, term, released });
-    const owned: OwnedSlot = { lease, ready: Promise.resolve(), leaving: false };
+    const owned: OwnedSlot = { lease, ready: Promise.resolve(), leaving: false, shunned: false };
     this.#slots.set(slot, owned);
-    owned.ready = this.#takeUpSlot(lease).catch((thrown: unknown) => {
-      if (lease.ended || owned.leaving || this.#options.signal.aborted) return;
+    this.#beginSlot(slot, owned);
+  }
+
+  #beginSlot(slot: number, owned: OwnedSlot): void {
+    const { ports, signal } = this.#options;
+    owned.ready = this.#takeUpSlot(owned).catch((thrown: unknown) => {
+      if (owned.lease.ended || owned.leaving || signal.aborted) return;
       ports.narrator.log('error', 'a slot was not taken up', { slot, failure: failureOf(thrown, 'take up') });
     });
+  }
+
+  /** Who lives has changed: what cannot be run here may be run elsewhere now, and what was left to others may have nobody any more. */
+  #lookElsewhere(): void {
+    const { ports, view } = this.#options;
+    for (const { follower } of [...this.#refused.values(), ...view.refused.values()]) {
+      const index = view.index(follower)?.snapshot;
+      if (this.owns(follower) && index !== undefined && isServedBetterElsewhere(index, this.#options))
+        ports.ownership.shun(slotOf(follower));
+    }
+    for (const [slot, owned] of this.#slots) {
+      if (!owned.shunned || owned.leaving || ports.ownership.shun(slot)) continue;
+      owned.shunned = false;
+      this.#beginSlot(slot, owned);
+    }
   }
 
   lost(slot: number): void {
@@ -139,16 +162,16 @@ export class OwnedIndices implements SlotHandlers {
     return leaving;
   }
 
-  async #takeUpSlot(lease: Lease): Promise<void> {
+  async #takeUpSlot(owned: OwnedSlot): Promise<void> {
     const { ports, view, signal } = this.#options;
+    const { lease } = owned;
     // What the owner before appended last is known before anything is decided.
     await untilReached(ports, `slot ${lease.slot}`, () => view.current(), signal);
     if (lease.ended) return;
     const indices = view.followedIn(lease.slot);
-    if (indices.some((index) => isServedBetterElsewhere(index, this.#options))) {
-      ports.ownership.shun(lease.slot);
-      return;
-    }
+    owned.shunned =
+      indices.some((index) => isServedBetterElsewhere(index, this.#options)) && ports.ownership.shun(lease.slot);
+    if (owned.shunned) return;
     await Promise.all(
       indices.map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))),
     );
@@ -186,6 +209,7 @@ export class OwnedIndices implements SlotHandlers {
     const key = indexKey(refused.follower);
     this.#options.ports.narrator.log('error', 'an index is not taken up', { index: key, failure: refused.failure });
     this.#refused.set(key, refused);
+    this.#lookElsewhere();
   }
 
   #pairsOf(index: FollowerIndex): readonly PairActor[] {
@@ -288,7 +312,8 @@ export class OwnedIndices implements SlotHandlers {
     const run = async (): Promise<void> => {
       const known = this.of(follower);
       if (known === undefined) return this.#takeUp(follower, lease, { cause, by, request });
-      if (seq <= known.index.seq) return;
+      // The same one may have been met before, by an append that it came before.
+      if (seq < known.index.seq) return;
       if (event.term > lease.term) return this.#superseded(lease);
       known.index.adopt({ snapshot, seq });
       if (snapshot.state === 'unfollowed') this.#releaseLeftOver(follower);
@@ -304,9 +329,8 @@ export class OwnedIndices implements SlotHandlers {
   /** A newer version wrote it: whoever reads that does better with the slot. Nothing of the index is decided here any more. */
   #unreadable(follower: FollowerIndexRef, failure: Failure, lease: Lease): void {
     const index = this.#options.view.index(follower)?.snapshot;
-    if (index !== undefined && isServedBetterElsewhere(index, this.#options))
-      this.#options.ports.ownership.shun(lease.slot);
-    else
+    const elsewhere = index !== undefined && isServedBetterElsewhere(index, this.#options);
+    if (!elsewhere || !this.#options.ports.ownership.shun(lease.slot))
       this.#inTurn(follower, () => this.#drop(follower)).catch(() => {
         this.#options.ports.narrator.log('error', 'an index was not stopped', { index: indexKey(follower), failure });
       });

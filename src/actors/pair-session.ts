@@ -133,7 +133,8 @@ export class PairSession {
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
     const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.#drained.signal, signal));
-    const { lease } = this.#options.index;
+    const { index, pair } = this.#options;
+    const { lease } = index;
     requireLease(lease, 'open pair');
     let replicator = await this.#open(input, signal);
     for (let first = true; ; first = false) {
@@ -163,8 +164,8 @@ export class PairSession {
         return (await this.#bootstrapped(replicator, signal))
           ? { type: 'BOOTSTRAPPED', checkpoint: replicator.progress.checkpoint }
           : { type: 'RECOVERED' };
-      // Whether that was the end of a bootstrap is looked at now: the leader may have nothing new to wake us with.
-      const ending = input.goal === 'bootstrapping' && replicator.settled;
+      // Whether that was the end of a bootstrap is looked at now: the leader may have nothing new to wake us with. Not over and over while others copy.
+      const ending = input.goal === 'bootstrapping' && replicator.settled && index.mayEnd(pair.shard);
       if (!progress && !this.#draining && !ending) await this.#nextTick(signal);
       else if (!more) await this.#options.ports.clock.sleep(0, signal);
     }
@@ -191,6 +192,7 @@ export class PairSession {
     this.#scratches = input.scratches;
     if (this.#allowMassDelete) replicator.allowMassDelete(true);
     this.#allowMassDelete = false;
+    if (index.deleteMemory.interrupted) replicator.compareNext({ exact: true });
     return replicator;
   }
 

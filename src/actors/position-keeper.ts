@@ -158,7 +158,11 @@ export class PositionKeeper {
         if (breaker.outage !== undefined) continue;
         const now = clock.monotonic();
         const due = [...this.#entries.values()].filter(
-          (entry) => entry.dirty && now >= entry.notBeforeMs && entry.lease.held && entry.lost === undefined,
+          (entry) =>
+            entry.dirty &&
+            (now >= entry.notBeforeMs || !entry.flushFirst()) &&
+            entry.lease.held &&
+            entry.lost === undefined,
         );
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
         const tookMs = clock.monotonic() - now;

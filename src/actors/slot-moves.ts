@@ -14,11 +14,17 @@ export interface MovesAllowance {
 /** Counts what was given up, as everybody sees it; those that have something to give divide the rest by their number. */
 export function movesAllowance(clock: Clock): MovesAllowance {
   let seen: { readonly atMs: number; readonly byUs: boolean }[] = [];
+  const forget = (): void => {
+    const sinceMs = clock.monotonic() - WITHIN_MS;
+    seen = seen.filter(({ atMs }) => atMs > sinceMs);
+  };
   return {
-    given: (byUs) => void seen.push({ atMs: clock.monotonic(), byUs }),
+    given(byUs) {
+      forget();
+      seen.push({ atMs: clock.monotonic(), byUs });
+    },
     allowed(underWay, givers) {
-      const sinceMs = clock.monotonic() - WITHIN_MS;
-      seen = seen.filter(({ atMs }) => atMs > sinceMs);
+      forget();
       const ours = underWay + seen.filter(({ byUs }) => byUs).length;
       const quota = Math.max(1, Math.floor(MOVES / Math.max(1, givers)));
       return Math.max(0, Math.min(quota - ours, MOVES - seen.length - underWay));

@@ -1,6 +1,6 @@
 import { assert, present } from '../domain/assert.ts';
 import { givers, slotsToGive, slotsToTake, type SlotStanding } from '../domain/slot-balance.ts';
-import { slotOrder, slotShares, type SlotTaker } from '../domain/slot-shares.ts';
+import { heeded, slotOrder, slotShares, type SlotTaker } from '../domain/slot-shares.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { failureOf } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -155,12 +155,14 @@ class SlotOwnership implements Ownership {
     return () => void this.#observers.delete(changed);
   }
 
-  shun(slot: number): void {
+  shun(slot: number): boolean {
     assert(slot >= 0 && slot < SLOT_COUNT, 'a slot is below the number of slots');
-    if (this.#shunned.has(slot)) return;
-    this.#shunned.add(slot);
-    if (this.#session.live) this.#session.renewNow();
-    this.#settle();
+    if (!this.#shunned.has(slot)) {
+      this.#shunned.add(slot);
+      if (this.#session.live) this.#session.renewNow();
+      this.#settle();
+    }
+    return this.#view.takers().some(({ session, shuns }) => session !== this.#session.id && !shuns.has(slot));
   }
 
   async stop(): Promise<void> {
@@ -235,10 +237,11 @@ class SlotOwnership implements Ownership {
   }
 
   #look(holdings: SlotHoldings): void {
-    holdings.reconcile((slot) => this.#stopping || this.#shunned.has(slot));
+    const standing = this.#standing();
+    const shunned = standing.takers.find(({ session }) => session === standing.session)?.shuns;
+    holdings.reconcile((slot) => this.#stopping || shunned?.has(slot) === true);
     const mayClaim = this.#session.windowOpen() && this.#options.clock.monotonic() >= this.#claimsFromMs;
     if (mayClaim && !this.#stopping) {
-      const standing = this.#standing();
       this.#claim(holdings, standing);
       this.#give(holdings, standing);
     }
@@ -253,7 +256,9 @@ class SlotOwnership implements Ownership {
     const seen = this.#view.takers();
     if (this.#shares?.seen !== seen || this.#shares.shunned !== this.#shunned.size) {
       // What we shun may not have been told yet.
-      const takers = seen.map((taker) => (taker.session === session ? { session, shuns: this.#shunned } : taker));
+      const takers = heeded(
+        seen.map((taker) => (taker.session === session ? { session, shuns: this.#shunned } : taker)),
+      );
       this.#shares = { seen, shunned: this.#shunned.size, takers, shares: slotShares(takers) };
     }
     if (this.#order?.of !== session) this.#order = { of: session, slots: slotOrder(session) };

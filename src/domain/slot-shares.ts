@@ -11,6 +11,16 @@ export function takersOf(slot: number, takers: readonly SlotTaker[]): number {
   return takers.reduce((count, { shuns }) => count + (shuns.has(slot) ? 0 : 1), 0);
 }
 
+/** What all shun somebody has to own all the same, or nothing in it would run. */
+export function heeded(takers: readonly SlotTaker[]): readonly SlotTaker[] {
+  const byAll = new Set([...(takers[0]?.shuns ?? [])].filter((slot) => takersOf(slot, takers) === 0));
+  if (byAll.size === 0) return takers;
+  return takers.map(({ session, shuns }) => ({
+    session,
+    shuns: new Set([...shuns].filter((slot) => !byAll.has(slot))),
+  }));
+}
+
 /**
  * How many slots each should own: as even as may be, the same for everybody who asks with the same takers. What few may take is given
  * away first, so that the others make up for it with the rest. Without shunned slots this is a floor or ceiling of the mean.

@@ -50,8 +50,11 @@ export interface Ownership {
   live(): readonly LiveSession[];
   /** Calls back when who owns what, who lives, or whether we may write has changed. Gives the way to stop that. */
   observe(changed: () => void): () => void;
-  /** A slot that is not to be taken by this supervisor, e.g. since its events cannot be read here; ours is given up. */
-  shun(slot: number): void;
+  /**
+   * A slot that is not to be taken by this supervisor, e.g. since its events cannot be read here; ours is given up. Tells whether any other that lives
+   * takes it: what all shun is owned as if nobody did.
+   */
+  shun(slot: number): boolean;
   /** Gives every slot up in order (`give`), then ends the session. */
   stop(): Promise<void>;
 }

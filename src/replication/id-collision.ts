@@ -82,10 +82,9 @@ async function twinsOf(
   );
   if (found.length < size || hits.length === 1) return found;
   const half = Math.ceil(hits.length / 2);
-  const parts = [hits.slice(0, half), hits.slice(half)].map((part) =>
-    twinsOf(target, { ...searched, hits: part }, signal),
-  );
-  return (await Promise.all(parts)).flat();
+  // One after the other: when one fails, nothing goes on reading a page that is given back then.
+  const first = await twinsOf(target, { ...searched, hits: hits.slice(0, half) }, signal);
+  return [...first, ...(await twinsOf(target, { ...searched, hits: hits.slice(half) }, signal))];
 }
 
 /** How many of them have their place on the follower where a document of this shard lives: there, too, the routing decides. */

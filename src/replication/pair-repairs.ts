@@ -7,10 +7,13 @@ interface Asked {
 }
 
 const DOCUMENTS_MAX = 20_000;
+/** Of one repair that fails. Whoever asked is told that it is not effective. */
+const TRIES_MAX = 5;
 
 /** Documents of one pair that an operator wants put right; done by its replicator between two cycles. */
 export class PairRepairs {
   #asked: readonly Asked[] = [];
+  #tries = 0;
 
   get pending(): boolean {
     return this.#asked.length > 0;
@@ -29,11 +32,22 @@ export class PairRepairs {
     });
   }
 
-  /** What fails stays and is tried again. */
+  /** What fails is tried again, a few times: a document that cannot be asked for must not keep the pair from following. */
   async run(repair: (keys: readonly RepairKey[]) => Promise<readonly RepairOutcome[]>): Promise<void> {
     for (let next = this.#asked[0]; next !== undefined; next = this.#asked[0]) {
-      next.done(await repair(next.keys));
-      this.#asked = this.#asked.slice(1);
+      this.#tries += 1;
+      try {
+        next.done(await repair(next.keys));
+      } catch (thrown) {
+        if (this.#tries >= TRIES_MAX) this.#end();
+        throw thrown;
+      }
+      this.#end();
     }
+  }
+
+  #end(): void {
+    this.#asked = this.#asked.slice(1);
+    this.#tries = 0;
   }
 }

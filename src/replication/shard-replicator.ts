@@ -150,9 +150,9 @@ export class ShardReplicator {
     return this.#comparison.completed > 0;
   }
 
-  /** The next whole view is compared by content of both sides even if counts agree. */
-  compareNext(): void {
-    this.#comparison.ask({ atOnce: true });
+  /** The next whole view is compared by content of both sides even if counts agree; `exact`: document by document. */
+  compareNext({ exact = false }: { exact?: boolean } = {}): void {
+    this.#comparison.ask({ atOnce: true, exact });
   }
 
   /** Lets the next delete scan pass the brake. */

@@ -35,6 +35,7 @@ export function fixedOwnership({
     observe: () => () => undefined,
     shun: (slot) => {
       if (own.has(slot)) void started?.give(slot).then(() => own.delete(slot));
+      return true;
     },
     async stop() {
       await Promise.all([...own].map(async (slot) => started?.give(slot)));
@@ -62,6 +63,7 @@ interface Member {
   handlers: SlotHandlers | undefined;
   allowed: boolean;
   alive: boolean;
+  readonly shuns: Set<number>;
 }
 
 export function sharedOwnership(): SharedOwnership {
@@ -85,13 +87,20 @@ export function sharedOwnership(): SharedOwnership {
   return {
     member(name, { clusters = [] } = {}) {
       const announced = { supervisor: name, version: '0.0.0', clusters, readsEventVersion: 1 };
-      const member: Member = { live: { session: name, announced }, handlers: undefined, allowed: true, alive: true };
+      const member: Member = {
+        live: { session: name, announced },
+        handlers: undefined,
+        allowed: true,
+        alive: true,
+        shuns: new Set(),
+      };
       members.set(name, member);
       return {
         session: name,
         async start(handlers) {
           member.handlers = handlers;
           for (const [slot, owner] of own(name)) handlers.acquired(slot, owner.term, false);
+          tell();
         },
         mayWrite: (slot) => member.alive && member.allowed && owners.get(slot)?.session === name,
         ownerOf: (slot) => owners.get(slot),
@@ -101,11 +110,14 @@ export function sharedOwnership(): SharedOwnership {
           return () => listeners.delete(changed);
         },
         shun: (slot) => {
-          if (owners.get(slot)?.session !== name) return;
+          member.shuns.add(slot);
+          const others = [...members].some(([other, { alive, shuns }]) => other !== name && alive && !shuns.has(slot));
+          if (!others || owners.get(slot)?.session !== name) return others;
           void member.handlers?.give(slot).then(() => {
             owners.delete(slot);
             tell();
           });
+          return true;
         },
         async stop() {
           await Promise.all(own(name).map(async ([slot]) => member.handlers?.give(slot)));

@@ -88,7 +88,8 @@ export function createSearchClient(options: SearchClientOptions): SearchClient {
     requestTimeoutMs,
     async send(request, signal) {
       signal.throwIfAborted();
-      await limit?.admit(signal);
+      // Whoever may write now may not do so any later.
+      if (request.effect === 'read') await limit?.admit(signal);
       const context = { op: request.op, cluster: name, effect: request.effect, refusedAs: request.refusedAs };
       const timeoutMs = requestTimeoutMs + (request.extraTimeoutMs ?? 0);
       using deadline = startDeadline(clock, timeoutMs, signal);

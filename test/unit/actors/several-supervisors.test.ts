@@ -6,11 +6,11 @@ import { present } from '../../../src/domain/assert.ts';
 import type { PairStatus } from '../../../src/domain/commands.ts';
 import { slotOf } from '../../../src/domain/slots.ts';
 import { pairKey } from '../../../src/domain/names.ts';
-import { pairSubject } from '../../../src/domain/subjects.ts';
+import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import type { SimLife } from '../../sim/sim-life.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
 import type { MemoryIndex } from '../../support/memory-search/memory-cluster.ts';
-import { startedEvent } from '../../support/journal-events.ts';
+import { followedEvent, startedEvent } from '../../support/journal-events.ts';
 import { EVERY_SLOT, fixedOwnership, sharedOwnership, type SharedOwnership } from '../../support/fixed-ownership.ts';
 import { type ActorBench, actorBench, refusalOf } from './actor-bench.ts';
 
@@ -170,6 +170,54 @@ test('a supervisor that reaches not both clusters leaves the slot to one that do
   await bench.run(owners.move('cyd', [SLOT]));
   await bench.until(() => blind.ownerOf(SLOT) === undefined, 'given up');
   assert.equal(life.supervisor.pairs.length, 0);
+  owners.assign('bea', [SLOT], true);
+  await bench.until(() => state(bea) === 'following', 'following');
+});
+
+/** Cyd reaches no cluster, and owns the slot. */
+async function cydOwns(all: Several): Promise<{ readonly life: SimLife; readonly owner: () => unknown }> {
+  const { bench, owners } = all;
+  const ownership = owners.member('cyd', { clusters: [] });
+  const life = bench.world.startLife({ ownership, clusters: [] });
+  await bench.run(life.supervisor.start());
+  owners.assign('cyd', EVERY_SLOT);
+  return { life, owner: () => ownership.ownerOf(SLOT)?.session };
+}
+
+test('an index that is followed into the slot of a supervisor that does not reach it does not stay there', async () => {
+  const all = await several();
+  const { owner } = await cydOwns(all);
+  const bea = await all.start('bea');
+  const { bench } = all;
+  await bench.run(bea.supervisor.follow({ leader: LEADER, follower: FOLLOWER, commandId: 'c-follow' }));
+  await bench.until(() => owner() === undefined, 'given up');
+});
+
+test('an index that nobody could run does not stay where it is when somebody comes who can', async () => {
+  const all = await adaFollows();
+  const { bench, owners, ada, bea } = all;
+  for (const life of [ada, bea]) life.crash();
+  for (const name of ['ada', 'bea']) owners.end(name);
+  const { life, owner } = await cydOwns(all);
+  await bench.run(bench.world.clock.sleep(5_000));
+  const [index] = await bench.run(life.supervisor.status({}));
+  assert.match(index?.state ?? '', /^unknown_cluster/);
+  await all.start('dan');
+  await bench.until(() => owner() === undefined, 'given up');
+});
+
+test('what its owner can run of a slot runs, once nobody else takes the slot', async () => {
+  const all = await adaFollows();
+  const { bench, owners, state, bea } = all;
+  let other = { cluster: 'elsewhere', index: 'x' };
+  for (let at = 0; slotOf(other) !== SLOT; at += 1) other = { cluster: 'elsewhere', index: `x${at}` };
+  const foreign = owners.member('eli', { clusters: ['main', 'elsewhere'] });
+  const followed = followedEvent('f-eli', other);
+  await bench.world.journal.open().append(indexSubject(other), followed, 0, new AbortController().signal);
+  owners.end('ada');
+  owners.assign('bea', [SLOT], true);
+  await bench.until(() => foreign.ownerOf(SLOT) === undefined, 'given up for the one that reaches it');
+  foreign.shun(SLOT);
   owners.assign('bea', [SLOT], true);
   await bench.until(() => state(bea) === 'following', 'following');
 });

@@ -194,9 +194,12 @@ describe('ownership of slots', () => {
     const settled = one.log.length;
     await world.run(60_000);
     assert.equal(one.log.length, settled);
-    two.ownership.shun(3);
-    await world.run(30_000);
-    assert.equal(one.ownership.ownerOf(3), undefined);
+    assert.equal(two.ownership.shun(3), false);
+    await world.run(60_000);
+    assert.ok(one.owned.has(3) || two.owned.has(3), 'what all shun has an owner');
+    two.crash();
+    await world.run(60_000);
+    assert.equal(one.owned.size, SLOT_COUNT);
   });
 
   it('cuts off work on a slot that does not come to an end', async () => {

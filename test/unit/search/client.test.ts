@@ -294,6 +294,14 @@ describe('the rate limit', () => {
     assert.deepEqual(slept, [2000, 3000]);
   });
 
+  it('does not keep a write waiting, which may start only while a lease is held', async () => {
+    await using server = await serve((_, response) => response.end('x'.repeat(5000)));
+    await using client = open(server.url, { rateLimit: { bytesPerSecond: 1 } });
+    await client.send(get, never);
+    await client.send({ ...get, method: 'POST', body: '{}', effect: 'write' }, AbortSignal.timeout(5_000));
+    assert.equal(server.seen.length, 2);
+  });
+
   it('ends the wait when it is given up', async () => {
     await using server = await serve((_, response) => response.end('x'.repeat(5000)));
     await using client = open(server.url, { rateLimit: { bytesPerSecond: 1 } });
