@@ -14,7 +14,7 @@ import { causeFields, type EventCause } from './event-cause.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { untilReached } from './journal-patience.ts';
 import { whyNotHeld } from './lease.ts';
-import { createPairMachine, DECISIONS, isAt, type PairMachine } from './pair-machine.ts';
+import { DECISIONS, isAt, PairMachine } from './pair-machine.ts';
 import { type MachineSnapshot, resultOf } from './pair-result.ts';
 import { PairSession } from './pair-session.ts';
 import { PairWorker } from './pair-worker.ts';
@@ -94,8 +94,8 @@ export class PairActor implements Target {
     this.#worker = new PairWorker({
       ...options,
       session: this.#session,
-      attempt: () => this.#machine.getSnapshot().context.attempt,
-      tell: (told, left, signal) => this.#tell(told, left, signal),
+      attempt: () => this.#machine.snapshot.context.attempt,
+      tell: (told, left) => this.#tell(told, left),
     });
     this.#machine = this.#createMachine();
   }
@@ -128,7 +128,7 @@ export class PairActor implements Target {
     readonly nextTryAtMs: number | undefined;
     readonly failure: Failure | undefined;
   } {
-    const { attempt, failure } = this.#machine.getSnapshot().context;
+    const { attempt, failure } = this.#machine.snapshot.context;
     return {
       attempt,
       nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#worker.nextTryAtMs : undefined,
@@ -229,11 +229,11 @@ export class PairActor implements Target {
   #createMachine(): PairMachine {
     const { ports, parameters } = this.#options;
     const delayMs = backoffMs(4, parameters.max_retry_delay_ms, ports.random.next());
-    return createPairMachine(
+    return new PairMachine(
       { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs },
       {
         clock: ports.clock,
-        begin: (input, receive) => this.#worker.begin(input, receive),
+        worker: this.#worker,
         failed: (thrown) => {
           const failure = failureOf(thrown, 'machine');
           ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure });
@@ -243,8 +243,8 @@ export class PairActor implements Target {
   }
 
   /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */
-  async #tell({ event, fact }: Telling, left: AbortSignal, signal: AbortSignal): Promise<void> {
-    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(signal);
+  async #tell({ event, fact }: Telling, left: AbortSignal): Promise<void> {
+    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(left);
     await this.#send(event, fact, { cause: 'cycle' }, 'for ever', left);
   }
 
@@ -305,7 +305,7 @@ export class PairActor implements Target {
     persistence: 'once' | 'for ever',
   ): Promise<void> {
     const { ports } = this.#options;
-    const [after] = transition(shardPairMachine, this.#machine.getSnapshot(), event);
+    const [after] = transition(shardPairMachine, this.#machine.snapshot, event);
     const state = lifecycleOf(after.value);
     const from = this.#recorded?.state ?? 'none';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
@@ -408,7 +408,7 @@ export class PairActor implements Target {
     const command = commandEvent(event.fact);
     if (command !== undefined) this.#adopted = event.cause;
     const foretold =
-      command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];
+      command === undefined ? undefined : transition(shardPairMachine, this.#machine.snapshot, command)[0];
     this.#take(event);
     this.#seq = seq;
     if (command !== undefined && foretold !== undefined && isAt(foretold, event.result)) {

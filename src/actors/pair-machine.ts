@@ -1,48 +1,98 @@
-import { createActor, fromCallback, type Actor } from 'xstate';
-import { assert } from '../domain/assert.ts';
+import { initialTransition, transition } from 'xstate';
 import type { PairSnapshot } from '../domain/journal.ts';
 import {
   lifecycleOf,
   shardPairMachine,
   type PairInput,
   type PairMachineEvent,
-  type WorkerEvent,
   type WorkerInput,
 } from '../machines/shard-pair.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MachineSnapshot } from './pair-result.ts';
 
-export type PairMachine = Actor<typeof shardPairMachine>;
-/** Begins the work of a state; gives what ends it. */
-export type BeginWork = (input: WorkerInput, receive: (listener: () => void) => void) => () => void;
+/** Does the work of a state. One at a time: `end` comes before the next `begin`. */
+export interface StateWorker {
+  begin(input: WorkerInput): void;
+  /** Ends at the next safe point. */
+  drain(): void;
+  /** The state was left. */
+  end(): void;
+}
 
-/** One machine for all pairs, since each costs tens of kilobytes; its worker is that of the actor system that invokes it. */
-const workers = new WeakMap<object, BeginWork>();
-const MACHINE = shardPairMachine.provide({
-  actors: {
-    worker: fromCallback<WorkerEvent, WorkerInput>(({ input, receive, system }) => {
-      const begin = workers.get(system);
-      assert(begin !== undefined, 'every machine has a worker');
-      return begin(input, receive);
-    }),
-  },
-});
+export interface PairMachineOptions {
+  readonly clock: Clock;
+  readonly worker: StateWorker;
+  readonly failed: (thrown: unknown) => void;
+}
 
-/** Not started yet. */
-export function createPairMachine(
-  input: PairInput,
-  { clock, begin, failed }: { clock: Clock; begin: BeginWork; failed: (thrown: unknown) => void },
-): PairMachine {
-  const machine = createActor(MACHINE, {
-    input,
-    clock: {
-      setTimeout: (callback, ms) => clock.setTimeout(callback, ms),
-      clearTimeout: (handle) => clock.clearTimeout(handle),
-    },
-  });
-  workers.set(machine.system, begin);
-  machine.subscribe({ error: failed });
-  return machine;
+type Actions = ReturnType<typeof transition<typeof shardPairMachine>>[1];
+
+/**
+ * Moves the machine of one pair by its pure transitions, and carries out what they ask for. There are ten thousand of them: an XState actor with
+ * the actor that it invokes costs 5 KB, this one the snapshot.
+ */
+export class PairMachine {
+  readonly #options: PairMachineOptions;
+  #snapshot: MachineSnapshot;
+  #started = false;
+  #stopped = false;
+  /** What is to be done at the start. */
+  #due: Actions;
+  #timer: unknown;
+
+  /** Not started yet. */
+  constructor(input: PairInput, options: PairMachineOptions) {
+    this.#options = options;
+    [this.#snapshot, this.#due] = initialTransition(shardPairMachine, input);
+  }
+
+  get snapshot(): MachineSnapshot {
+    return this.#snapshot;
+  }
+
+  start(): void {
+    this.#started = true;
+    this.#carryOut(this.#due.splice(0));
+  }
+
+  /** For good. */
+  stop(): void {
+    this.#stopped = true;
+    this.#forgetTimer();
+    this.#options.worker.end();
+  }
+
+  send(event: PairMachineEvent): void {
+    if (this.#stopped) return;
+    try {
+      const [after, actions] = transition(shardPairMachine, this.#snapshot, event);
+      this.#snapshot = after;
+      if (this.#started) this.#carryOut(actions);
+      else this.#due.push(...actions);
+    } catch (thrown) {
+      this.#options.failed(thrown);
+    }
+  }
+
+  #carryOut(actions: Actions): void {
+    const { clock, worker } = this.#options;
+    for (const action of actions) {
+      if (action.type === 'beginWork') worker.begin(action.params as WorkerInput);
+      else if (action.type === 'drain') worker.drain();
+      else if (action.type === 'endWork') worker.end();
+      else if (action.type === 'xstate.raise' && action.params.delay !== undefined) {
+        const { event, delay } = action.params;
+        this.#timer = clock.setTimeout(() => this.send(event as PairMachineEvent), delay);
+      }
+      // The one timer there is, of the state that was left.
+      else if (`${action.type}` === 'xstate.cancel') this.#forgetTimer();
+    }
+  }
+
+  #forgetTimer(): void {
+    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
 }
 
 /** Recorded even where they leave the state as it is. */
