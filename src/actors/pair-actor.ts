@@ -51,8 +51,6 @@ const CONFLICTS_MAX = 8;
 export class PairActor implements Target {
   readonly #options: PairActorOptions;
   readonly #session: PairSession;
-  readonly #key: string;
-  readonly #subject: string;
   readonly #worker: PairWorker;
   #machine: PairMachine;
   #seq: number;
@@ -65,8 +63,6 @@ export class PairActor implements Target {
 
   constructor(options: PairActorOptions) {
     this.#options = options;
-    this.#key = pairKey(options.pair);
-    this.#subject = pairSubject(options.pair);
     this.#seq = options.folded?.seq ?? options.lastSeq;
     this.#recorded = options.folded?.snapshot;
     this.#stateEnteredAtMs = options.ports.clock.now();
@@ -102,6 +98,14 @@ export class PairActor implements Target {
 
   get pair(): PairRef {
     return this.#options.pair;
+  }
+
+  get #key(): string {
+    return pairKey(this.#options.pair);
+  }
+
+  get #subject(): string {
+    return pairSubject(this.#options.pair);
   }
 
   /** Sequence of the newest event of the pair's subject, as far as this actor knows. */

@@ -240,14 +240,14 @@ export class PairSession {
       });
     }
     const { position } = fit;
-    const quarantine = await this.#quarantine.open({ epoch: input.epoch, prepared, position }, signal);
+    const quarantine = await this.#quarantine.open({ key, epoch: input.epoch, prepared, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
     const historyUuid = named ? before.leader.historyUuid : await leaderHistory(index, pair.shard, signal);
     // Whoever was ended meanwhile takes nothing up any more.
     signal.throwIfAborted();
-    const replicator = new ShardReplicator(replicatorPorts(ports, index), {
+    const setup = {
       pair: key,
       leader: leaderIdentity(snapshot, pair.shard, historyUuid),
       followerIndex: pair.follower.index,
@@ -258,17 +258,19 @@ export class PairSession {
       parameters,
       resultWindow: prepared.resultWindow,
       writeLifeMs: followerSide.requestTimeoutMs,
-      position,
       quarantine,
-      fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
-      syncMetadata: (observation) => index.syncMetadata(observation),
-      leaderIsGone: (gone) => index.leaderIsGone(gone),
-      forgettingDeletes: (work, asked) => index.forgettingDeletes(work, asked),
+      syncMetadata: (observation: Observation) => index.syncMetadata(observation),
+      leaderIsGone: (gone: AbortSignal) => index.leaderIsGone(gone),
+      forgettingDeletes: <T>(work: () => Promise<T>, asked: AbortSignal) => index.forgettingDeletes(work, asked),
       repairs: this.repairs,
-      miscounted: (beforeMs) => index.miscounted(beforeMs, this.#replicator),
+      miscounted: (beforeMs: number) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,
       moved: () => followerSide.keeper.moved(pair),
+    };
+    const replicator = new ShardReplicator(replicatorPorts(ports, index), setup, {
+      position,
+      fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
       counters: this.#counters,
     });
     // What the position was found to fit is what the audit compares with from now on.
