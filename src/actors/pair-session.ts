@@ -106,6 +106,11 @@ export class PairSession {
   /** Ends the work at the next safe point. */
   drain(): void {
     this.#drained.abort(new DOMException('the pair drains', 'AbortError'));
+    this.wake();
+  }
+
+  /** Work that waits looks again. */
+  wake(): void {
     this.#wake?.();
   }
 
@@ -115,6 +120,7 @@ export class PairSession {
   }
 
   close(): void {
+    this.#sample();
     for (const detach of this.#detach.splice(0)) detach();
     if (this.#replicator !== undefined) this.#options.index.followerSide.keeper.forget(this.#options.pair);
     this.#replicator = undefined;
@@ -124,10 +130,10 @@ export class PairSession {
   /** For good. */
   end(): void {
     this.close();
-    this.#sampling?.();
-    this.#sampling = undefined;
+    this.#endSampling();
   }
 
+  /** Whoever aborts the signal wakes it: a listener for each pair that waits would be heavier than all the rest of its waiting. */
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
     this.#drained = new AbortController();
     this.#watchFailure = undefined;
@@ -146,7 +152,12 @@ export class PairSession {
       // The cluster was all that was wrong.
       if (first && waited && idle && input.goal === 'following') return { type: 'RECOVERED' };
       if (!first && idle) {
-        await this.#somethingNew(replicator, input.goal, signal);
+        // Here thousands of pairs wait: without a call of its own, which would be kept for each of them.
+        while (!this.#hasNews(replicator, input.goal)) {
+          await this.#woken(signal);
+          this.#afterWaking(signal);
+          this.#quarantine.tell();
+        }
         continue;
       }
       requireLease(lease, 'replicate');
@@ -165,8 +176,10 @@ export class PairSession {
           : { type: 'RECOVERED' };
       // Whether that was the end of a bootstrap is looked at now: the leader may have nothing new to wake us with.
       const ending = input.goal === 'bootstrapping' && replicator.settled;
-      if (!progress && !this.#draining && !ending) await this.#nextTick(signal);
-      else if (!more) await this.#options.ports.clock.sleep(0, signal);
+      if (!progress && !this.#draining && !ending) {
+        await this.#woken(signal);
+        this.#afterWaking(signal);
+      } else if (!more) await this.#options.ports.clock.sleep(0, signal);
     }
   }
 
@@ -277,8 +290,8 @@ export class PairSession {
     replicator.followerObserved(followerNow);
     this.#replicator = replicator;
     this.#progress = replicator.progress;
-    this.#sample();
     this.#attach(replicator);
+    this.#endSampling();
     this.#keep(replicator, quarantine, input.epoch, stored?.token);
     this.#journalFits = true;
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
@@ -301,9 +314,10 @@ export class PairSession {
     }
   }
 
-  /** Also while the pair is paused: its lag grows then. */
+  /** While the pair is paused: its lag grows then. A replicator that runs sees to it itself. */
   #sample(): void {
     const { index, pair, ports } = this.#options;
+    if (this.#progress === undefined) return;
     this.#sampling ??= index.leaderSide.watcher.watch(index.snapshot.leader.index, {
       observed: ({ shards }) => {
         const seen = shards.get(pair.shard);
@@ -311,6 +325,11 @@ export class PairSession {
       },
       failed: () => undefined,
     });
+  }
+
+  #endSampling(): void {
+    this.#sampling?.();
+    this.#sampling = undefined;
   }
 
   #keep(
@@ -339,6 +358,11 @@ export class PairSession {
 
   #attach(replicator: ShardReplicator): void {
     const { index, pair } = this.#options;
+    // Of the follower also while there is nothing to write: nobody follows into a cluster that does not answer.
+    const notSeen = (failure: Failure): void => {
+      this.#watchFailure = failure;
+      this.wake();
+    };
     this.#detach.push(
       index.leaderSide.watcher.watch(index.snapshot.leader.index, {
         observed: (observation) => {
@@ -347,51 +371,39 @@ export class PairSession {
           if (replicator.leaderObserved(observation)) index.followerSide.keeper.moved(pair);
           this.#wake?.();
         },
-        failed: (failure) => {
-          this.#watchFailure = failure;
-          this.#wake?.();
-        },
+        failed: notSeen,
       }),
       index.followerSide.watcher.watch(pair.follower.index, {
         observed: (observation) => {
           replicator.followerObserved(observation);
           if (replicator.audit.restarted || replicator.needsStep(this.#seen)) this.#wake?.();
         },
-        // Also while there is nothing to write: nobody follows into a cluster that does not answer.
-        failed: (failure) => {
-          this.#watchFailure = failure;
-          this.#wake?.();
-        },
+        failed: notSeen,
       }),
-      index.onChange(() => this.#wake?.()),
+      index.onChange(() => this.wake()),
       index.audited(replicator),
     );
   }
 
   // --- waiting --------------------------------------------------------------------------------------------------------------
 
-  async #somethingNew(replicator: ShardReplicator, goal: WorkerInput['goal'], signal: AbortSignal): Promise<void> {
-    const { index } = this.#options;
-    const othersReady = (): boolean => goal === 'bootstrapping' && replicator.settled && index.allCopied;
-    const stop = (): boolean => this.#draining || replicator.audit.restarted;
-    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) {
-      await this.#nextTick(signal);
-      this.#quarantine.tell();
-    }
+  #hasNews(replicator: ShardReplicator, goal: WorkerInput['goal']): boolean {
+    if (this.#draining || replicator.audit.restarted || replicator.needsStep(this.lastSeen)) return true;
+    return goal === 'bootstrapping' && replicator.settled && this.#options.index.allCopied;
   }
 
-  /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */
-  async #nextTick(signal: AbortSignal): Promise<void> {
+  /** Until the watcher has looked again, or somebody wakes us. */
+  #woken(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => reject(signal.reason as Error);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#wake = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
+    return new Promise<void>((resolve) => {
+      this.#wake = resolve;
     });
+  }
+
+  /** Throws what the watcher met. */
+  #afterWaking(signal: AbortSignal): void {
     this.#wake = undefined;
+    signal.throwIfAborted();
     const failure = this.#watchFailure;
     this.#watchFailure = undefined;
     if (failure !== undefined) throw failed(failure.code, failure);

@@ -76,8 +76,10 @@ export class PairWorker implements StateWorker {
   }
 
   end(): void {
-    this.#current?.left.abort(new DOMException('the state was left', 'AbortError'));
+    if (this.#current === undefined) return;
+    this.#current.left.abort(new DOMException('the state was left', 'AbortError'));
     this.#current = undefined;
+    this.#options.session.wake();
   }
 
   /** Ends at the next safe point, and saves the position. */

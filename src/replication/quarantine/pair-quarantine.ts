@@ -115,7 +115,7 @@ export class PairQuarantine {
       else this.#left.set(document.id, version);
     }
     const known = new Set(Array.from(this.#documents.values(), ({ seqNo }) => seqNo));
-    this.#lost = passedOver.filter((seqNo) => !known.has(seqNo));
+    this.#lost = [...new Set(passedOver)].filter((seqNo) => !known.has(seqNo));
     await this.lookAtCopies(signal);
     this.askRetry();
   }
