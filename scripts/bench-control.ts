@@ -8,7 +8,8 @@
  *
  * NATS is real, over the loopback interface (that of SLIPSTREAM_NATS_URL, else one of its own). The supervisor's actors, journal and command
  * service are those of production, in this process. Both search clusters are the tests' fakes behind the ports of production, in the same
- * process: memory is counted from when they stand, and telemetry is silent.
+ * process; telemetry is silent. What an idle pair holds is counted from when the fakes stand. Of the process's resident memory, garbage and
+ * code included, only what lives in the heap when they stand is taken off as theirs.
  */
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
@@ -20,6 +21,7 @@ import { connectNats } from '../src/infra/nats/connect.ts';
 import { natsCommandTransport } from '../src/infra/nats/command-client.ts';
 import { systemClock } from '../src/infra/system/clock.ts';
 import { systemRandom } from '../src/infra/system/random.ts';
+import { keepHeapSmall } from '../src/infra/system/small-heap.ts';
 import { startStack } from '../stack/local-stack.ts';
 import { FOLLOWER, openControlPlane, type RunningPlane } from '../test/support/control-plane.ts';
 import { fixedOwnership } from '../test/support/fixed-ownership.ts';
@@ -28,6 +30,7 @@ import { endSignal } from './steps.ts';
 
 const COMMANDS = 200;
 const IDLE_MS = 10_000;
+const PEAK_EVERY_MS = 20;
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +44,8 @@ const [indices, shards] = [Number(values.indices), Number(values.shards)];
 const pairs = indices * shards;
 const log = (line: string): void => (values.json ? undefined : console.log(line));
 
+// As the command does.
+keepHeapSmall();
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
@@ -56,6 +61,7 @@ function memory(): Memory {
   return { heapBytes: heapUsed, rssBytes: rss };
 }
 
+const bare = memory();
 await using stack = await startStack({ parts: ['nats'], log, signal: endSignal() });
 const servers = stack.env['SLIPSTREAM_NATS_URL'] ?? '';
 const tag = `${process.pid}`;
@@ -79,13 +85,16 @@ async function measure(): Promise<object> {
   const plane = await openControlPlane({ nats, ...names, indices, shards, ownership });
   log(`${pairs} pairs of ${indices} indices stand in the journal`);
   const before = memory();
+  const peak = watchPeak();
   const startedAt = performance.now();
   const running = await plane.start();
   const foldedMs = performance.now() - startedAt;
   await until('every pair is watched', 120_000, async () => (allWatched(running) ? true : undefined));
   const watchedMs = performance.now() - startedAt;
   await systemClock.sleep(2000);
+  const peakRssBytes = peak.end();
   const after = memory();
+  const fakesBytes = before.heapBytes - bare.heapBytes;
   const idle = await idleTraffic();
   const control = commandClient({
     transport: natsCommandTransport(client, { prefix: names.prefix }),
@@ -115,8 +124,11 @@ async function measure(): Promise<object> {
     memory: {
       heapAddedMb: megabytes(after.heapBytes - before.heapBytes),
       heapBytesPerPair: Math.round((after.heapBytes - before.heapBytes) / pairs),
-      rssAddedMb: megabytes(after.rssBytes - before.rssBytes),
-      heapOfFakesMb: megabytes(before.heapBytes),
+      heapOfFakesMb: megabytes(fakesBytes),
+      rssWithoutFakesMb: {
+        peakOfStart: megabytes(peakRssBytes - fakesBytes),
+        idle: megabytes(after.rssBytes - fakesBytes),
+      },
     },
     idle,
     pauseAcceptedMs: quantiles(pauses),
@@ -128,6 +140,20 @@ async function measure(): Promise<object> {
       resumeMs: Math.round(resumeAllMs),
     },
     stopMs: Math.round(stopMs),
+  };
+}
+
+/** The greatest resident memory until it is ended. */
+function watchPeak(): { end(): number } {
+  let peakBytes = 0;
+  const look = (): void => void (peakBytes = Math.max(peakBytes, process.memoryUsage.rss()));
+  const timer = setInterval(look, PEAK_EVERY_MS);
+  return {
+    end() {
+      look();
+      clearInterval(timer);
+      return peakBytes;
+    },
   };
 }
 

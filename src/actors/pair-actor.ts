@@ -90,7 +90,7 @@ export class PairActor implements Target {
     this.#worker = new PairWorker({
       ...options,
       session: this.#session,
-      attempt: () => this.#machine.snapshot.context.attempt,
+      attempt: () => this.#machine.context.attempt,
       tell: (told, left) => this.#tell(told, left),
     });
     this.#machine = this.#createMachine();
@@ -132,7 +132,7 @@ export class PairActor implements Target {
     readonly nextTryAtMs: number | undefined;
     readonly failure: Failure | undefined;
   } {
-    const { attempt, failure } = this.#machine.snapshot.context;
+    const { attempt, failure } = this.#machine.context;
     return {
       attempt,
       nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#worker.nextTryAtMs : undefined,
