@@ -3,7 +3,6 @@ import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
 import type { Observation } from './cluster-watcher.ts';
-import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
 import { comparedView, type Corrected, resend } from './correction.ts';
 import { FollowerAudit } from './follower-audit.ts';
@@ -14,7 +13,7 @@ import {
   type FencedStats,
   type LeaderIdentity,
 } from './leader-fence.ts';
-import { PageReader } from './page-reader.ts';
+import { type PageReader, pageReaderOf } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
@@ -30,7 +29,6 @@ interface PageRead {
   readonly applied: number;
 }
 
-const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
 /** One is read while the others are written. */
@@ -69,7 +67,6 @@ export class ShardReplicator {
     this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards, layout: setup.layout };
-    const { parameters } = setup;
     this.#writer = new PairWriter(ports, setup, this.progress, this.#scheme);
     this.audit = new FollowerAudit({
       progress: this.progress,
@@ -86,8 +83,8 @@ export class ShardReplicator {
       narrator: ports.narrator,
       progress: this.progress,
       pair: setup.pair,
-      scanShare: parameters.scan_share,
-      deleteShareMax: parameters.mass_delete_share,
+      scanShare: setup.parameters.scan_share,
+      deleteShareMax: setup.parameters.mass_delete_share,
       aligned: setup.aligned,
       miscounted: () => this.#tellMiscounted(),
       traceId: setup.traceId,
@@ -117,20 +114,7 @@ export class ShardReplicator {
   }
 
   get #reader(): PageReader {
-    const { parameters, resultWindow } = this.#setup;
-    const { leader, budget } = this.#ports;
-    this.#pages ??= new PageReader({
-      leader,
-      budget,
-      own: new ByteBudget({
-        capacityBytes: parameters.max_write_buffer_size_bytes,
-        capacityOperations: parameters.max_write_buffer_count,
-      }),
-      limits: {
-        documentsMax: Math.min(parameters.max_read_request_operation_count, resultWindow),
-        bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
-      },
-    });
+    this.#pages ??= pageReaderOf(this.#ports, this.#setup);
     return this.#pages;
   }
 
