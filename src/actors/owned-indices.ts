@@ -192,20 +192,22 @@ export class OwnedIndices implements SlotHandlers {
     const { ports, view, exclusive, changed } = this.#options;
     const { snapshot, lease } = index;
     const fence = !exclusive && !lease.released;
+    // A journal may be older than a parameter.
+    const parameters = { ...DEFAULT_PARAMETERS, ...snapshot.parameters };
+    const superseded = (): void => this.#superseded(lease);
     return Array.from({ length: snapshot.state === 'unfollowed' ? 0 : snapshot.shards }, (_, shard) => {
       const pair = { follower: snapshot.follower, shard };
       return new PairActor({
         ports,
         index,
         pair,
-        // A journal may be older than a parameter.
-        parameters: { ...DEFAULT_PARAMETERS, ...snapshot.parameters },
+        parameters,
         folded: view.pair(pair, snapshot.followId),
         lastSeq: view.lastSeqOf(pairSubject(pair)),
         fence,
         decided: (cause) => view.decided(pair, cause),
         changed,
-        superseded: () => this.#superseded(lease),
+        superseded,
       });
     });
   }

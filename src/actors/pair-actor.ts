@@ -233,17 +233,8 @@ export class PairActor implements Target {
   #createMachine(): PairMachine {
     const { ports, parameters } = this.#options;
     const delayMs = backoffMs(4, parameters.max_retry_delay_ms, ports.random.next());
-    return new PairMachine(
-      { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs },
-      {
-        clock: ports.clock,
-        worker: this.#worker,
-        failed: (thrown) => {
-          const failure = failureOf(thrown, 'machine');
-          ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure });
-        },
-      },
-    );
+    const input = { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs };
+    return new PairMachine(input, this.#worker, ports.clock);
   }
 
   /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */

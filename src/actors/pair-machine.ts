@@ -18,12 +18,8 @@ export interface StateWorker {
   drain(): void;
   /** The state was left. */
   end(): void;
-}
-
-export interface PairMachineOptions {
-  readonly clock: Clock;
-  readonly worker: StateWorker;
-  readonly failed: (thrown: unknown) => void;
+  /** A transition could not be made. */
+  failed(thrown: unknown): void;
 }
 
 type Actions = ReturnType<typeof transition<typeof shardPairMachine>>[1];
@@ -33,7 +29,8 @@ type Actions = ReturnType<typeof transition<typeof shardPairMachine>>[1];
  * the actor that it invokes costs 5 KB, this one a tenth.
  */
 export class PairMachine {
-  readonly #options: PairMachineOptions;
+  readonly #worker: StateWorker;
+  readonly #clock: Clock;
   #at: Pick<MachineSnapshot, 'value' | 'context'>;
   #started = false;
   #stopped = false;
@@ -42,8 +39,9 @@ export class PairMachine {
   #timer: unknown;
 
   /** Not started yet. */
-  constructor(input: PairInput, options: PairMachineOptions) {
-    this.#options = options;
+  constructor(input: PairInput, worker: StateWorker, clock: Clock) {
+    this.#worker = worker;
+    this.#clock = clock;
     const [{ value, context }, actions] = initialTransition(shardPairMachine, input);
     this.#at = { value, context };
     this.#due = actions;
@@ -67,7 +65,7 @@ export class PairMachine {
   stop(): void {
     this.#stopped = true;
     this.#forgetTimer();
-    this.#options.worker.end();
+    this.#worker.end();
   }
 
   send(event: PairMachineEvent): void {
@@ -78,19 +76,19 @@ export class PairMachine {
       if (this.#started) this.#carryOut(actions);
       else this.#due.push(...actions);
     } catch (thrown) {
-      this.#options.failed(thrown);
+      this.#worker.failed(thrown);
     }
   }
 
   #carryOut(actions: Actions): void {
-    const { clock, worker } = this.#options;
+    const worker = this.#worker;
     for (const action of actions) {
       if (action.type === 'beginWork') worker.begin(action.params as WorkerInput);
       else if (action.type === 'drain') worker.drain();
       else if (action.type === 'endWork') worker.end();
       else if (action.type === 'xstate.raise' && action.params.delay !== undefined) {
         const { event, delay } = action.params;
-        this.#timer = clock.setTimeout(() => this.send(event as PairMachineEvent), delay);
+        this.#timer = this.#clock.setTimeout(() => this.send(event as PairMachineEvent), delay);
       }
       // The one timer there is, of the state that was left.
       else if (`${action.type}` === 'xstate.cancel') this.#forgetTimer();
@@ -98,7 +96,7 @@ export class PairMachine {
   }
 
   #forgetTimer(): void {
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 }

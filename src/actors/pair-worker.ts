@@ -82,6 +82,11 @@ export class PairWorker implements StateWorker {
     this.#options.session.wake();
   }
 
+  failed(thrown: unknown): void {
+    const failure = failureOf(thrown, 'machine');
+    this.#options.ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure });
+  }
+
   /** Ends at the next safe point, and saves the position. */
   async stop(): Promise<void> {
     this.#shuttingDown = true;

@@ -196,9 +196,9 @@ function bench(start: PairInput): Bench {
     begin: (given: WorkerInput) => void (number = workers.push(given) - 1),
     drain: () => void drained.push(number),
     end: () => void (number = -1),
+    failed: (thrown: unknown) => assert.fail(String(thrown)),
   };
-  const fail = (thrown: unknown): void => assert.fail(String(thrown));
-  const machine = new PairMachine(start, { clock, worker, failed: fail });
+  const machine = new PairMachine(start, worker, clock);
   machine.start();
   return { clock, workers, drained, send: (event) => machine.send(event), value: () => machine.snapshot.value };
 }
