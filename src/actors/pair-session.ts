@@ -199,7 +199,9 @@ export class PairSession {
       await this.#options.epochRaised(epoch, 'the copy begins anew over what the follower holds');
     }
     if (epoch > 1) await index.markEpoch(epoch);
-    const replicator = await this.#build({ ...input, epoch }, prepared, anew, signal);
+    const replicator = await index.followerSide.openings.use(signal, () =>
+      this.#build({ ...input, epoch }, prepared, anew, signal),
+    );
     this.#epoch = epoch;
     this.#scratches = input.scratches;
     if (this.#allowMassDelete) replicator.allowMassDelete(true);
