@@ -14,6 +14,7 @@ import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { leaderHistory, leaderIdentity } from './leader-identity.ts';
 import { requireLease } from './lease.ts';
+import { positionDraft } from './position-draft.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -341,17 +342,8 @@ export class PairSession {
     token: PositionToken | undefined,
   ): void {
     const { index, pair, told } = this.#options;
-    const { leaderUuid, shards } = index.snapshot;
-    const draft = (): PositionDraft | undefined => {
-      const { progress, historyUuid } = replicator;
-      const { restarted, rolledBack } = replicator.audit;
-      if (historyUuid === undefined || restarted || rolledBack !== undefined) return undefined;
-      const { followerCount = null } = progress;
-      const { checkpoint, ranges } = progress.safe;
-      const leader = { uuid: leaderUuid, historyUuid, shards };
-      const { passedOver } = quarantine;
-      return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
-    };
+    const { snapshot } = index;
+    const draft = (): PositionDraft | undefined => positionDraft(replicator, { epoch, quarantine, snapshot });
     index.followerSide.keeper.keep(
       { ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told, lease: index.lease },
       token,
