@@ -4,6 +4,7 @@ import { indexKey, pairKey, shownIndex, type FollowerIndexRef } from '../domain/
 import { DEFAULT_PARAMETERS } from '../domain/parameters.ts';
 import { slotOf } from '../domain/slots.ts';
 import { pairSubject, subjectTarget } from '../domain/subjects.ts';
+import { Semaphore } from '../replication/semaphore.ts';
 import type { StoredEvent, UnreadableEvent } from '../ports/event-log.ts';
 import type { SlotHandlers } from '../ports/ownership.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
@@ -35,6 +36,9 @@ interface OwnedSlot {
   leaving: boolean;
 }
 
+/** Indices whose pairs begin at once: after a crash each of them appends an event first. */
+const STARTS_MAX = 64;
+
 /** The actors of the indices whose slots this supervisor owns: started when a slot comes, ended when it goes. */
 export class OwnedIndices implements SlotHandlers {
   readonly #options: OwnedIndicesOptions;
@@ -45,6 +49,7 @@ export class OwnedIndices implements SlotHandlers {
   /** What is done to one index does not overlap. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #releases = new Map<string, Promise<void>>();
+  readonly #starts = new Semaphore(STARTS_MAX);
 
   constructor(options: OwnedIndicesOptions) {
     this.#options = options;
@@ -179,7 +184,7 @@ export class OwnedIndices implements SlotHandlers {
     this.#followed.set(key, { index, pairs, rates: pairs.map(newRates) });
     index.start();
     if (index.snapshot.state === 'unfollowed') this.#releaseLeftOver(follower);
-    await Promise.all(pairs.map((pair) => pair.start(cause)));
+    await this.#starts.use(signal, () => Promise.all(pairs.map((pair) => pair.start(cause))));
   }
 
   #refuse(refused: Refused): void {
