@@ -14,6 +14,12 @@ import type { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import type { Semaphore } from '../replication/semaphore.ts';
 import type { PositionKeeper } from './position-keeper.ts';
 
+/**
+ * Thousands of pairs start at once. What each of them has under way until it is open weighs as much as the pair itself; so many share the ticks
+ * of the watcher and the bulks of the keeper as well as all would.
+ */
+export const OPENINGS_MAX = 1000;
+
 /** One configured cluster with everything that exists once for it. */
 export interface ClusterAccess {
   readonly name: string;
@@ -28,6 +34,8 @@ export interface ClusterAccess {
   readonly keeper: PositionKeeper;
   /** The pool of points in time. */
   readonly views: Semaphore;
+  /** For pairs that follow into it: so many read their position and take it up at once. */
+  readonly openings: Semaphore;
   /** A request has run, or never will, after this long. */
   readonly requestTimeoutMs: number;
 }

@@ -4,6 +4,7 @@ import { indexKey, pairKey, shownIndex, type FollowerIndexRef } from '../domain/
 import { DEFAULT_PARAMETERS } from '../domain/parameters.ts';
 import { slotOf } from '../domain/slots.ts';
 import { pairSubject, subjectTarget } from '../domain/subjects.ts';
+import { Semaphore } from '../replication/semaphore.ts';
 import type { StoredEvent, UnreadableEvent } from '../ports/event-log.ts';
 import type { SlotHandlers } from '../ports/ownership.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
@@ -37,6 +38,9 @@ interface OwnedSlot {
   shunned: boolean;
 }
 
+/** Indices whose pairs begin at once: after a crash each of them appends an event first. */
+const STARTS_MAX = 64;
+
 /** The actors of the indices whose slots this supervisor owns: started when a slot comes, ended when it goes. */
 export class OwnedIndices implements SlotHandlers {
   readonly #options: OwnedIndicesOptions;
@@ -47,6 +51,7 @@ export class OwnedIndices implements SlotHandlers {
   /** What is done to one index does not overlap. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #releases = new Map<string, Promise<void>>();
+  readonly #starts = new Semaphore(STARTS_MAX);
 
   constructor(options: OwnedIndicesOptions) {
     this.#options = options;
@@ -202,7 +207,7 @@ export class OwnedIndices implements SlotHandlers {
     this.#followed.set(key, { index, pairs, rates: pairs.map(newRates) });
     index.start();
     if (index.snapshot.state === 'unfollowed') this.#releaseLeftOver(follower);
-    await Promise.all(pairs.map((pair) => pair.start(cause)));
+    await this.#starts.use(signal, () => Promise.all(pairs.map((pair) => pair.start(cause))));
   }
 
   #refuse(refused: Refused): void {
@@ -216,20 +221,22 @@ export class OwnedIndices implements SlotHandlers {
     const { ports, view, exclusive, changed } = this.#options;
     const { snapshot, lease } = index;
     const fence = !exclusive && !lease.released;
+    // A journal may be older than a parameter.
+    const parameters = { ...DEFAULT_PARAMETERS, ...snapshot.parameters };
+    const superseded = (): void => this.#superseded(lease);
     return Array.from({ length: snapshot.state === 'unfollowed' ? 0 : snapshot.shards }, (_, shard) => {
       const pair = { follower: snapshot.follower, shard };
       return new PairActor({
         ports,
         index,
         pair,
-        // A journal may be older than a parameter.
-        parameters: { ...DEFAULT_PARAMETERS, ...snapshot.parameters },
+        parameters,
         folded: view.pair(pair, snapshot.followId),
         lastSeq: view.lastSeqOf(pairSubject(pair)),
         fence,
         decided: (cause) => view.decided(pair, cause),
         changed,
-        superseded: () => this.#superseded(lease),
+        superseded,
       });
     });
   }

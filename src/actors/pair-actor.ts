@@ -14,7 +14,7 @@ import { causeFields, type EventCause } from './event-cause.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { untilReached } from './journal-patience.ts';
 import { whyNotHeld } from './lease.ts';
-import { createPairMachine, DECISIONS, isAt, type PairMachine } from './pair-machine.ts';
+import { DECISIONS, isAt, PairMachine } from './pair-machine.ts';
 import { type MachineSnapshot, resultOf } from './pair-result.ts';
 import { PairSession } from './pair-session.ts';
 import { PairWorker } from './pair-worker.ts';
@@ -51,8 +51,6 @@ const CONFLICTS_MAX = 8;
 export class PairActor implements Target {
   readonly #options: PairActorOptions;
   readonly #session: PairSession;
-  readonly #key: string;
-  readonly #subject: string;
   readonly #worker: PairWorker;
   #machine: PairMachine;
   #seq: number;
@@ -65,8 +63,6 @@ export class PairActor implements Target {
 
   constructor(options: PairActorOptions) {
     this.#options = options;
-    this.#key = pairKey(options.pair);
-    this.#subject = pairSubject(options.pair);
     this.#seq = options.folded?.seq ?? options.lastSeq;
     this.#recorded = options.folded?.snapshot;
     this.#stateEnteredAtMs = options.ports.clock.now();
@@ -94,14 +90,22 @@ export class PairActor implements Target {
     this.#worker = new PairWorker({
       ...options,
       session: this.#session,
-      attempt: () => this.#machine.getSnapshot().context.attempt,
-      tell: (told, left, signal) => this.#tell(told, left, signal),
+      attempt: () => this.#machine.context.attempt,
+      tell: (told, left) => this.#tell(told, left),
     });
     this.#machine = this.#createMachine();
   }
 
   get pair(): PairRef {
     return this.#options.pair;
+  }
+
+  get #key(): string {
+    return pairKey(this.#options.pair);
+  }
+
+  get #subject(): string {
+    return pairSubject(this.#options.pair);
   }
 
   /** Sequence of the newest event of the pair's subject, as far as this actor knows. */
@@ -128,7 +132,7 @@ export class PairActor implements Target {
     readonly nextTryAtMs: number | undefined;
     readonly failure: Failure | undefined;
   } {
-    const { attempt, failure } = this.#machine.getSnapshot().context;
+    const { attempt, failure } = this.#machine.context;
     return {
       attempt,
       nextTryAtMs: this.#recorded?.state === 'retrying' ? this.#worker.nextTryAtMs : undefined,
@@ -229,22 +233,13 @@ export class PairActor implements Target {
   #createMachine(): PairMachine {
     const { ports, parameters } = this.#options;
     const delayMs = backoffMs(4, parameters.max_retry_delay_ms, ports.random.next());
-    return createPairMachine(
-      { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs },
-      {
-        clock: ports.clock,
-        begin: (input, receive) => this.#worker.begin(input, receive),
-        failed: (thrown) => {
-          const failure = failureOf(thrown, 'machine');
-          ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure });
-        },
-      },
-    );
+    const input = { snapshot: this.#recorded, onMissingHistory: parameters.on_missing_history, delayMs };
+    return new PairMachine(input, this.#worker, ports.clock);
   }
 
   /** With the cluster thousands of pairs begin to retry: their events do not reach the journal all at once. */
-  async #tell({ event, fact }: Telling, left: AbortSignal, signal: AbortSignal): Promise<void> {
-    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(signal);
+  async #tell({ event, fact }: Telling, left: AbortSignal): Promise<void> {
+    if (event.type === 'FAILED' && this.outage === undefined) await this.#options.index.away?.failureTurn(left);
     await this.#send(event, fact, { cause: 'cycle' }, 'for ever', left);
   }
 
@@ -305,7 +300,7 @@ export class PairActor implements Target {
     persistence: 'once' | 'for ever',
   ): Promise<void> {
     const { ports } = this.#options;
-    const [after] = transition(shardPairMachine, this.#machine.getSnapshot(), event);
+    const [after] = transition(shardPairMachine, this.#machine.snapshot, event);
     const state = lifecycleOf(after.value);
     const from = this.#recorded?.state ?? 'none';
     const repeated = event.type === 'PAUSE' && this.#recorded?.desired === 'paused';
@@ -408,7 +403,7 @@ export class PairActor implements Target {
     const command = commandEvent(event.fact);
     if (command !== undefined) this.#adopted = event.cause;
     const foretold =
-      command === undefined ? undefined : transition(shardPairMachine, this.#machine.getSnapshot(), command)[0];
+      command === undefined ? undefined : transition(shardPairMachine, this.#machine.snapshot, command)[0];
     this.#take(event);
     this.#seq = seq;
     if (command !== undefined && foretold !== undefined && isAt(foretold, event.result)) {

@@ -1,48 +1,83 @@
-import { createActor, fromCallback, type Actor } from 'xstate';
+import { createActor, type Actor } from 'xstate';
 import { assert } from '../domain/assert.ts';
 import type { PairSnapshot } from '../domain/journal.ts';
 import {
   lifecycleOf,
   shardPairMachine,
+  type PairContext,
   type PairInput,
   type PairMachineEvent,
-  type WorkerEvent,
   type WorkerInput,
 } from '../machines/shard-pair.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MachineSnapshot } from './pair-result.ts';
 
-export type PairMachine = Actor<typeof shardPairMachine>;
-/** Begins the work of a state; gives what ends it. */
-export type BeginWork = (input: WorkerInput, receive: (listener: () => void) => void) => () => void;
+/** Does the work of a state. One at a time: `end` comes before the next `begin`. */
+export interface StateWorker {
+  begin(input: WorkerInput): void;
+  /** Ends at the next safe point. */
+  drain(): void;
+  /** The state was left. */
+  end(): void;
+  /** A transition could not be made. */
+  failed(thrown: unknown): void;
+}
 
-/** One machine for all pairs, since each costs tens of kilobytes; its worker is that of the actor system that invokes it. */
-const workers = new WeakMap<object, BeginWork>();
+type System = Actor<typeof shardPairMachine>['system'];
+
+const workers = new WeakMap<System, StateWorker>();
+
+function workerIn(system: System): StateWorker {
+  const worker = workers.get(system);
+  assert(worker !== undefined, 'a pair has a worker before its machine starts');
+  return worker;
+}
+
+/** One for all pairs: an actor finds its worker by its system. */
 const MACHINE = shardPairMachine.provide({
-  actors: {
-    worker: fromCallback<WorkerEvent, WorkerInput>(({ input, receive, system }) => {
-      const begin = workers.get(system);
-      assert(begin !== undefined, 'every machine has a worker');
-      return begin(input, receive);
-    }),
+  actions: {
+    beginWork: ({ system }, input) => workerIn(system).begin(input),
+    drain: ({ system }) => workerIn(system).drain(),
+    endWork: ({ system }) => workerIn(system).end(),
   },
 });
 
-/** Not started yet. */
-export function createPairMachine(
-  input: PairInput,
-  { clock, begin, failed }: { clock: Clock; begin: BeginWork; failed: (thrown: unknown) => void },
-): PairMachine {
-  const machine = createActor(MACHINE, {
-    input,
-    clock: {
-      setTimeout: (callback, ms) => clock.setTimeout(callback, ms),
-      clearTimeout: (handle) => clock.clearTimeout(handle),
-    },
-  });
-  workers.set(machine.system, begin);
-  machine.subscribe({ error: failed });
-  return machine;
+/** The XState actor of one pair. Its work is done by actions and not by an actor that it invokes, which would double what each of ten thousand weighs. */
+export class PairMachine {
+  readonly #actor: Actor<typeof shardPairMachine>;
+  readonly #worker: StateWorker;
+  #stopped = false;
+
+  /** Not started yet. */
+  constructor(input: PairInput, worker: StateWorker, clock: Clock) {
+    this.#worker = worker;
+    this.#actor = createActor(MACHINE, { input, clock });
+    workers.set(this.#actor.system, worker);
+    this.#actor.subscribe({ error: (thrown) => worker.failed(thrown) });
+  }
+
+  get context(): PairContext {
+    return this.snapshot.context;
+  }
+
+  get snapshot(): MachineSnapshot {
+    return this.#actor.getSnapshot();
+  }
+
+  start(): void {
+    this.#actor.start();
+  }
+
+  /** For good. */
+  stop(): void {
+    this.#stopped = true;
+    this.#actor.stop();
+    this.#worker.end();
+  }
+
+  send(event: PairMachineEvent): void {
+    if (!this.#stopped) this.#actor.send(event);
+  }
 }
 
 /** Recorded even where they leave the state as it is. */

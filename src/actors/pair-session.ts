@@ -14,6 +14,7 @@ import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { leaderHistory, leaderIdentity } from './leader-identity.ts';
 import { requireLease } from './lease.ts';
+import { positionDraft } from './position-draft.ts';
 import { fittingPosition } from './position-fit.ts';
 import { replicatorPorts } from './replicator-ports.ts';
 import { SessionQuarantine, type SessionQuarantineOptions } from './session-quarantine.ts';
@@ -106,6 +107,11 @@ export class PairSession {
   /** Ends the work at the next safe point. */
   drain(): void {
     this.#drained.abort(new DOMException('the pair drains', 'AbortError'));
+    this.wake();
+  }
+
+  /** Work that waits looks again. */
+  wake(): void {
     this.#wake?.();
   }
 
@@ -115,6 +121,7 @@ export class PairSession {
   }
 
   close(): void {
+    this.#sample();
     for (const detach of this.#detach.splice(0)) detach();
     if (this.#replicator !== undefined) this.#options.index.followerSide.keeper.forget(this.#options.pair);
     this.#replicator = undefined;
@@ -124,10 +131,10 @@ export class PairSession {
   /** For good. */
   end(): void {
     this.close();
-    this.#sampling?.();
-    this.#sampling = undefined;
+    this.#endSampling();
   }
 
+  /** Whoever aborts the signal wakes it: a listener for each pair that waits would be heavier than all the rest of its waiting. */
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
     this.#drained = new AbortController();
     this.#watchFailure = undefined;
@@ -147,7 +154,12 @@ export class PairSession {
       // The cluster was all that was wrong.
       if (first && waited && idle && input.goal === 'following') return { type: 'RECOVERED' };
       if (!first && idle) {
-        await this.#somethingNew(replicator, input.goal, signal);
+        // Here thousands of pairs wait: without a call of its own, which would be kept for each of them.
+        while (!this.#hasNews(replicator, input.goal)) {
+          await this.#woken(signal);
+          this.#afterWaking(signal);
+          this.#quarantine.tell();
+        }
         continue;
       }
       requireLease(lease, 'replicate');
@@ -166,8 +178,10 @@ export class PairSession {
           : { type: 'RECOVERED' };
       // Whether that was the end of a bootstrap is looked at now: the leader may have nothing new to wake us with. Not over and over while others copy.
       const ending = input.goal === 'bootstrapping' && replicator.settled && index.mayEnd(pair.shard);
-      if (!progress && !this.#draining && !ending) await this.#nextTick(signal);
-      else if (!more) await this.#options.ports.clock.sleep(0, signal);
+      if (!progress && !this.#draining && !ending) {
+        await this.#woken(signal);
+        this.#afterWaking(signal);
+      } else if (!more) await this.#options.ports.clock.sleep(0, signal);
     }
   }
 
@@ -187,7 +201,9 @@ export class PairSession {
       await this.#options.epochRaised(epoch, 'the copy begins anew over what the follower holds');
     }
     if (epoch > 1) await index.markEpoch(epoch);
-    const replicator = await this.#build({ ...input, epoch }, prepared, anew, signal);
+    const replicator = await index.followerSide.openings.use(signal, () =>
+      this.#build({ ...input, epoch }, prepared, anew, signal),
+    );
     this.#epoch = epoch;
     this.#scratches = input.scratches;
     if (this.#allowMassDelete) replicator.allowMassDelete(true);
@@ -242,14 +258,14 @@ export class PairSession {
       });
     }
     const { position } = fit;
-    const quarantine = await this.#quarantine.open({ epoch: input.epoch, prepared, position }, signal);
+    const quarantine = await this.#quarantine.open({ key, epoch: input.epoch, prepared, position }, signal);
     // Even a void position names the history that its epoch was copied from.
     const before = stored?.record.position;
     const named = before?.epoch === input.epoch && before.leader.uuid === snapshot.leaderUuid;
     const historyUuid = named ? before.leader.historyUuid : await leaderHistory(index, pair.shard, signal);
     // Whoever was ended meanwhile takes nothing up any more.
     signal.throwIfAborted();
-    const replicator = new ShardReplicator(replicatorPorts(ports, index), {
+    const setup = {
       pair: key,
       leader: leaderIdentity(snapshot, pair.shard, historyUuid),
       followerIndex: pair.follower.index,
@@ -260,25 +276,27 @@ export class PairSession {
       parameters,
       resultWindow: prepared.resultWindow,
       writeLifeMs: followerSide.requestTimeoutMs,
-      position,
       quarantine,
-      fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
-      syncMetadata: (observation) => index.syncMetadata(observation),
-      leaderIsGone: (gone) => index.leaderIsGone(gone),
-      forgettingDeletes: (work, asked) => index.forgettingDeletes(work, asked),
+      syncMetadata: (observation: Observation) => index.syncMetadata(observation),
+      leaderIsGone: (gone: AbortSignal) => index.leaderIsGone(gone),
+      forgettingDeletes: <T>(work: () => Promise<T>, asked: AbortSignal) => index.forgettingDeletes(work, asked),
       repairs: this.repairs,
-      miscounted: (beforeMs) => index.miscounted(beforeMs, this.#replicator),
+      miscounted: (beforeMs: number) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,
       moved: () => followerSide.keeper.moved(pair),
+    };
+    const replicator = new ShardReplicator(replicatorPorts(ports, index), setup, {
+      position,
+      fresh: prepared.fresh && this.#progress === undefined && stored === undefined && !anew,
       counters: this.#counters,
     });
     // What the position was found to fit is what the audit compares with from now on.
     replicator.followerObserved(followerNow);
     this.#replicator = replicator;
     this.#progress = replicator.progress;
-    this.#sample();
     this.#attach(replicator);
+    this.#endSampling();
     this.#keep(replicator, quarantine, input.epoch, stored?.token);
     this.#journalFits = true;
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
@@ -301,9 +319,10 @@ export class PairSession {
     }
   }
 
-  /** Also while the pair is paused: its lag grows then. */
+  /** While the pair is paused: its lag grows then. A replicator that runs sees to it itself. */
   #sample(): void {
     const { index, pair, ports } = this.#options;
+    if (this.#progress === undefined) return;
     this.#sampling ??= index.leaderSide.watcher.watch(index.snapshot.leader.index, {
       observed: ({ shards }) => {
         const seen = shards.get(pair.shard);
@@ -313,6 +332,11 @@ export class PairSession {
     });
   }
 
+  #endSampling(): void {
+    this.#sampling?.();
+    this.#sampling = undefined;
+  }
+
   #keep(
     replicator: ShardReplicator,
     quarantine: PairQuarantine,
@@ -320,17 +344,8 @@ export class PairSession {
     token: PositionToken | undefined,
   ): void {
     const { index, pair, told } = this.#options;
-    const { leaderUuid, shards } = index.snapshot;
-    const draft = (): PositionDraft | undefined => {
-      const { progress, historyUuid } = replicator;
-      const { restarted, rolledBack } = replicator.audit;
-      if (historyUuid === undefined || restarted || rolledBack !== undefined) return undefined;
-      const { followerCount = null } = progress;
-      const { checkpoint, ranges } = progress.safe;
-      const leader = { uuid: leaderUuid, historyUuid, shards };
-      const { passedOver } = quarantine;
-      return { epoch, checkpoint, ranges, leader, followerCount, ...(passedOver.length === 0 ? {} : { passedOver }) };
-    };
+    const { snapshot } = index;
+    const draft = (): PositionDraft | undefined => positionDraft(replicator, { epoch, quarantine, snapshot });
     index.followerSide.keeper.keep(
       { ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told, lease: index.lease },
       token,
@@ -339,6 +354,11 @@ export class PairSession {
 
   #attach(replicator: ShardReplicator): void {
     const { index, pair } = this.#options;
+    // Of the follower also while there is nothing to write: nobody follows into a cluster that does not answer.
+    const notSeen = (failure: Failure): void => {
+      this.#watchFailure = failure;
+      this.wake();
+    };
     this.#detach.push(
       index.leaderSide.watcher.watch(index.snapshot.leader.index, {
         observed: (observation) => {
@@ -347,51 +367,39 @@ export class PairSession {
           if (replicator.leaderObserved(observation)) index.followerSide.keeper.moved(pair);
           this.#wake?.();
         },
-        failed: (failure) => {
-          this.#watchFailure = failure;
-          this.#wake?.();
-        },
+        failed: notSeen,
       }),
       index.followerSide.watcher.watch(pair.follower.index, {
         observed: (observation) => {
           replicator.followerObserved(observation);
           if (replicator.audit.restarted || replicator.needsStep(this.#seen)) this.#wake?.();
         },
-        // Also while there is nothing to write: nobody follows into a cluster that does not answer.
-        failed: (failure) => {
-          this.#watchFailure = failure;
-          this.#wake?.();
-        },
+        failed: notSeen,
       }),
-      index.onChange(() => this.#wake?.()),
+      index.onChange(() => this.wake()),
       index.audited(replicator),
     );
   }
 
   // --- waiting --------------------------------------------------------------------------------------------------------------
 
-  async #somethingNew(replicator: ShardReplicator, goal: WorkerInput['goal'], signal: AbortSignal): Promise<void> {
-    const { index } = this.#options;
-    const othersReady = (): boolean => goal === 'bootstrapping' && replicator.settled && index.allCopied;
-    const stop = (): boolean => this.#draining || replicator.audit.restarted;
-    while (!stop() && !replicator.needsStep(this.lastSeen) && !othersReady()) {
-      await this.#nextTick(signal);
-      this.#quarantine.tell();
-    }
+  #hasNews(replicator: ShardReplicator, goal: WorkerInput['goal']): boolean {
+    if (this.#draining || replicator.audit.restarted || replicator.needsStep(this.lastSeen)) return true;
+    return goal === 'bootstrapping' && replicator.settled && this.#options.index.allCopied;
   }
 
-  /** Until the watcher has looked again, or somebody wakes us. Throws what the watcher met. */
-  async #nextTick(signal: AbortSignal): Promise<void> {
+  /** Until the watcher has looked again, or somebody wakes us. */
+  #woken(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => reject(signal.reason as Error);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#wake = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
+    return new Promise<void>((resolve) => {
+      this.#wake = resolve;
     });
+  }
+
+  /** Throws what the watcher met. */
+  #afterWaking(signal: AbortSignal): void {
     this.#wake = undefined;
+    signal.throwIfAborted();
     const failure = this.#watchFailure;
     this.#watchFailure = undefined;
     if (failure !== undefined) throw failed(failure.code, failure);

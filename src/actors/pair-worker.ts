@@ -2,6 +2,7 @@ import { failureOf, Failed, type Failure } from '../domain/failure.ts';
 import { pairKey } from '../domain/names.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import { untilHeld } from './lease.ts';
+import type { StateWorker } from './pair-machine.ts';
 import type { PairActorOptions } from './pair-actor.ts';
 import type { PairSession } from './pair-session.ts';
 import { type Telling, tellingOf, tellingOfFailure } from './telling.ts';
@@ -13,17 +14,24 @@ export interface PairWorkerOptions extends Pick<
   readonly session: PairSession;
   /** Attempts since the last success. */
   readonly attempt: () => number;
-  /** What came of the work, for the mailbox. `left` is aborted when the state that it comes from has been left. */
-  readonly tell: (told: Telling, left: AbortSignal, signal: AbortSignal) => Promise<void>;
+  /** What came of the work, for the mailbox. `left` is aborted when the state that it comes from has been left, or everything ends. */
+  readonly tell: (told: Telling, left: AbortSignal) => Promise<void>;
 }
 
 const BUGS_MAX = 3;
 
+interface StateWork {
+  readonly left: AbortController;
+  mode: WorkerInput['mode'];
+}
+
 /** Does the work of one pair's states, one after the other: two never move the same data. */
-export class PairWorker {
+export class PairWorker implements StateWorker {
   readonly #options: PairWorkerOptions;
   readonly #stopping = new AbortController();
   #work: Promise<void> = Promise.resolve();
+  /** Of the state that the machine is in. */
+  #current: StateWork | undefined;
   #shuttingDown = false;
   #suspended: Failure | undefined;
   #bugs = 0;
@@ -51,18 +59,32 @@ export class PairWorker {
     return this.#nextTryAtMs;
   }
 
-  /** For a state that was entered; gives what ends it. The one before has been told to end. */
-  begin(input: WorkerInput, receive: (listener: () => void) => void): () => void {
-    const left = new AbortController();
-    let { mode } = input;
-    receive(() => {
-      // It may not have begun yet.
-      mode = 'drain';
-      this.#options.session.drain();
-    });
+  /** For a state that was entered. The one before has been told to end. */
+  begin(input: WorkerInput): void {
+    const current = { left: new AbortController(), mode: input.mode };
+    this.#current = current;
     const before = this.#work;
-    this.#work = before.then(() => this.#do({ ...input, mode: this.#shuttingDown ? 'drain' : mode }, left.signal));
-    return () => left.abort(new DOMException('the state was left', 'AbortError'));
+    this.#work = before.then(() =>
+      this.#do({ ...input, mode: this.#shuttingDown ? 'drain' : current.mode }, current.left.signal),
+    );
+  }
+
+  drain(): void {
+    // It may not have begun yet.
+    if (this.#current !== undefined) this.#current.mode = 'drain';
+    this.#options.session.drain();
+  }
+
+  end(): void {
+    if (this.#current === undefined) return;
+    this.#current.left.abort(new DOMException('the state was left', 'AbortError'));
+    this.#current = undefined;
+    this.#options.session.wake();
+  }
+
+  failed(thrown: unknown): void {
+    const failure = failureOf(thrown, 'machine');
+    this.#options.ports.narrator.log('error', 'the state machine failed', { pair: this.#key, failure });
   }
 
   /** Ends at the next safe point, and saves the position. */
@@ -76,11 +98,12 @@ export class PairWorker {
   kill(): void {
     this.#shuttingDown = true;
     this.#stopping.abort(new DOMException('the pair actor stops', 'AbortError'));
+    this.end();
   }
 
-  async #do(input: WorkerInput, left: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([left, this.#stopping.signal]);
-    if (signal.aborted) return;
+  /** `signal`: the state was left, or everything ends. */
+  async #do(input: WorkerInput, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#stopping.signal.aborted) return;
     let told: Telling;
     try {
       const outcome = await this.#options.session.work(input, signal);
@@ -90,13 +113,13 @@ export class PairWorker {
       if (signal.aborted) return;
       const failure = failureOf(thrown, 'pair worker');
       // Nothing has happened to the pair, and nothing is recorded; the work begins anew where it was.
-      if (failure.code === 'no_lease') return this.#suspend(failure, input, left);
+      if (failure.code === 'no_lease') return this.#suspend(failure, input, signal);
       told = this.#failure(failure, thrown);
     }
     // An orderly stop is no event: the pair goes on at the next start.
     if (signal.aborted || (this.#shuttingDown && told.event.type === 'PAUSED')) return;
     // Not awaited: the mailbox moves the machine, which may end this worker.
-    void this.#options.tell(told, left, signal).catch((thrown: unknown) => {
+    void this.#options.tell(told, signal).catch((thrown: unknown) => {
       if (signal.aborted) return;
       const failure = failureOf(thrown, 'append');
       this.#options.ports.narrator.log('error', 'an outcome was not recorded', { pair: this.#key, failure });
@@ -104,17 +127,17 @@ export class PairWorker {
   }
 
   /** Until writes may start again, or there is nothing to wait for: a drain saves what it can. */
-  async #suspend(failure: Failure, input: WorkerInput, left: AbortSignal): Promise<void> {
+  async #suspend(failure: Failure, input: WorkerInput, signal: AbortSignal): Promise<void> {
     const { ports, index, session, changed } = this.#options;
     ports.narrator.log('warn', 'nothing is written now', { pair: this.#key, failure });
     this.#suspended = failure;
     changed();
     const { drained } = session;
-    await untilHeld(index.lease, [left, this.#stopping.signal, drained]);
+    await untilHeld(index.lease, [signal, drained]);
     this.#suspended = undefined;
     if (this.#shuttingDown) return;
     changed();
-    await this.#do({ ...input, mode: drained.aborted ? 'drain' : input.mode }, left);
+    await this.#do({ ...input, mode: drained.aborted ? 'drain' : input.mode }, signal);
   }
 
   #failure(failure: Failure, thrown: unknown): Telling {

@@ -42,18 +42,23 @@ export class SessionQuarantine {
 
   /** For a new replicator that goes on from this position, or from the beginning. */
   async open(
-    opened: { readonly epoch: number; readonly prepared: PreparedIndex; readonly position: Position | undefined },
+    opened: {
+      readonly key: string;
+      readonly epoch: number;
+      readonly prepared: PreparedIndex;
+      readonly position: Position | undefined;
+    },
     signal: AbortSignal,
   ): Promise<PairQuarantine> {
     const { ports, index, pair, parameters } = this.#options;
-    const { epoch, position, prepared } = opened;
+    const { key, epoch, position, prepared } = opened;
     const { followerSide, snapshot } = index;
     const quarantine = new PairQuarantine({
       store: followerSide.quarantine,
       follower: followerSide.follower,
       clock: ports.clock,
       narrator: ports.narrator,
-      pair: pairKey(pair),
+      pair: key,
       followerIndex: pair.follower.index,
       shard: pair.shard,
       scheme: { epoch, leaderShards: snapshot.shards, layout: prepared.layout },

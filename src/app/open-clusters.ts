@@ -1,4 +1,4 @@
-import type { ClusterAccess } from '../actors/cluster-access.ts';
+import { type ClusterAccess, OPENINGS_MAX } from '../actors/cluster-access.ts';
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import type { Config } from '../config/config.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -76,6 +76,7 @@ export class Clusters {
       watcher,
       keeper,
       views: new Semaphore(VIEWS_MAX),
+      openings: new Semaphore(OPENINGS_MAX),
       requestTimeoutMs,
     };
     this.#open.set(name, { access, cluster });

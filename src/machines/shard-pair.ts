@@ -1,16 +1,17 @@
-import { assign, fromCallback, sendTo, setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import type { Failure } from '../domain/failure.ts';
 import type { Lifecycle, PairSnapshot } from '../domain/journal.ts';
 
 /**
- * The life of one shard pair. The machine decides lifecycle only; moving data is the work of the actor that a running state invokes.
+ * The life of one shard pair. The machine decides lifecycle only; moving data is the work that a running state begins when it is entered, and
+ * that ends when it is left. Both are named as actions; whoever moves the machine carries them out.
  *
  *     bootstrapping --BOOTSTRAPPED--> following
  *     bootstrapping, following --FAILED--> retrying --RECOVERED--> where it came from
  *     bootstrapping, following, retrying --FATAL, HISTORY_GONE, LEASE_EXPIRED--> fatal (or bootstrapping, by policy)
  *     bootstrapping, following, retrying, fatal --PAUSE ... PAUSED--> paused --RESUME--> where it came from
  *
- * `PAUSE` is a decision: the invoked worker is told to drain, and `PAUSED` follows when it has stopped and its position is saved.
+ * `PAUSE` is a decision: the worker is told to drain, and `PAUSED` follows when it has stopped and its position is saved.
  */
 export type PairMachineEvent =
   | { readonly type: 'STARTED' }
@@ -63,19 +64,12 @@ export interface WorkerInput {
   readonly scratches: number;
 }
 
-export type WorkerEvent = { readonly type: 'DRAIN' };
-
-const worker = fromCallback<WorkerEvent, WorkerInput>(() => {
-  throw new Error('the worker is provided by the actor');
-});
-
 export const shardPairMachine = setup({
   types: {
     context: {} as PairContext,
     events: {} as PairMachineEvent,
     input: {} as PairInput,
   },
-  actors: { worker },
   delays: { backoff: ({ context }) => context.delayMs },
   guards: {
     wantsPause: ({ context }) => context.desired === 'paused',
@@ -89,7 +83,9 @@ export const shardPairMachine = setup({
   actions: {
     wantPause: assign({ desired: 'paused' }),
     wantRun: assign({ desired: 'running' }),
-    drain: sendTo('worker', { type: 'DRAIN' }),
+    beginWork: (_, _input: WorkerInput) => undefined,
+    endWork: () => undefined,
+    drain: () => undefined,
     recordFailure: assign(({ context, event }) => {
       if (!('failure' in event)) return {};
       return { failure: event.failure, attempt: context.attempt + 1, delayMs: 'delayMs' in event ? event.delayMs : 0 };
@@ -147,8 +143,11 @@ export const shardPairMachine = setup({
       },
     },
     bootstrapping: {
-      entry: 'nowBootstrapping',
-      invoke: { id: 'worker', src: 'worker', input: ({ context }) => workerInput(context, 'run', 'bootstrapping') },
+      entry: [
+        'nowBootstrapping',
+        { type: 'beginWork', params: ({ context }) => workerInput(context, 'run', 'bootstrapping') },
+      ],
+      exit: 'endWork',
       on: {
         BOOTSTRAPPED: { target: 'following' },
         FAILED: { target: 'retrying', actions: 'recordFailure' },
@@ -174,8 +173,8 @@ export const shardPairMachine = setup({
       },
     },
     following: {
-      entry: 'nowFollowing',
-      invoke: { id: 'worker', src: 'worker', input: ({ context }) => workerInput(context, 'run', 'following') },
+      entry: ['nowFollowing', { type: 'beginWork', params: ({ context }) => workerInput(context, 'run', 'following') }],
+      exit: 'endWork',
       on: {
         FAILED: { target: 'retrying', actions: 'recordFailure' },
         FATAL: { target: 'fatal', actions: 'recordFailure' },
@@ -232,22 +231,16 @@ export const shardPairMachine = setup({
           },
         },
         attempting: {
-          invoke: {
-            id: 'worker',
-            src: 'worker',
-            input: ({ context }) => workerInput(context, 'attempt', context.resumeTo),
-          },
+          entry: { type: 'beginWork', params: ({ context }) => workerInput(context, 'attempt', context.resumeTo) },
+          exit: 'endWork',
           on: {
             FAILED: { target: 'waiting', actions: 'recordFailure' },
             PAUSE: { actions: ['wantPause', 'drain'] },
           },
         },
         draining: {
-          invoke: {
-            id: 'worker',
-            src: 'worker',
-            input: ({ context }) => workerInput(context, 'run', context.resumeTo),
-          },
+          entry: { type: 'beginWork', params: ({ context }) => workerInput(context, 'run', context.resumeTo) },
+          exit: 'endWork',
         },
       },
     },

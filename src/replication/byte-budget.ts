@@ -21,10 +21,9 @@ const KEPT_BYTES_MAX = 16 * 1024 * 1024;
  * the whole budget is let through alone. Back-pressure: readers wait here while the follower is slow.
  */
 export class ByteBudget {
-  /** The memory of what the budget counts. */
-  readonly buffers: BufferPool;
   readonly #capacityBytes: number;
   readonly #capacityOperations: number;
+  #buffers: BufferPool | undefined;
   readonly #waiters: Waiter[] = [];
   #usedBytes = 0;
   #usedOperations = 0;
@@ -32,8 +31,13 @@ export class ByteBudget {
 
   constructor(options: { capacityBytes: number; capacityOperations: number }) {
     this.#capacityBytes = options.capacityBytes;
-    this.buffers = new BufferPool(Math.min(KEPT_BYTES_MAX, options.capacityBytes / 4));
     this.#capacityOperations = options.capacityOperations;
+  }
+
+  /** The memory of what the budget counts. */
+  get buffers(): BufferPool {
+    this.#buffers ??= new BufferPool(Math.min(KEPT_BYTES_MAX, this.#capacityBytes / 4));
+    return this.#buffers;
   }
 
   get usedBytes(): number {

@@ -1,5 +1,4 @@
 import { failed, type Failed } from '../domain/failure.ts';
-import type { Position } from '../domain/position.ts';
 import type { Observation } from './cluster-watcher.ts';
 import type { PairProgress } from './pair-progress.ts';
 
@@ -12,7 +11,8 @@ export interface AuditOptions {
   readonly uuid: string;
   /** Only where the follower shard holds this pair's documents alone do its numbers tell of them. */
   readonly aligned: boolean;
-  readonly position: Position | undefined;
+  /** Of the shard when the position was saved. */
+  readonly historyUuid: string | undefined;
 }
 
 /**
@@ -33,7 +33,7 @@ export class FollowerAudit {
 
   constructor(options: AuditOptions) {
     this.#options = options;
-    if (options.aligned) this.#historyUuid = options.position?.follower.historyUuids[options.shard];
+    if (options.aligned) this.#historyUuid = options.historyUuid;
   }
 
   observed(observation: Observation): 'foreign_write' | undefined {

@@ -2,9 +2,12 @@ import { Failed } from '../domain/failure.ts';
 import { expectedBytes, firstPage, nextPage, type PageLimits, type PageSizing } from '../domain/page-size.ts';
 import type { SearchPage } from '../domain/wire/search-page.ts';
 import type { LeaderCluster, PageRequest } from '../ports/leader-cluster.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import { ByteBudget } from './byte-budget.ts';
+import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 
 export type PageWish = Omit<PageRequest, 'size' | 'buffers'>;
+
+const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 
 /** Reads pages of adaptive size within the supervisor's byte budget. */
 export class PageReader {
@@ -71,4 +74,20 @@ export class PageReader {
       return 'too large';
     }
   }
+}
+
+/** Within the parameters of the pair. */
+export function pageReaderOf(
+  { leader, budget }: Pick<ReplicatorPorts, 'leader' | 'budget'>,
+  { parameters, resultWindow }: Pick<ReplicatorSetup, 'parameters' | 'resultWindow'>,
+): PageReader {
+  const own = new ByteBudget({
+    capacityBytes: parameters.max_write_buffer_size_bytes,
+    capacityOperations: parameters.max_write_buffer_count,
+  });
+  const limits = {
+    documentsMax: Math.min(parameters.max_read_request_operation_count, resultWindow),
+    bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
+  };
+  return new PageReader({ leader, budget, own, limits });
 }

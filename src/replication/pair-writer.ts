@@ -22,27 +22,32 @@ const TOLD_MAX = 20;
 
 /** Writes one pair's documents and deletes under their versions, and keeps account of them in its progress. */
 export class PairWriter {
-  readonly #ports: Pick<ReplicatorPorts, 'leader' | 'follower' | 'clock' | 'narrator'>;
+  readonly #ports: ReplicatorPorts;
   readonly #setup: ReplicatorSetup;
   readonly #progress: PairProgress;
   readonly #scheme: VersionScheme;
   readonly #quarantine: PairQuarantine;
-  readonly #bulk: BulkWriter;
+  /** A pair that has nothing to write needs none. */
+  #bulkWriter: BulkWriter | undefined;
 
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, progress: PairProgress, scheme: VersionScheme) {
-    const { follower, clock, random } = ports;
-    const { parameters } = setup;
     this.#ports = ports;
     this.#setup = setup;
     this.#progress = progress;
     this.#scheme = scheme;
     this.#quarantine = setup.quarantine;
-    this.#bulk = new BulkWriter({
+  }
+
+  get #bulk(): BulkWriter {
+    const { follower, clock, random, budget } = this.#ports;
+    const { parameters, followerIndex } = this.#setup;
+    const progress = this.#progress;
+    this.#bulkWriter ??= new BulkWriter({
       follower,
-      index: setup.followerIndex,
+      index: followerIndex,
       clock,
       random,
-      buffers: ports.budget.buffers,
+      buffers: budget.buffers,
       limits: {
         operationsMax: parameters.max_write_request_operation_count,
         bytesMax: parameters.max_write_request_size_bytes,
@@ -57,6 +62,7 @@ export class PairWriter {
         },
       },
     });
+    return this.#bulkWriter;
   }
 
   /**

@@ -42,11 +42,8 @@ export interface ReplicatorSetup {
   readonly resultWindow: number;
   /** After this long a request of ours has run or will never run. */
   readonly writeLifeMs: number;
-  readonly position: Position | undefined;
   /** As it was when the position was saved. */
   readonly quarantine: PairQuarantine;
-  /** The follower was created a moment ago by this process: it is empty, and nothing of the past can be under way. */
-  readonly fresh: boolean;
   /** Puts the follower's metadata in step with what the observation shows, before documents that need it are written. */
   readonly syncMetadata: (observation: Observation, signal: AbortSignal) => Promise<void>;
   /** Asks again, in a way that a cluster still starting cannot answer wrongly, whether the leader index is gone. */
@@ -61,6 +58,13 @@ export interface ReplicatorSetup {
   readonly draining: () => boolean;
   /** The position moved within a step. */
   readonly moved: () => void;
+}
+
+/** Where a replicator begins; not kept by it. */
+export interface ReplicatorStart {
+  readonly position: Position | undefined;
+  /** The follower was created a moment ago by this process: it is empty, and nothing of the past can be under way. */
+  readonly fresh: boolean;
   /** Those of the pair, where they outlive its replicators. */
   readonly counters?: PairCounters;
 }

@@ -1,10 +1,8 @@
 import { failed } from '../domain/failure.ts';
-import type { Position } from '../domain/position.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
 import type { Observation } from './cluster-watcher.ts';
-import { ByteBudget } from './byte-budget.ts';
 import { Comparison } from './comparison.ts';
 import { comparedView, type Corrected, resend } from './correction.ts';
 import { FollowerAudit } from './follower-audit.ts';
@@ -16,13 +14,13 @@ import {
   type FencedStats,
   type LeaderIdentity,
 } from './leader-fence.ts';
-import { PageReader } from './page-reader.ts';
+import { type PageReader, pageReaderOf } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
 import { recount } from './recount.ts';
 import { repairDocuments } from './repair-documents.ts';
-import type { ReplicatorPorts, ReplicatorSetup, StepResult } from './replicator-setup.ts';
+import type { ReplicatorPorts, ReplicatorSetup, ReplicatorStart, StepResult } from './replicator-setup.ts';
 
 interface PageRead {
   readonly full: boolean;
@@ -32,7 +30,6 @@ interface PageRead {
   readonly applied: number;
 }
 
-const PAGE_BYTES_TARGET = 8 * 1024 * 1024;
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
 /** One is read while the others are written. */
@@ -49,7 +46,8 @@ export class ShardReplicator {
   readonly #ports: ReplicatorPorts;
   readonly #setup: ReplicatorSetup;
   readonly #writer: PairWriter;
-  readonly #reader: PageReader;
+  /** An idle pair needs none. */
+  #pages: PageReader | undefined;
   readonly #scheme: VersionScheme;
   readonly audit: FollowerAudit;
   readonly #comparison: Comparison;
@@ -65,26 +63,13 @@ export class ShardReplicator {
   /** When the last step ended; infinite while one runs. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(ports: ReplicatorPorts, setup: ReplicatorSetup) {
+  constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, start: ReplicatorStart) {
     this.#ports = ports;
     this.#setup = setup;
-    this.progress = new PairProgress(setup.counters);
+    this.progress = new PairProgress(start.counters);
     this.progress.quarantine = setup.quarantine;
     this.#leader = setup.leader;
     this.#scheme = { epoch: setup.epoch, leaderShards: setup.leader.shards, layout: setup.layout };
-    const { parameters } = setup;
-    this.#reader = new PageReader({
-      leader: ports.leader,
-      budget: ports.budget,
-      own: new ByteBudget({
-        capacityBytes: parameters.max_write_buffer_size_bytes,
-        capacityOperations: parameters.max_write_buffer_count,
-      }),
-      limits: {
-        documentsMax: Math.min(parameters.max_read_request_operation_count, setup.resultWindow),
-        bytesTarget: Math.min(parameters.max_read_request_size_bytes, PAGE_BYTES_TARGET),
-      },
-    });
     this.#writer = new PairWriter(ports, setup, this.progress, this.#scheme);
     this.audit = new FollowerAudit({
       progress: this.progress,
@@ -93,7 +78,7 @@ export class ShardReplicator {
       uuid: setup.followerUuid,
       shard: setup.leader.shard,
       aligned: setup.aligned,
-      position: setup.position,
+      historyUuid: start.position?.follower.historyUuids[setup.leader.shard],
     });
     this.#comparison = new Comparison({
       clock: ports.clock,
@@ -101,20 +86,20 @@ export class ShardReplicator {
       narrator: ports.narrator,
       progress: this.progress,
       pair: setup.pair,
-      scanShare: parameters.scan_share,
-      deleteShareMax: parameters.mass_delete_share,
+      scanShare: setup.parameters.scan_share,
+      deleteShareMax: setup.parameters.mass_delete_share,
       aligned: setup.aligned,
       miscounted: () => this.#tellMiscounted(),
       traceId: setup.traceId,
     });
-    this.#restore(setup.position);
+    this.#restore(start);
   }
 
-  #restore(position: Position | undefined): void {
+  #restore({ position, fresh }: ReplicatorStart): void {
     const { progress } = this;
     if (position !== undefined) progress.restore(position);
     const maxSeqNo = position?.follower.maxSeqNos[this.#leader.shard];
-    if (this.#setup.fresh) progress.recounted(0, this.#setup.aligned ? -1 : undefined);
+    if (fresh) progress.recounted(0, this.#setup.aligned ? -1 : undefined);
     else if (position?.clean === true && position.followerCount !== null) {
       // Where shards do not align another pair may have replaced documents of this one meanwhile: counted anew, at once.
       if (this.#setup.aligned) progress.recounted(position.followerCount, maxSeqNo);
@@ -128,7 +113,12 @@ export class ShardReplicator {
   }
 
   get bytesRead(): number {
-    return this.#reader.bytesRead;
+    return this.#pages?.bytesRead ?? 0;
+  }
+
+  get #reader(): PageReader {
+    this.#pages ??= pageReaderOf(this.#ports, this.#setup);
+    return this.#pages;
   }
 
   get bootstrapProgress(): number {

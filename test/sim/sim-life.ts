@@ -137,9 +137,9 @@ export class SimLife {
       });
       watcher.start();
       keeper.start();
-      const views = new Semaphore(2);
+      const [views, openings] = [new Semaphore(2), new Semaphore(2)];
       const roles = { leader, follower, admin, positions, quarantine };
-      this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, views, requestTimeoutMs });
+      this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, views, openings, requestTimeoutMs });
     }
     const shared: SupervisorPorts = {
       log,

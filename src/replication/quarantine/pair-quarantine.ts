@@ -56,7 +56,7 @@ export class PairQuarantine {
   readonly #left = new Map<string, number>();
   #arriving = 0;
   /** Leader operations that a position has passed over and that the index does not hold. */
-  #lost = new Set<number>();
+  #lost: readonly number[] = [];
   /** Requests to the index follow each other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Leader operations that are to be read again and sent. */
@@ -115,7 +115,7 @@ export class PairQuarantine {
       else this.#left.set(document.id, version);
     }
     const known = new Set(Array.from(this.#documents.values(), ({ seqNo }) => seqNo));
-    this.#lost = new Set(passedOver.filter((seqNo) => !known.has(seqNo)));
+    this.#lost = [...new Set(passedOver)].filter((seqNo) => !known.has(seqNo));
     await this.lookAtCopies(signal);
     this.askRetry();
   }
@@ -275,7 +275,8 @@ export class PairQuarantine {
     const asked = this.#toRetry;
     const next = asked.slice(0, RETRIED_AT_ONCE);
     await resend(next);
-    for (const seqNo of next) this.#lost.delete(seqNo);
+    const tried = new Set(next);
+    this.#lost = this.#lost.filter((seqNo) => !tried.has(seqNo));
     // Asked for again meanwhile: from the beginning.
     if (this.#toRetry === asked) this.#toRetry = asked.slice(RETRIED_AT_ONCE);
   }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createActor, fromCallback, initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { PairMachine } from '../../../src/actors/pair-machine.ts';
 import { failed } from '../../../src/domain/failure.ts';
 import type { Lifecycle, PairSnapshot } from '../../../src/domain/journal.ts';
 import {
@@ -10,7 +11,6 @@ import {
   type PairInput,
   type PairMachineEvent,
   shardPairMachine,
-  type WorkerEvent,
   type WorkerInput,
 } from '../../../src/machines/shard-pair.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -191,13 +191,16 @@ function bench(start: PairInput): Bench {
   const clock = new VirtualClock();
   const workers: WorkerInput[] = [];
   const drained: number[] = [];
-  const worker = fromCallback<WorkerEvent, WorkerInput>(({ input: given, receive }) => {
-    const number = workers.push(given) - 1;
-    receive(() => void drained.push(number));
-  });
-  const actor = createActor(shardPairMachine.provide({ actors: { worker } }), { input: start, clock });
-  actor.start();
-  return { clock, workers, drained, send: (event) => actor.send(event), value: () => actor.getSnapshot().value };
+  let number = -1;
+  const worker = {
+    begin: (given: WorkerInput) => void (number = workers.push(given) - 1),
+    drain: () => void drained.push(number),
+    end: () => void (number = -1),
+    failed: (thrown: unknown) => assert.fail(String(thrown)),
+  };
+  const machine = new PairMachine(start, worker, clock);
+  machine.start();
+  return { clock, workers, drained, send: (event) => machine.send(event), value: () => machine.snapshot.value };
 }
 
 function recorded(state: Lifecycle, parts: Partial<PairSnapshot> = {}): PairSnapshot {
