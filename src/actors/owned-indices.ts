@@ -15,7 +15,7 @@ import type { JournalView } from './journal-view.ts';
 import { openLease, type Lease } from './lease.ts';
 import { PairActor } from './pair-actor.ts';
 import { forgetQuarantine } from './quarantine-entries.ts';
-import { isServedBetterElsewhere } from './reach.ts';
+import { servedElsewhere } from './reach.ts';
 
 export interface OwnedIndicesOptions {
   readonly ports: SupervisorPorts;
@@ -45,10 +45,14 @@ export class OwnedIndices implements SlotHandlers {
   /** What is done to one index does not overlap. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #releases = new Map<string, Promise<void>>();
+  /** Left to those that can run what is in them. */
+  readonly #shunned = new Set<number>();
 
   constructor(options: OwnedIndicesOptions) {
     this.#options = options;
     options.view.observe((event) => this.#observed(event));
+    const unobserve = options.ports.ownership.observe(() => this.#othersChanged());
+    options.signal.addEventListener('abort', unobserve, { once: true });
   }
 
   get all(): readonly Followed[] {
@@ -144,14 +148,31 @@ export class OwnedIndices implements SlotHandlers {
     // What the owner before appended last is known before anything is decided.
     await untilReached(ports, `slot ${lease.slot}`, () => view.current(), signal);
     if (lease.ended) return;
-    const indices = view.followedIn(lease.slot);
-    if (indices.some((index) => isServedBetterElsewhere(index, this.#options))) {
-      ports.ownership.shun(lease.slot);
-      return;
-    }
+    if (this.#leftToOthers(lease.slot)) return;
     await Promise.all(
-      indices.map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))),
+      view
+        .followedIn(lease.slot)
+        .map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))),
     );
+  }
+
+  #leftToOthers(slot: number, elsewhere = servedElsewhere(this.#options)): boolean {
+    if (!elsewhere(slot)) return false;
+    this.#shunned.add(slot);
+    this.#options.ports.ownership.shun(slot);
+    return true;
+  }
+
+  /** Who can run more than we may have come; or gone, and then the rest of those slots is ours to take again. */
+  #othersChanged(): void {
+    if (this.#options.view.refused.size + this.#refused.size + this.#shunned.size === 0) return;
+    const elsewhere = servedElsewhere(this.#options);
+    for (const slot of this.#shunned) {
+      if (elsewhere(slot)) continue;
+      this.#shunned.delete(slot);
+      this.#options.ports.ownership.shun(slot, false);
+    }
+    for (const [slot, { leaving }] of this.#slots) if (!leaving) this.#leftToOthers(slot, elsewhere);
   }
 
   // --- indices --------------------------------------------------------------------------------------------------------------
@@ -303,13 +324,10 @@ export class OwnedIndices implements SlotHandlers {
 
   /** A newer version wrote it: whoever reads that does better with the slot. Nothing of the index is decided here any more. */
   #unreadable(follower: FollowerIndexRef, failure: Failure, lease: Lease): void {
-    const index = this.#options.view.index(follower)?.snapshot;
-    if (index !== undefined && isServedBetterElsewhere(index, this.#options))
-      this.#options.ports.ownership.shun(lease.slot);
-    else
-      this.#inTurn(follower, () => this.#drop(follower)).catch(() => {
-        this.#options.ports.narrator.log('error', 'an index was not stopped', { index: indexKey(follower), failure });
-      });
+    if (this.#leftToOthers(lease.slot)) return;
+    this.#inTurn(follower, () => this.#drop(follower)).catch(() => {
+      this.#options.ports.narrator.log('error', 'an index was not stopped', { index: indexKey(follower), failure });
+    });
   }
 
   async #drop(follower: FollowerIndexRef): Promise<void> {

@@ -50,8 +50,11 @@ export interface Ownership {
   live(): readonly LiveSession[];
   /** Calls back when who owns what, who lives, or whether we may write has changed. Gives the way to stop that. */
   observe(changed: () => void): () => void;
-  /** A slot that is not to be taken by this supervisor, e.g. since its events cannot be read here; ours is given up. */
-  shun(slot: number): void;
+  /**
+   * A slot that is not to be taken by this supervisor, e.g. since its events cannot be read here; ours is given up. Until it is told
+   * that it does not shun it any more.
+   */
+  shun(slot: number, shunned?: boolean): void;
   /** Gives every slot up in order (`give`), then ends the session. */
   stop(): Promise<void>;
 }

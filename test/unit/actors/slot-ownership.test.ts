@@ -197,6 +197,9 @@ describe('ownership of slots', () => {
     two.ownership.shun(3);
     await world.run(30_000);
     assert.equal(one.ownership.ownerOf(3), undefined);
+    one.ownership.shun(3, false);
+    await world.run(5_000);
+    assert.equal(one.ownership.ownerOf(3)?.session, one.ownership.session);
   });
 
   it('cuts off work on a slot that does not come to an end', async () => {
