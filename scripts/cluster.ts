@@ -1,0 +1,7 @@
+/** `npm run test:cluster`: 1,000 pairs on three supervisors, killed, suspended, upgraded. Servers named in the environment are used, the others started. */
+import { runServerSuite } from './server-suite.ts';
+
+await runServerSuite({
+  name: 'tests of several supervisors',
+  tests: ['test/integration/control/cluster.int.test.ts'],
+});
