@@ -3,5 +3,7 @@ import { runServerSuite } from './server-suite.ts';
 
 await runServerSuite({
   name: 'tests of several supervisors',
-  tests: ['test/integration/control/cluster.int.test.ts'],
+  tests: ['cluster', 'rolling-upgrade', 'event-versions', 'two-owners'].map(
+    (name) => `test/integration/control/${name}.int.test.ts`,
+  ),
 });
