@@ -111,6 +111,23 @@ for (const [what, subject] of [
   });
 }
 
+test('status of an index that only a newer supervisor reads is what that one says', async () => {
+  const { bench, owners, ada, newer, written } = await mixed();
+  const [told] = await bench.run(ada.supervisor.status({ follower: FOLLOWER }));
+  assert.ok(told !== undefined);
+  newer();
+  written();
+  const cyd = bench.world.startLife({
+    ownership: owners.member('cyd', { clusters: CLUSTERS }),
+    peers: (session) => ({ ...ada.supervisor.alone, status: async () => (session === 'bea' ? [told] : []) }),
+  });
+  await bench.run(cyd.supervisor.start());
+  const refused = (): Promise<readonly { state: string }[]> => bench.run(cyd.supervisor.status({ follower: FOLLOWER }));
+  assert.match((await refused())[0]?.state ?? '', /^journal_from_newer_version/);
+  owners.assign('bea', [SLOT]);
+  assert.deepEqual(await refused(), [told]);
+});
+
 test('a slot with a newer event is kept while nobody reads that, left when somebody comes who does, and taken again when that one is gone', async () => {
   const { bench, owners, newer, written, runs } = await mixed();
   written();
