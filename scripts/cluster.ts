@@ -3,6 +3,7 @@ import { runServerSuite } from './server-suite.ts';
 
 await runServerSuite({
   name: 'tests of several supervisors',
+  heapMb: 1_024,
   tests: ['cluster', 'rolling-upgrade', 'event-versions', 'two-owners'].map(
     (name) => `test/integration/control/${name}.int.test.ts`,
   ),

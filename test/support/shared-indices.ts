@@ -29,7 +29,7 @@ export interface SharedIndices {
   awaitIdentical(): Promise<void>;
 }
 
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 const LINES_AT_ONCE = 4_000;
 /** The life of a session that was not ended, moves, and as much again for a slow machine. */
 const TAKEN_OVER_WITHIN_MS = 60_000;

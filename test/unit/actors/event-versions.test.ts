@@ -37,6 +37,7 @@ async function mixed(): Promise<Mixed> {
     return life;
   };
   const ada = await start('ada');
+  owners.member('dot', { clusters: CLUSTERS });
   owners.assign('ada', EVERY_SLOT);
   for (const follower of [FOLLOWER, OTHER])
     await bench.run(ada.supervisor.follow({ leader: LEADER, follower, commandId: `c-${follower.index}` }));
