@@ -43,6 +43,8 @@ export async function shareIndices(
 ): Promise<SharedIndices> {
   const names = Array.from({ length: count }, () => world.name());
   const supervisors = new Map<string, SupervisorProcess>();
+  const { nats, stream, prefix } = world;
+  const store = await openLeaseStore(nats, { stream, prefix: `${prefix}.leases`, nowMs: () => systemClock.now() });
   let rounds = 0;
   await inTurns({ of: names, atOnce: AT_ONCE, what: 'indices made', tell }, (name) =>
     world.leader.ok('PUT', `/${name}`, {
@@ -104,9 +106,6 @@ export async function shareIndices(
         ),
       ]),
     async slots() {
-      const { prefix, stream } = world;
-      const names = { stream, prefix: `${prefix}.leases` };
-      const store = await openLeaseStore(world.nats, { ...names, nowMs: () => systemClock.now() });
       const supervisorOf = new Map<string, string>();
       const claims: string[] = [];
       const ending = new AbortController();
