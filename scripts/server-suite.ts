@@ -7,14 +7,23 @@ import { endSignal, runStep, summarize, testStep } from './steps.ts';
 export async function runServerSuite(suite: {
   readonly name: string;
   readonly tests: readonly string[];
+  /** Of each Elasticsearch node. */
+  readonly heapMb?: number;
 }): Promise<void> {
   const started = Date.now();
   const runner = { guard: startGuard(), signal: endSignal() };
   const log = (line: string): void => console.log(line);
   try {
-    await using stack = await startStack({ parts: ['leader', 'follower', 'nats'], log, signal: runner.signal });
+    const node = suite.heapMb === undefined ? {} : { heapMb: suite.heapMb };
+    const parts = ['leader', 'follower', 'nats'] as const;
+    await using stack = await startStack({ parts, leader: node, follower: node, log, signal: runner.signal });
     const flags = ['--test-concurrency=1', '--test-timeout=900000'];
-    const step = testStep({ ...suite, flags, env: { ...stack.env, SLIPSTREAM_TEST_SIZE: 'full' } });
+    const step = testStep({
+      name: suite.name,
+      tests: suite.tests,
+      flags,
+      env: { ...stack.env, SLIPSTREAM_TEST_SIZE: 'full' },
+    });
     const outcomes = [await runStep({ step, runner })];
     process.exitCode = summarize({ outcomes, seconds: (Date.now() - started) / 1000, signal: runner.signal });
   } catch (error) {

@@ -114,6 +114,8 @@ function settingsOf({
     'transport.port': node.transportPort,
     'discovery.type': 'single-node',
     'cluster.routing.allocation.disk.threshold_enabled': false,
+    // For tests with 1,000 small indices; 1,000 shards is the server's own bound.
+    'cluster.max_shards_per_node': 3000,
     'xpack.security.enabled': node.options.security !== undefined,
     ...(node.options.security && {
       'xpack.security.transport.ssl.enabled': false,

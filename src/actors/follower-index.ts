@@ -1,5 +1,5 @@
 import { FAILURES, Failed, failed, failureOf } from '../domain/failure.ts';
-import { EVENT_VERSION, type IndexEvent, type IndexFact, type IndexSnapshot } from '../domain/journal.ts';
+import type { IndexEvent, IndexFact, IndexSnapshot } from '../domain/journal.ts';
 import { indexKey } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
 import { indexSubject } from '../domain/subjects.ts';
@@ -18,6 +18,7 @@ import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
 import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
 import { DeleteMemory } from './delete-memory.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
+import { writtenVersion } from './event-version.ts';
 import type { Folded } from './journal-fold.ts';
 import { type Lease, leasedSide } from './lease.ts';
 
@@ -408,7 +409,7 @@ export class FollowerIndex {
   async append(fact: IndexFact, result: IndexSnapshot, cause: EventCause, signal: AbortSignal): Promise<void> {
     const event: IndexEvent = {
       id: this.#ports.random.id(),
-      version: EVENT_VERSION,
+      version: writtenVersion(this.#ports.ownership),
       atMs: this.#ports.clock.now(),
       ...causeFields(cause),
       term: this.lease.term,

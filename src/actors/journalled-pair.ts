@@ -1,12 +1,6 @@
 import { initialTransition, transition } from 'xstate';
 import { failed, failureOf } from '../domain/failure.ts';
-import {
-  EVENT_VERSION,
-  type IndexSnapshot,
-  type PairEvent,
-  type PairFact,
-  type PairSnapshot,
-} from '../domain/journal.ts';
+import type { IndexSnapshot, PairEvent, PairFact, PairSnapshot } from '../domain/journal.ts';
 import { pairKey, shownPair, type PairRef } from '../domain/names.ts';
 import { slotOf } from '../domain/slots.ts';
 import { pairSubject } from '../domain/subjects.ts';
@@ -14,6 +8,7 @@ import { shardPairMachine, type PairMachineEvent } from '../machines/shard-pair.
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { ResumeOptions, Target } from './command-outcome.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
+import { writtenVersion } from './event-version.ts';
 import type { Folded } from './journal-fold.ts';
 import type { JournalView } from './journal-view.ts';
 import { resultOf } from './pair-result.ts';
@@ -120,7 +115,7 @@ export class JournalledPair implements Target {
     const quarantined = recorded?.quarantined ?? 0;
     return {
       id: ports.random.id(),
-      version: EVENT_VERSION,
+      version: writtenVersion(ports.ownership),
       atMs: ports.clock.now(),
       ...causeFields(cause),
       term: Math.max(ports.ownership.ownerOf(slotOf(pair.follower))?.term ?? 0, view.termOf(pair)),

@@ -16,7 +16,7 @@ import type { JournalView } from './journal-view.ts';
 import { openLease, type Lease } from './lease.ts';
 import { PairActor } from './pair-actor.ts';
 import { forgetQuarantine } from './quarantine-entries.ts';
-import { isServedBetterElsewhere } from './reach.ts';
+import { servedElsewhere } from './reach.ts';
 
 export interface OwnedIndicesOptions {
   readonly ports: SupervisorPorts;
@@ -52,11 +52,14 @@ export class OwnedIndices implements SlotHandlers {
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #releases = new Map<string, Promise<void>>();
   readonly #starts = new Semaphore(STARTS_MAX);
+  /** Left to those that can run what is in them. */
+  readonly #shunned = new Set<number>();
 
   constructor(options: OwnedIndicesOptions) {
     this.#options = options;
     options.view.observe((event) => this.#observed(event));
-    options.ports.ownership.observe(() => this.#lookElsewhere());
+    const unobserve = options.ports.ownership.observe(() => this.#othersChanged());
+    options.signal.addEventListener('abort', unobserve, { once: true });
   }
 
   get all(): readonly Followed[] {
@@ -109,21 +112,6 @@ export class OwnedIndices implements SlotHandlers {
     });
   }
 
-  /** Who lives has changed: what cannot be run here may be run elsewhere now, and what was left to others may have nobody any more. */
-  #lookElsewhere(): void {
-    const { ports, view } = this.#options;
-    for (const { follower } of [...this.#refused.values(), ...view.refused.values()]) {
-      const index = view.index(follower)?.snapshot;
-      if (this.owns(follower) && index !== undefined && isServedBetterElsewhere(index, this.#options))
-        ports.ownership.shun(slotOf(follower));
-    }
-    for (const [slot, owned] of this.#slots) {
-      if (!owned.shunned || owned.leaving || ports.ownership.shun(slot)) continue;
-      owned.shunned = false;
-      this.#beginSlot(slot, owned);
-    }
-  }
-
   lost(slot: number): void {
     const owned = this.#slots.get(slot);
     if (owned === undefined) return;
@@ -173,13 +161,35 @@ export class OwnedIndices implements SlotHandlers {
     // What the owner before appended last is known before anything is decided.
     await untilReached(ports, `slot ${lease.slot}`, () => view.current(), signal);
     if (lease.ended) return;
-    const indices = view.followedIn(lease.slot);
-    owned.shunned =
-      indices.some((index) => isServedBetterElsewhere(index, this.#options)) && ports.ownership.shun(lease.slot);
+    owned.shunned = this.#leftToOthers(lease.slot);
     if (owned.shunned) return;
     await Promise.all(
-      indices.map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))),
+      view
+        .followedIn(lease.slot)
+        .map(({ follower }) => this.#inTurn(follower, () => this.#takeUp(follower, lease, START))),
     );
+  }
+
+  #leftToOthers(slot: number, elsewhere = servedElsewhere(this.#options)): boolean {
+    if (!elsewhere(slot)) return false;
+    this.#shunned.add(slot);
+    return this.#options.ports.ownership.shun(slot);
+  }
+
+  /** Who can run more than we may have come; or gone, and then the rest of those slots is ours to take again. */
+  #othersChanged(): void {
+    if (this.#options.view.refused.size + this.#refused.size + this.#shunned.size === 0) return;
+    const elsewhere = servedElsewhere(this.#options);
+    for (const slot of this.#shunned) {
+      if (elsewhere(slot)) continue;
+      this.#shunned.delete(slot);
+      this.#options.ports.ownership.shun(slot, false);
+    }
+    for (const [slot, owned] of this.#slots) {
+      if (owned.leaving || this.#leftToOthers(slot, elsewhere) || !owned.shunned) continue;
+      owned.shunned = false;
+      this.#beginSlot(slot, owned);
+    }
   }
 
   // --- indices --------------------------------------------------------------------------------------------------------------
@@ -214,7 +224,7 @@ export class OwnedIndices implements SlotHandlers {
     const key = indexKey(refused.follower);
     this.#options.ports.narrator.log('error', 'an index is not taken up', { index: key, failure: refused.failure });
     this.#refused.set(key, refused);
-    this.#lookElsewhere();
+    this.#othersChanged();
   }
 
   #pairsOf(index: FollowerIndex): readonly PairActor[] {
@@ -335,12 +345,10 @@ export class OwnedIndices implements SlotHandlers {
 
   /** A newer version wrote it: whoever reads that does better with the slot. Nothing of the index is decided here any more. */
   #unreadable(follower: FollowerIndexRef, failure: Failure, lease: Lease): void {
-    const index = this.#options.view.index(follower)?.snapshot;
-    const elsewhere = index !== undefined && isServedBetterElsewhere(index, this.#options);
-    if (!elsewhere || !this.#options.ports.ownership.shun(lease.slot))
-      this.#inTurn(follower, () => this.#drop(follower)).catch(() => {
-        this.#options.ports.narrator.log('error', 'an index was not stopped', { index: indexKey(follower), failure });
-      });
+    if (this.#leftToOthers(lease.slot)) return;
+    this.#inTurn(follower, () => this.#drop(follower)).catch(() => {
+      this.#options.ports.narrator.log('error', 'an index was not stopped', { index: indexKey(follower), failure });
+    });
   }
 
   async #drop(follower: FollowerIndexRef): Promise<void> {

@@ -1,7 +1,7 @@
 import { transition } from 'xstate';
 import { backoffMs } from '../domain/backoff.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
-import { EVENT_VERSION, type PairEvent, type PairFact, type PairSnapshot } from '../domain/journal.ts';
+import type { PairEvent, PairFact, PairSnapshot } from '../domain/journal.ts';
 import { pairKey, type PairRef } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -11,6 +11,7 @@ import type { StoredEvent } from '../ports/event-log.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { ResumeOptions, Target } from './command-outcome.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
+import { writtenVersion } from './event-version.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { untilReached } from './journal-patience.ts';
 import { whyNotHeld } from './lease.ts';
@@ -315,7 +316,7 @@ export class PairActor implements Target {
     const { ports, index, pair } = this.#options;
     return {
       id: ports.random.id(),
-      version: EVENT_VERSION,
+      version: writtenVersion(ports.ownership),
       atMs: ports.clock.now(),
       ...causeFields(cause),
       term: index.lease.term,

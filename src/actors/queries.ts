@@ -1,7 +1,7 @@
 import type { ControlSurface, IndexStatus, QuarantineEntry, QuarantineQuery, StatusQuery } from '../domain/commands.ts';
 import { failureOf } from '../domain/failure.ts';
 import type { IndexSnapshot } from '../domain/journal.ts';
-import { indexKey, pairKey } from '../domain/names.ts';
+import { indexKey, pairKey, type FollowerIndexRef } from '../domain/names.ts';
 import { slotOf } from '../domain/slots.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import { indexStatus, refusedStatus } from './index-status.ts';
@@ -41,13 +41,14 @@ export class Queries {
     if (follower !== undefined && shard !== undefined && alive.length > 0 && refused.length === 0)
       if (alive.every(({ shards }) => shard >= shards)) throw noSuchShard('status', follower, shard, alive);
     const own = this.ownStatus(query);
-    const others = await this.#ofOwners(followed, (peer) => peer.status(query));
+    // What is refused here may run where a newer version does.
+    const others = await this.#ofOwners([...followed, ...refused], (peer) => peer.status(query));
     const answered = newest([...own, ...others]);
     const { ownership } = ports;
     const rows = followed.map(
       (index) => answered.get(indexKey(index.follower)) ?? journalStatus(index, shard, { view, ownership }),
     );
-    return [...rows, ...refused.map(refusedStatus)];
+    return [...rows, ...refused.map((one) => answered.get(indexKey(one.follower)) ?? refusedStatus(one))];
   }
 
   /** Of what runs here. */
@@ -118,8 +119,8 @@ export class Queries {
 
   /** Asks the live owners of these indices. One that does not answer is passed over. */
   async #ofOwners<T>(
-    indices: readonly IndexSnapshot[],
-    ask: (peer: ControlSurface, indices: readonly IndexSnapshot[]) => Promise<readonly T[]>,
+    indices: readonly { readonly follower: FollowerIndexRef }[],
+    ask: (peer: ControlSurface, indices: readonly { readonly follower: FollowerIndexRef }[]) => Promise<readonly T[]>,
   ): Promise<readonly T[]> {
     const { ports, peers } = this.#options;
     const { ownership, narrator } = ports;

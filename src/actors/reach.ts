@@ -1,8 +1,10 @@
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import { EVENT_VERSION, type IndexSnapshot } from '../domain/journal.ts';
-import { indexKey, shownIndex } from '../domain/names.ts';
+import { shownIndex } from '../domain/names.ts';
+import { slotOf } from '../domain/slots.ts';
 import type { LiveSession } from '../ports/ownership.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
+import type { RefusedIndex } from './journal-fold.ts';
 import type { JournalView } from './journal-view.ts';
 
 interface Own {
@@ -12,13 +14,17 @@ interface Own {
 
 type Links = Pick<IndexSnapshot, 'leader' | 'follower'>;
 
-/** This supervisor cannot keep the index in step, and another one that lives can. */
-export function isServedBetterElsewhere(index: IndexSnapshot, { ports, view }: Own): boolean {
+/** Tells slots with an index that this supervisor cannot run, as it reads or reaches too little, while another one that lives can. */
+export function servedElsewhere({ ports, view }: Own): (slot: number) => boolean {
   const { ownership } = ports;
   const others = ownership.live().filter(({ session }) => session !== ownership.session);
-  if (view.refused.get(indexKey(index.follower))?.failure.code === 'journal_from_newer_version')
-    return others.some(({ announced }) => announced.readsEventVersion > EVENT_VERSION);
-  return !reaches(ports, index) && others.some((other) => isFor(other, index));
+  const isNewer = ({ failure }: RefusedIndex): boolean => failure.code === 'journal_from_newer_version';
+  const readElsewhere = others.some(({ announced }) => announced.readsEventVersion > EVENT_VERSION);
+  const unread = readElsewhere ? [...view.refused.values()].filter(isNewer) : [];
+  const slots = new Set(unread.map(({ follower }) => slotOf(follower)));
+  const reachedElsewhere = (index: Links): boolean =>
+    !reaches(ports, index) && others.some((other) => isFor(other, index));
+  return (slot) => slots.has(slot) || view.followedIn(slot).some(reachedElsewhere);
 }
 
 export function reaches(ports: Pick<SupervisorPorts, 'cluster'>, { leader, follower }: Links): boolean {

@@ -50,10 +50,9 @@ export function slotOwnership(options: SlotOwnershipOptions): Ownership {
   return new SlotOwnership(options);
 }
 
-/** Computed anew when one of the first two changes. */
+/** Computed anew when others, or what we shun, change. */
 interface SharesOf {
   readonly seen: readonly SlotTaker[];
-  readonly shunned: number;
   readonly takers: readonly SlotTaker[];
   readonly shares: ReadonlyMap<string, number>;
 }
@@ -155,10 +154,12 @@ class SlotOwnership implements Ownership {
     return () => void this.#observers.delete(changed);
   }
 
-  shun(slot: number): boolean {
+  shun(slot: number, shunned = true): boolean {
     assert(slot >= 0 && slot < SLOT_COUNT, 'a slot is below the number of slots');
-    if (!this.#shunned.has(slot)) {
-      this.#shunned.add(slot);
+    if (this.#shunned.has(slot) !== shunned) {
+      if (shunned) this.#shunned.add(slot);
+      else this.#shunned.delete(slot);
+      this.#shares = undefined;
       if (this.#session.live) this.#session.renewNow();
       this.#settle();
     }
@@ -254,12 +255,12 @@ class SlotOwnership implements Ownership {
   #standing(): SlotStanding {
     const { id: session } = this.#session;
     const seen = this.#view.takers();
-    if (this.#shares?.seen !== seen || this.#shares.shunned !== this.#shunned.size) {
+    if (this.#shares?.seen !== seen) {
       // What we shun may not have been told yet.
       const takers = heeded(
         seen.map((taker) => (taker.session === session ? { session, shuns: this.#shunned } : taker)),
       );
-      this.#shares = { seen, shunned: this.#shunned.size, takers, shares: slotShares(takers) };
+      this.#shares = { seen, takers, shares: slotShares(takers) };
     }
     if (this.#order?.of !== session) this.#order = { of: session, slots: slotOrder(session) };
     const { takers, shares } = this.#shares;

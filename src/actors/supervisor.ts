@@ -14,13 +14,7 @@ import type {
   TargetCommand,
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
-import {
-  EVENT_VERSION,
-  type IndexFact,
-  type IndexSnapshot,
-  type JournalEvent,
-  type Lifecycle,
-} from '../domain/journal.ts';
+import { type IndexFact, type IndexSnapshot, type JournalEvent, type Lifecycle } from '../domain/journal.ts';
 import { isPattern } from '../domain/index-name.ts';
 import { indexKey, shownIndex, shownPair, type FollowerIndexRef } from '../domain/names.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
@@ -31,6 +25,7 @@ import { Changes } from './changes.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import { commandResult, decideEach, requireRecovered, type Target, type Targets } from './command-outcome.ts';
 import { causeFields, commandCause, type CommandCause } from './event-cause.ts';
+import { writtenVersion } from './event-version.ts';
 import { pairStatuses } from './index-status.ts';
 import type { Folded } from './journal-fold.ts';
 import { JournalledPair } from './journalled-pair.ts';
@@ -205,7 +200,7 @@ export class Supervisor implements ControlSurface {
     const event = {
       entity: 'index' as const,
       id: random.id(),
-      version: EVENT_VERSION,
+      version: writtenVersion(ownership),
       atMs: clock.now(),
       ...causeFields(cause),
       // What we know of owners may be older than what the last one appended.

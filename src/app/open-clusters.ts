@@ -5,8 +5,8 @@ import type { Outage } from '../domain/outage.ts';
 import type { OpenCluster } from '../infra/search/open-cluster.ts';
 import { systemClock } from '../infra/system/clock.ts';
 import { systemRandom } from '../infra/system/random.ts';
-import type { OtelNarrator } from '../infra/telemetry/otel-narrator.ts';
 import type { EventLog } from '../ports/event-log.ts';
+import type { Narrator } from '../ports/narrator.ts';
 import { ClusterBreaker } from '../replication/cluster-breaker.ts';
 import { ClusterWatcher } from '../replication/cluster-watcher.ts';
 import { Semaphore } from '../replication/semaphore.ts';
@@ -20,10 +20,10 @@ const VIEWS_MAX = 8;
 /** Clusters are opened when they are first needed. */
 export class Clusters {
   readonly #config: Config;
-  readonly #shared: { readonly log: EventLog; readonly narrator: OtelNarrator };
+  readonly #shared: { readonly log: EventLog; readonly narrator: Narrator };
   readonly #open = new Map<string, { readonly access: ClusterAccess; readonly cluster: OpenCluster }>();
 
-  constructor(config: Config, shared: { log: EventLog; narrator: OtelNarrator }) {
+  constructor(config: Config, shared: { log: EventLog; narrator: Narrator }) {
     this.#config = config;
     this.#shared = shared;
   }

@@ -51,10 +51,10 @@ export interface Ownership {
   /** Calls back when who owns what, who lives, or whether we may write has changed. Gives the way to stop that. */
   observe(changed: () => void): () => void;
   /**
-   * A slot that is not to be taken by this supervisor, e.g. since its events cannot be read here; ours is given up. Tells whether any other that lives
-   * takes it: what all shun is owned as if nobody did.
+   * A slot that is not to be taken by this supervisor, e.g. since its events cannot be read here; ours is given up. Until it is told
+   * that it does not shun it any more. Tells whether any other that lives takes it: what all shun is owned as if nobody did.
    */
-  shun(slot: number): boolean;
+  shun(slot: number, shunned?: boolean): boolean;
   /** Gives every slot up in order (`give`), then ends the session. */
   stop(): Promise<void>;
 }

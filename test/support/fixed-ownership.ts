@@ -1,3 +1,4 @@
+import { EVENT_VERSION } from '../../src/domain/journal.ts';
 import { SLOT_COUNT } from '../../src/domain/slots.ts';
 import type { LiveSession, Ownership, SlotHandlers, SlotOwner } from '../../src/ports/ownership.ts';
 
@@ -21,7 +22,7 @@ export function fixedOwnership({
   released = true,
 }: FixedOwnershipOptions = {}): Ownership {
   const own = new Set(slots);
-  const announced = { supervisor, version: '0.0.0', clusters: [], readsEventVersion: 1 };
+  const announced = { supervisor, version: '0.0.0', clusters: [], readsEventVersion: EVENT_VERSION };
   let started: SlotHandlers | undefined;
   return {
     session,
@@ -33,8 +34,8 @@ export function fixedOwnership({
     ownerOf: (slot) => (own.has(slot) ? { session, term } : undefined),
     live: () => [{ session, announced }],
     observe: () => () => undefined,
-    shun: (slot) => {
-      if (own.has(slot)) void started?.give(slot).then(() => own.delete(slot));
+    shun: (slot, shunned = true) => {
+      if (shunned && own.has(slot)) void started?.give(slot).then(() => own.delete(slot));
       return true;
     },
     async stop() {
@@ -47,7 +48,10 @@ export function fixedOwnership({
 /** Several supervisors of one test, which decides who owns what, who lives, and who may write. */
 export interface SharedOwnership {
   /** A supervisor of that name, with a session of the same name; it lives until it is ended. */
-  member(name: string, options?: { readonly clusters?: readonly string[] }): Ownership;
+  member(
+    name: string,
+    options?: { readonly clusters?: readonly string[]; readonly readsEventVersion?: number },
+  ): Ownership;
   /** Takes the slots from their owner, if there is one, without asking it (`lost`), and gives them to this one under a new term. */
   assign(name: string, slots: readonly number[], released?: boolean): void;
   /** Its owner gives them up in order; then they are this one's. */
@@ -56,6 +60,8 @@ export interface SharedOwnership {
   end(name: string): void;
   /** Whether it may write to its slots now. */
   allow(name: string, allowed: boolean): void;
+  /** What it leaves to others. */
+  shunned(name: string): readonly number[];
 }
 
 interface Member {
@@ -85,15 +91,10 @@ export function sharedOwnership(): SharedOwnership {
     tell();
   };
   return {
-    member(name, { clusters = [] } = {}) {
-      const announced = { supervisor: name, version: '0.0.0', clusters, readsEventVersion: 1 };
-      const member: Member = {
-        live: { session: name, announced },
-        handlers: undefined,
-        allowed: true,
-        alive: true,
-        shuns: new Set(),
-      };
+    member(name, { clusters = [], readsEventVersion = EVENT_VERSION } = {}) {
+      const announced = { supervisor: name, version: '0.0.0', clusters, readsEventVersion };
+      const live = { session: name, announced };
+      const member: Member = { live, handlers: undefined, allowed: true, alive: true, shuns: new Set() };
       members.set(name, member);
       return {
         session: name,
@@ -109,10 +110,11 @@ export function sharedOwnership(): SharedOwnership {
           listeners.add(changed);
           return () => listeners.delete(changed);
         },
-        shun: (slot) => {
-          member.shuns.add(slot);
+        shun: (slot, shunned = true) => {
+          if (shunned) member.shuns.add(slot);
+          else member.shuns.delete(slot);
           const others = [...members].some(([other, { alive, shuns }]) => other !== name && alive && !shuns.has(slot));
-          if (!others || owners.get(slot)?.session !== name) return others;
+          if (!shunned || !others || owners.get(slot)?.session !== name) return others;
           void member.handlers?.give(slot).then(() => {
             owners.delete(slot);
             tell();
@@ -154,5 +156,6 @@ export function sharedOwnership(): SharedOwnership {
       if (member !== undefined) member.allowed = allowed;
       tell();
     },
+    shunned: (name) => [...(members.get(name)?.shuns ?? [])],
   };
 }

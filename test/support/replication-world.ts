@@ -2,7 +2,7 @@
  * Two real clusters, NATS, and a supervisor in a process of its own that is driven over NATS as a user would. Names of indices, subjects and
  * stream are the world's own; what it made is removed when it is disposed of.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -82,10 +82,14 @@ export interface World extends AsyncDisposable {
   readonly logFile: string;
   /** A fresh name for an index, deleted on both sides at the end. */
   name(suffix?: string): string;
+  /** Matches all of them. */
+  readonly indices: string;
   /** Starts a supervisor, or another one after the first has ended; resolves when it has taken everything up. */
   start(): Promise<SupervisorProcess>;
-  /** One more supervisor of that name beside the others; resolves when it answers for itself. */
-  startNamed(name: string): Promise<SupervisorProcess>;
+  /**
+   * One more supervisor of that name beside the others; resolves when it answers for itself. `program`: the entry point of another build.
+   */
+  startNamed(name: string, program?: string): Promise<SupervisorProcess>;
   /** The follower of that index, under the same name. */
   followerOf(index: string): FollowerIndexRef;
   follow(index: string, parameters?: Partial<FollowParameters>): Promise<void>;
@@ -108,6 +112,9 @@ export interface World extends AsyncDisposable {
   journal(): Promise<readonly JournalEvent[]>;
   readonly supervisor: SupervisorProcess | undefined;
 }
+
+/** Names of 255 bytes, encoded, still fit into a request line. */
+const REMOVED_AT_ONCE = 5;
 
 let worlds = 0;
 
@@ -160,6 +167,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     control,
     configFile,
     logFile,
+    indices: `st-${tag}-*`,
     get supervisor() {
       return supervisor;
     },
@@ -170,7 +178,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
     async start() {
       if (supervisor?.running === true) throw new Error('a supervisor is running already');
-      const started = startSupervisorProcess(configFile, logFile, options.guard);
+      const started = startSupervisorProcess(configFile, logFile, { guard: options.guard });
       supervisor = started;
       const answers = async (): Promise<true | undefined> => {
         if (!started.running) throw new Error(`the supervisor ended at its start:\n${await endOfLog(logFile)}`);
@@ -179,15 +187,17 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       await until('the supervisor answers', 60_000, answers);
       return started;
     },
-    async startNamed(name) {
+    async startNamed(name, program) {
       const file = join(folder, `${name}.yml`);
       await writeFile(file, JSON.stringify({ ...config, supervisor: { name } }, undefined, 2));
       const log = join(folder, `${name}.log`);
-      const started = startSupervisorProcess(file, log);
+      const { size: before } = await stat(log).catch(() => ({ size: 0 }));
+      const started = startSupervisorProcess(file, log, { guard: options.guard, program });
       named.push(started);
       await until(`${name} answers`, 60_000, async () => {
         if (!started.running) throw new Error(`${name} ended at its start:\n${await endOfLog(log)}`);
-        return (await endOfLog(log, 200)).includes('the supervisor runs') ? true : undefined;
+        const printed = (await readFile(log)).subarray(before);
+        return printed.includes('the supervisor runs') ? true : undefined;
       });
       return started;
     },
@@ -252,16 +262,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
     async [Symbol.asyncDispose]() {
       for (const one of [...named, supervisor]) if (one?.running === true) await one.kill();
-      for (const index of names) {
-        for (const side of [leader, follower])
-          await side.call('DELETE', `/${encodeURIComponent(index)}?ignore_unavailable=true`).catch(() => undefined);
-      }
-      const pairs = names.map((index) => ({ prefix: { pair: `${FOLLOWER}/${index}/` } }));
-      const query = { query: { bool: { should: pairs } } };
-      for (const written of ['.replication_checkpoint', '.slipstream_quarantine'])
-        await follower
-          .call('POST', `/${written}/_delete_by_query?conflicts=proceed&refresh=true`, query)
-          .catch(() => undefined);
+      for (let at = 0; at < names.length; at += REMOVED_AT_ONCE)
+        await removeIndices({ leader, follower }, names.slice(at, at + REMOVED_AT_ONCE));
       await jetstreamManager(nats)
         .then(async (jsm) =>
           Promise.allSettled(
@@ -274,6 +276,20 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
   };
   return world;
+}
+
+async function removeIndices(
+  { leader, follower }: { readonly leader: Side; readonly follower: Side },
+  names: readonly string[],
+): Promise<void> {
+  const path = `/${names.map(encodeURIComponent).join(',')}?ignore_unavailable=true`;
+  for (const side of [leader, follower]) await side.call('DELETE', path).catch(() => undefined);
+  const pairs = names.map((index) => ({ prefix: { pair: `${FOLLOWER}/${index}/` } }));
+  const query = { query: { bool: { should: pairs } } };
+  for (const written of ['.replication_checkpoint', '.slipstream_quarantine'])
+    await follower
+      .call('POST', `/${written}/_delete_by_query?conflicts=proceed&refresh=true`, query)
+      .catch(() => undefined);
 }
 
 export function addressOf(variable: string): string {

@@ -23,13 +23,21 @@ process.on('exit', () => {
   for (const pid of living) process.kill(pid, 'SIGKILL');
 });
 
-/**
- * @param logFile gets everything it prints, after what is there.
- * @param guard ends it however this process ends.
- */
-export function startSupervisorProcess(configFile: string, logFile: string, guard?: Guard): SupervisorProcess {
+export interface SupervisorProcessOptions {
+  /** Ends it however this process ends. */
+  readonly guard?: Guard | undefined;
+  /** The entry point of another build. */
+  readonly program?: string | undefined;
+}
+
+/** @param logFile gets everything it prints, after what is there. */
+export function startSupervisorProcess(
+  configFile: string,
+  logFile: string,
+  { guard, program = PROGRAM }: SupervisorProcessOptions = {},
+): SupervisorProcess {
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [PROGRAM, 'start', '--config', configFile], {
+  const child = spawn(process.execPath, [program, 'start', '--config', configFile], {
     stdio: ['ignore', log, log],
     detached: guard !== undefined,
     env: { PATH: process.env['PATH'] ?? '' },

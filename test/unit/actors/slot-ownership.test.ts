@@ -197,6 +197,9 @@ describe('ownership of slots', () => {
     assert.equal(two.ownership.shun(3), false);
     await world.run(60_000);
     assert.ok(one.owned.has(3) || two.owned.has(3), 'what all shun has an owner');
+    assert.equal(one.ownership.shun(3, false), false);
+    await world.run(30_000);
+    assert.equal(one.ownership.ownerOf(3)?.session, one.ownership.session);
     two.crash();
     await world.run(60_000);
     assert.equal(one.owned.size, SLOT_COUNT);
