@@ -8,7 +8,6 @@ import { type ChurnReport, createChurnIndex, startChurn } from '../support/churn
 import type { IndexComparison } from '../support/compare-indices.ts';
 import { LEADER, maxSeqNos } from '../support/replication-world.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { endOfLog } from '../support/supervisor-process.ts';
 import { until } from '../support/until.ts';
 import { drawFaults, faultBag } from './fault-bag.ts';
 import { type FaultKind, leaderIsWhole } from './fault-kinds.ts';
@@ -41,8 +40,8 @@ export interface ChaosReport {
   readonly rounds: number;
   readonly faults: readonly FaultRecord[];
   readonly churn: ChurnReport;
-  /** Of the supervisor; null where the system does not tell. */
-  readonly peakMib: number | null;
+  /** Of each supervisor, over all its starts; null where the system does not tell. */
+  readonly peaksMib: readonly (number | null)[];
   /** Of `slipstream verify --content`. */
   readonly verified: string;
   readonly comparison: IndexComparison | undefined;
@@ -78,7 +77,7 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
   });
   // It is waited for at the end; a writer may give up before.
   churn.done.catch(() => undefined);
-  const memory = watchMemory(() => world.supervisor?.pid);
+  const memories = field.supervisors.map((supervisor) => watchMemory(() => supervisor.process.pid));
   const faulty: string[] = [];
   const faults: FaultRecord[] = [];
   let rounds = 0;
@@ -88,7 +87,7 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
     log('no more faults; everything comes back');
     await until('the leader is whole', WHOLE_WITHIN_MS, async () => (await leaderIsWhole(field)) || undefined);
   } catch (error) {
-    faulty.push(`${String(error)}\n${await endOfLog(world.logFile)}`);
+    faulty.push(`${String(error)}\n${await world.logTail()}`);
   } finally {
     churn.stop();
   }
@@ -98,7 +97,7 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
   let comparison: IndexComparison | undefined;
   try {
     pairs = await world.awaitSettled(index, SETTLED_WITHIN_MS);
-    verified = await verifyContent(world, index);
+    verified = await verifyContent(field, index);
     if (verified !== 'equal') faulty.push(`verify --content: ${verified}`);
     comparison = await world.compare(index);
     if (!comparison.equal) faulty.push(`compared past the product: ${JSON.stringify(comparison).slice(0, 2000)}`);
@@ -109,11 +108,12 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
   for (const { shard, state, failure } of pairs)
     if (state === 'fatal') faulty.push(`shard ${shard} is fatal: ${failure?.code} ${failure?.reason}`);
   if (report.operations === 0) faulty.push('nothing was written');
-  const peakMib = memory.stop();
-  if (peakMib !== null && peakMib > PEAK_MIB_MAX)
-    faulty.push(`the supervisor took ${Math.round(peakMib)} MiB, ${PEAK_MIB_MAX} are allowed`);
+  const peaksMib = memories.map((memory) => memory.stop());
+  for (const [at, peakMib] of peaksMib.entries())
+    if (peakMib !== null && peakMib > PEAK_MIB_MAX)
+      faulty.push(`${field.supervisors[at]?.name} took ${Math.round(peakMib)} MiB, ${PEAK_MIB_MAX} are allowed`);
   const tookMs = Date.now() - startedAtMs;
-  return { seed, tookMs, rounds, faults, churn: report, peakMib, verified, comparison, pairs, faulty };
+  return { seed, tookMs, rounds, faults, churn: report, peaksMib, verified, comparison, pairs, faulty };
 }
 
 async function followedIndex({ world }: Field): Promise<[string, { url: string; index: string }]> {
@@ -154,7 +154,9 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
   let broken: Error | undefined;
   const later = (task: Promise<void>): void => {
     const noted = task
-      .catch((error: unknown) => void (broken ??= new Error('a node did not come back', { cause: error })))
+      .catch(
+        (error: unknown) => void (broken ??= new Error('a node or a supervisor did not come back', { cause: error })),
+      )
       .finally(() => background.delete(noted));
     background.add(noted);
   };
@@ -191,14 +193,15 @@ async function playRounds({ field, index, options, faults }: Rounds): Promise<nu
       log(`${clockTime(Date.now())} ${round}. ${outcome}`);
     }
     if (broken !== undefined) throw broken;
-    if (field.world.supervisor?.running !== true) throw new Error('the supervisor ended by itself');
+    const gone = field.supervisors.find(({ up, process }) => up && !process.running);
+    if (gone !== undefined) throw new Error(`${gone.name} ended by itself`);
   }
   await Promise.all(background);
   if (broken !== undefined) throw broken;
   return round;
 }
 
-/** Every pair follows, and has applied what the leader had when this was called. */
+/** Every pair follows, whoever owns it, and has applied what the leader had when this was called. */
 async function upToDate(field: Field, index: string): Promise<void> {
   const giveUpAtMs = performance.now() + RECOVERED_WITHIN_MS;
   const goals = await until('the primaries of the leader', RECOVERED_WITHIN_MS, async () => {

@@ -4,7 +4,7 @@
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
@@ -84,8 +84,8 @@ export interface World extends AsyncDisposable {
   name(suffix?: string): string;
   /** Starts a supervisor, or another one after the first has ended; resolves when it has taken everything up. */
   start(): Promise<SupervisorProcess>;
-  /** One more supervisor of that name beside the others; resolves when it answers for itself. */
-  startNamed(name: string): Promise<SupervisorProcess>;
+  /** One more supervisor of that name beside the others, or again after it ended; resolves when it runs. */
+  startNamed(name: string, options?: { readonly natsSeenAt?: string }): Promise<SupervisorProcess>;
   /** The follower of that index, under the same name. */
   followerOf(index: string): FollowerIndexRef;
   follow(index: string, parameters?: Partial<FollowParameters>): Promise<void>;
@@ -102,12 +102,17 @@ export interface World extends AsyncDisposable {
   awaitSettled(index: string, withinMs?: number): Promise<readonly PairStatus[]>;
   /** Document by document, past the product. */
   compare(index: string): Promise<IndexComparison>;
+  /** What the supervisors said last, without what they say for debugging only. */
+  logTail(): Promise<string>;
   /** The saved position of one shard. */
   position(index: string, shard: number): Promise<PositionRecord | undefined>;
   /** Everything in the journal, in order. */
   journal(): Promise<readonly JournalEvent[]>;
   readonly supervisor: SupervisorProcess | undefined;
 }
+
+/** Of the latest starts. */
+const LOGS_TOLD_MAX = 4;
 
 let worlds = 0;
 
@@ -149,6 +154,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const names: string[] = [];
   let supervisor: SupervisorProcess | undefined;
   const named: SupervisorProcess[] = [];
+  const logs = [logFile];
   let seen: readonly PairStatus[] = [];
 
   const world: World = {
@@ -179,11 +185,14 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       await until('the supervisor answers', 60_000, answers);
       return started;
     },
-    async startNamed(name) {
+    async startNamed(name, { natsSeenAt } = {}) {
       const file = join(folder, `${name}.yml`);
-      await writeFile(file, JSON.stringify({ ...config, supervisor: { name } }, undefined, 2));
-      const log = join(folder, `${name}.log`);
-      const started = startSupervisorProcess(file, log);
+      const where = natsSeenAt === undefined ? config.nats : { ...config.nats, servers: natsSeenAt };
+      await writeFile(file, JSON.stringify({ ...config, nats: where, supervisor: { name } }, undefined, 2));
+      // One for each start: what an earlier one printed is not this one's answer.
+      const log = join(folder, `${name}-${named.length}.log`);
+      logs.push(log);
+      const started = startSupervisorProcess(file, log, options.guard);
       named.push(started);
       await until(`${name} answers`, 60_000, async () => {
         if (!started.running) throw new Error(`${name} ended at its start:\n${await endOfLog(log)}`);
@@ -211,8 +220,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       try {
         return await until(what, withinMs, look);
       } catch (thrown) {
-        const log = (await endOfLog(logFile, 200)).split('\n').filter((line) => !line.includes('"level":"debug"'));
-        throw new Error(`${String(thrown)}\n${JSON.stringify(seen, undefined, 1)}\n${log.slice(-25).join('\n')}`);
+        throw new Error(`${String(thrown)}\n${JSON.stringify(seen, undefined, 1)}\n${await world.logTail()}`);
       }
     },
     async awaitSettled(index, withinMs = 60_000) {
@@ -234,6 +242,13 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
         { url: leader.url, index, headers: leader.headers },
         { url: follower.url, index, headers: follower.headers },
       ),
+    async logTail() {
+      const ends = logs.slice(-LOGS_TOLD_MAX).map(async (log) => {
+        const lines = (await endOfLog(log, 200)).split('\n').filter((line) => !line.includes('"level":"debug"'));
+        return `${basename(log)}:\n${lines.slice(-25).join('\n')}`;
+      });
+      return (await Promise.all(ends)).join('\n');
+    },
     async position(index, shard) {
       const pair = pairKey({ follower: world.followerOf(index), shard });
       const query = { query: { term: { pair } } };
