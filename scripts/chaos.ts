@@ -51,24 +51,27 @@ async function run(): Promise<number> {
 }
 
 function tell(report: ChaosReport, table: string): void {
-  const { faults, rounds, churn, comparison, pairs, peaksMib, verified, faulty } = report;
-  const counted = (what: 'conflicts' | 'foreignWrites' | 'scanSurprises'): number =>
-    pairs.reduce((sum, pair) => sum + pair[what], 0);
-  const refused = Object.values(churn.refused).reduce((sum, count) => sum + count, 0);
+  const { faults, rounds, indices, peaksMib, faulty } = report;
+  const pairs = indices.flatMap((index) => index.pairs);
+  const sum = <T>(items: readonly T[], count: (item: T) => number): number =>
+    items.reduce((total, item) => total + count(item), 0);
+  const refused = indices.flatMap(({ churn }) => Object.values(churn.refused));
   log(`\n${table}\n`);
   log(
     `${faults.length} faults in ${rounds} rounds, ${(report.tookMs / 60_000).toFixed(1)} minutes, seed ${report.seed}`,
   );
-  log(`${churn.operations} operations acknowledged, ${refused} refused, ${churn.unanswered} without an answer`);
+  log(
+    `${sum(indices, ({ churn }) => churn.operations)} operations acknowledged, ${sum(refused, Number)} refused, ${sum(indices, ({ churn }) => churn.unanswered)} without an answer`,
+  );
   const peaks = peaksMib.map((mib) => (mib === null ? 'memory not measured' : `${Math.round(mib)} MiB at most`));
   log(`supervisors: ${peaks.join(', ')}`);
   log(
-    `since their last start: ${counted('conflicts')} conflicts, ${counted('foreignWrites')} writes that the ledger did not expect, ${counted('scanSurprises')} scans that found other than the counts said`,
+    `since their last start: ${sum(pairs, (pair) => pair.conflicts)} conflicts, ${sum(pairs, (pair) => pair.foreignWrites)} writes that the ledger did not expect, ${sum(pairs, (pair) => pair.scanSurprises)} scans that found other than the counts said`,
   );
-  log(
-    `${comparison?.leftDocuments ?? '?'} documents on the leader, ${comparison?.rightDocuments ?? '?'} on the follower`,
-  );
-  log(`verify --content: ${verified}`);
+  for (const { index, comparison, verified } of indices)
+    log(
+      `${index}: ${comparison?.leftDocuments ?? '?'} documents on the leader, ${comparison?.rightDocuments ?? '?'} on the follower; verify --content: ${verified}`,
+    );
   log(faulty.length === 0 ? 'identical' : `FAILED\n${faulty.join('\n')}`);
 }
 
