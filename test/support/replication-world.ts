@@ -49,7 +49,7 @@ export interface WorldOptions {
   readonly commandTimeoutMs?: number;
   /** Parameters of every follower. */
   readonly defaults?: Partial<FollowParameters>;
-  /** Ends the supervisors, however this process ends. */
+  /** Ends the supervisors and removes what they wrote, however this process ends. */
   readonly guard?: Guard;
 }
 
@@ -124,6 +124,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const followerSide = options.follower ?? { url: addressOf('SLIPSTREAM_FOLLOWER_URL') };
   const natsUrl = options.natsUrl ?? addressOf('SLIPSTREAM_NATS_URL');
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-world-'));
+  options.guard?.own(folder);
   const [configFile, logFile] = [join(folder, 'slipstream.yml'), join(folder, 'supervisor.log')];
   const cluster = ({ url, seenAt = url, username, password, readRateLimitBytes }: SideOptions): object => ({
     url: seenAt,
