@@ -18,7 +18,7 @@ const PHASES: Readonly<Record<string, (output: string, pid: number) => boolean>>
   ...bySize<Readonly<Record<string, (output: string) => boolean>>>({
     short: {},
     full: {
-      'while the supervisors start': (output) => (output.match(/\(process \d+\)/g) ?? []).length >= 5,
+      'while the supervisors start': (output) => (output.match(/\(process \d+/g) ?? []).length >= 5,
       'before the first fault': (output) => output.includes('faults for'),
       'while faults go on': (output) => output.includes(' 1. '),
       'while everything comes back': (output) => output.includes('everything comes back'),
