@@ -9,6 +9,7 @@ import { descendants, stillRunning } from '../../support/process-tree.ts';
 import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
 
+const TETHER = new URL('../../../scripts/tether.mjs', import.meta.url).href;
 const CHAOS = fileURLToPath(new URL('../../../scripts/chaos.ts', import.meta.url));
 const STARTED_WITHIN_MS = 120_000;
 const ENDED_WITHIN_MS = 30_000;
@@ -28,14 +29,16 @@ const PHASES: Readonly<Record<string, (output: string, pid: number) => boolean>>
 
 for (const [phase, reached] of Object.entries(PHASES))
   test(`a chaos run that is asked to end ${phase} leaves no process behind`, async () => {
-    const child = spawn(process.execPath, [CHAOS, '--minutes', '0.2'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const child = spawn(process.execPath, ['--import', TETHER, CHAOS, '--minutes', '0.2'], {
+      // Over the channel it notices when this test is ended.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: withoutAddresses(process.env),
     });
     const { pid } = child;
     assert.ok(pid !== undefined);
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (text: Buffer) => (output += text.toString()));
     const ended = once(child, 'exit');
     let left = descendants(pid);
     try {
