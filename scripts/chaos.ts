@@ -1,6 +1,7 @@
 /**
- * `npm run chaos -- --minutes N [--seed S] [--only TEXT] [--json]`: random process and network faults under load, on a leader cluster of three nodes, a
- * follower, NATS and a supervisor of its own; with --only, those whose names hold the text. Exit code 0 only when both sides are identical at the end and nothing had to be done by hand.
+ * `npm run chaos -- --minutes N [--seed S] [--supervisors N] [--only TEXT] [--json]`: random process and network faults under load, on a leader cluster of
+ * three nodes, a follower, NATS and two supervisors of its own; with --only, those whose names hold the text. Exit code 0 only when both sides are
+ * identical at the end and nothing had to be done by hand.
  */
 import { parseArgs } from 'node:util';
 import { StackError } from '../stack/stack-error.ts';
@@ -15,11 +16,13 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string', default: '1' },
+    supervisors: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 });
 const [minutes, seed] = [positive('minutes', values.minutes), positive('seed', values.seed)];
+const supervisors = Math.ceil(positive('supervisors', values.supervisors));
 const kinds = FAULT_KINDS.filter(({ name }) => name.includes(values.only));
 if (kinds.length === 0) {
   console.error(`--only ${values.only}: there are ${FAULT_KINDS.map(({ name }) => name).join('; ')}`);
@@ -37,9 +40,9 @@ process.exitCode = await run().catch((error: unknown) => {
 });
 
 async function run(): Promise<number> {
-  await using field = await openField({ log, signal, random: seededRandom(seed + 1) });
-  log(`faults for ${minutes} minutes, seed ${seed}`);
+  await using field = await openField({ log, signal, supervisors, random: seededRandom(seed + 1) });
   const interrupted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  log(`faults for ${minutes} minutes, seed ${seed}, ${supervisors} supervisors`);
   const report = await Promise.race([interrupted, runChaos(field, { seed, durationMs: minutes * 60_000, kinds, log })]);
   const table = faultTable(report);
   if (values.json) console.log(JSON.stringify({ ...report, table }, undefined, 2));
@@ -48,23 +51,27 @@ async function run(): Promise<number> {
 }
 
 function tell(report: ChaosReport, table: string): void {
-  const { faults, rounds, churn, comparison, pairs, peakMib, verified, faulty } = report;
-  const counted = (what: 'conflicts' | 'foreignWrites' | 'scanSurprises'): number =>
-    pairs.reduce((sum, pair) => sum + pair[what], 0);
-  const refused = Object.values(churn.refused).reduce((sum, count) => sum + count, 0);
+  const { faults, rounds, indices, peaksMib, faulty } = report;
+  const pairs = indices.flatMap((index) => index.pairs);
+  const sum = <T>(items: readonly T[], count: (item: T) => number): number =>
+    items.reduce((total, item) => total + count(item), 0);
+  const refused = indices.flatMap(({ churn }) => Object.values(churn.refused));
   log(`\n${table}\n`);
   log(
     `${faults.length} faults in ${rounds} rounds, ${(report.tookMs / 60_000).toFixed(1)} minutes, seed ${report.seed}`,
   );
-  log(`${churn.operations} operations acknowledged, ${refused} refused, ${churn.unanswered} without an answer`);
-  log(`supervisor: ${peakMib === null ? 'memory not measured' : `${Math.round(peakMib)} MiB at most`}`);
   log(
-    `since its last start: ${counted('conflicts')} conflicts, ${counted('foreignWrites')} writes that the ledger did not expect, ${counted('scanSurprises')} scans that found other than the counts said`,
+    `${sum(indices, ({ churn }) => churn.operations)} operations acknowledged, ${sum(refused, Number)} refused, ${sum(indices, ({ churn }) => churn.unanswered)} without an answer`,
   );
+  const peaks = peaksMib.map((mib) => (mib === null ? 'memory not measured' : `${Math.round(mib)} MiB at most`));
+  log(`supervisors: ${peaks.join(', ')}`);
   log(
-    `${comparison?.leftDocuments ?? '?'} documents on the leader, ${comparison?.rightDocuments ?? '?'} on the follower`,
+    `since their last start: ${sum(pairs, (pair) => pair.conflicts)} conflicts, ${sum(pairs, (pair) => pair.foreignWrites)} writes that the ledger did not expect, ${sum(pairs, (pair) => pair.scanSurprises)} scans that found other than the counts said`,
   );
-  log(`verify --content: ${verified}`);
+  for (const { index, comparison, verified } of indices)
+    log(
+      `${index}: ${comparison?.leftDocuments ?? '?'} documents on the leader, ${comparison?.rightDocuments ?? '?'} on the follower; verify --content: ${verified}`,
+    );
   log(faulty.length === 0 ? 'identical' : `FAILED\n${faulty.join('\n')}`);
 }
 

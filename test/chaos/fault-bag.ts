@@ -30,12 +30,14 @@ export function faultBag(random: () => number, kinds: readonly FaultKind[] = FAU
 
 /** None, where nothing may be done now. */
 export async function drawFaults(bag: FaultBag, field: Field, random: () => number): Promise<readonly FaultKind[]> {
-  const whole = await leaderIsWhole(field);
+  const met = {
+    'whole leader': await leaderIsWhole(field),
+    'every supervisor': field.supervisors.every(({ up }) => up),
+  };
   const drawn: FaultKind[] = [];
   do {
     const kind = bag.take(
-      ({ target, needsWholeLeader }) =>
-        drawn.every((other) => other.target !== target) && (needsWholeLeader === undefined || whole),
+      ({ target, needs }) => drawn.every((other) => other.target !== target) && (needs === undefined || met[needs]),
     );
     if (kind === undefined) break;
     drawn.push(kind);

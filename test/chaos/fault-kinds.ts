@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { present } from '../../src/domain/assert.ts';
 import type { NetworkFault } from '../support/fault-proxy.ts';
 import { until } from '../support/until.ts';
-import type { Field, Target } from './field.ts';
+import type { Field, Server, Supervisor, Target } from './field.ts';
 
 export interface FaultKind {
   readonly name: string;
@@ -19,8 +19,8 @@ export interface FaultKind {
   /** How often it is drawn, beside others. */
   readonly weight: number;
   readonly durationMs: readonly [least: number, most: number];
-  /** Not while a node of the leader is still on its way back. */
-  readonly needsWholeLeader?: true;
+  /** Not while a node of the leader, or a supervisor, is still on its way back. */
+  readonly needs?: 'whole leader' | 'every supervisor';
   /** Resolves when the copy has to go on by itself; what goes on in the background then is told to `later`. */
   readonly run: (given: FaultRun) => Promise<void>;
 }
@@ -33,7 +33,7 @@ export interface FaultRun {
   readonly later: (task: Promise<void>) => void;
 }
 
-/** As a service manager does. */
+/** Again and again, as a service manager does. */
 const START_AGAIN_WITHIN_MS = 120_000;
 const WAN_BYTES_PER_SECOND = 4_000_000;
 const HIT_SHARE = 0.3;
@@ -46,21 +46,33 @@ const NETWORK_FAULTS: Readonly<Record<string, NetworkFault>> = {
   'black hole': { kind: 'blackHole' },
 };
 
-const LINKS: Readonly<
-  Record<string, { target: FaultKind['target']; of: (field: Field, random: () => number) => readonly Target[] }>
-> = {
+const NETWORK_MS = [1_000, 5_000] as const;
+
+interface Link {
+  readonly target: FaultKind['target'];
+  readonly durationMs?: FaultKind['durationMs'];
+  readonly of: (field: Field, random: () => number) => readonly Pick<Target, 'proxy'>[];
+}
+
+const LINKS: Readonly<Record<string, Link>> = {
   leader: { target: 'leader link', of: ({ leaders }) => leaders },
   'one leader node': { target: 'leader link', of: ({ leaders }, random) => [pick(leaders, random)] },
   follower: { target: 'follower link', of: ({ follower }) => [follower] },
-  NATS: { target: 'nats link', of: ({ nats }) => [nats] },
+  NATS: { target: 'nats link', of: ({ supervisors }) => supervisors },
+  'NATS, for one supervisor': {
+    target: 'nats link',
+    // The longer ones outlast its session: what it owned goes to the others.
+    durationMs: [1_000, 15_000],
+    of: ({ supervisors }, random) => [pick(supervisors, random)],
+  },
 };
 
-const networkFaults = Object.entries(LINKS).flatMap(([link, { target, of }]) =>
+const networkFaults = Object.entries(LINKS).flatMap(([link, { target, durationMs: within = NETWORK_MS, of }]) =>
   Object.entries(NETWORK_FAULTS).map(([what, fault]): FaultKind => ({
     name: `${link}: ${what}`,
     target,
     weight: 2,
-    durationMs: [1_000, 5_000],
+    durationMs: within,
     async run({ field, durationMs, random }) {
       const targets = of(field, random);
       for (const { proxy } of targets) proxy.set(fault);
@@ -80,7 +92,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     target: 'leader nodes',
     weight: 2,
     ...KILL,
-    needsWholeLeader: true,
+    needs: 'whole leader',
     run: async (given) => killLeaderNode(await primaryNode(given), given),
   },
   {
@@ -88,14 +100,14 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     target: 'leader nodes',
     weight: 1,
     ...KILL,
-    needsWholeLeader: true,
+    needs: 'whole leader',
     run: (given) => killLeaderNode(present(given.field.leaders.at(-1), 'a node'), given),
   },
   {
     name: 'leader: node of a primary stopped',
     target: 'leader nodes',
     ...STOP,
-    needsWholeLeader: true,
+    needs: 'whole leader',
     run: async (given) => standStill(await primaryNode(given), given.durationMs),
   },
   {
@@ -124,17 +136,39 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     ...STOP,
     run: ({ field, durationMs }) => standStill(field.nats, durationMs),
   },
-  { name: 'supervisor: killed', target: 'supervisor', weight: 3, ...KILL, run: killSupervisor },
   {
-    name: 'supervisor: stopped',
+    name: 'one supervisor: killed',
     target: 'supervisor',
-    ...STOP,
-    async run({ field, durationMs }) {
-      const { pid } = present(field.world.supervisor, 'a supervisor');
-      process.kill(pid, 'SIGSTOP');
-      await delay(durationMs);
-      process.kill(pid, 'SIGCONT');
+    weight: 3,
+    durationMs: [0, 15_000],
+    needs: 'every supervisor',
+    run: ({ field, random, ...given }) => killSupervisor(pick(field.supervisors, random), given),
+  },
+  {
+    name: 'all supervisors: killed',
+    target: 'supervisor',
+    weight: 1,
+    ...KILL,
+    needs: 'every supervisor',
+    async run({ field, ...given }) {
+      await Promise.all(field.supervisors.map((supervisor) => killSupervisor(supervisor, given)));
     },
+  },
+  {
+    name: 'one supervisor: stopped',
+    target: 'supervisor',
+    weight: 2,
+    durationMs: [1_000, 20_000],
+    needs: 'every supervisor',
+    run: ({ field, durationMs, random }) => suspend([pick(field.supervisors, random)], durationMs),
+  },
+  {
+    name: 'all supervisors: stopped',
+    target: 'supervisor',
+    weight: 1,
+    durationMs: [1_000, 20_000],
+    needs: 'every supervisor',
+    run: ({ field, durationMs }) => suspend(field.supervisors, durationMs),
   },
 ];
 
@@ -175,19 +209,19 @@ async function killLeaderNode(target: Target, { durationMs, later }: FaultRun): 
   later(comeBack(target, durationMs));
 }
 
-async function killAndRestart(target: Target, downMs: number): Promise<void> {
+async function killAndRestart(target: Server, downMs: number): Promise<void> {
   target.up = false;
   await target.server.kill('SIGKILL');
   await comeBack(target, downMs);
 }
 
-async function comeBack(target: Target, downMs: number): Promise<void> {
+async function comeBack(target: Server, downMs: number): Promise<void> {
   await delay(downMs);
   await target.server.restart();
   target.up = true;
 }
 
-async function standStill(target: Target, durationMs: number): Promise<void> {
+async function standStill(target: Server, durationMs: number): Promise<void> {
   target.up = false;
   await target.server.kill('SIGSTOP');
   await delay(durationMs);
@@ -195,16 +229,25 @@ async function standStill(target: Target, durationMs: number): Promise<void> {
   target.up = true;
 }
 
-async function killSupervisor({ field: { world }, durationMs }: FaultRun): Promise<void> {
-  await present(world.supervisor, 'a supervisor').kill();
-  await delay(durationMs);
+/** Others, where there are any, take up what it had; it is started again in the background. */
+async function killSupervisor(
+  supervisor: Supervisor,
+  { durationMs, later }: Pick<FaultRun, 'durationMs' | 'later'>,
+): Promise<void> {
+  supervisor.up = false;
+  await supervisor.process.kill();
+  later(startAgain(supervisor, durationMs));
+}
+
+async function startAgain(supervisor: Supervisor, downMs: number): Promise<void> {
+  await delay(downMs);
   let reason = '';
   await until(
-    'a supervisor runs',
+    `${supervisor.name} runs`,
     START_AGAIN_WITHIN_MS,
     async () => {
       try {
-        if (world.supervisor?.running !== true) await world.start();
+        if (!supervisor.process.running) await supervisor.start();
         return true;
       } catch (error) {
         reason = String(error);
@@ -213,4 +256,17 @@ async function killSupervisor({ field: { world }, durationMs }: FaultRun): Promi
     },
     () => reason,
   );
+  supervisor.up = true;
+}
+
+async function suspend(supervisors: readonly Supervisor[], durationMs: number): Promise<void> {
+  for (const {
+    process: { pid },
+  } of supervisors)
+    process.kill(pid, 'SIGSTOP');
+  await delay(durationMs);
+  for (const {
+    process: { pid },
+  } of supervisors)
+    process.kill(pid, 'SIGCONT');
 }

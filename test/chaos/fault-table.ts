@@ -12,7 +12,8 @@ export interface FaultRow {
 }
 
 /** One row for each fault, those that were not drawn included. */
-export function faultTable({ faults, comparison }: Pick<ChaosReport, 'faults' | 'comparison'>): readonly FaultRow[] {
+export function faultTable({ faults, indices }: Pick<ChaosReport, 'faults' | 'indices'>): readonly FaultRow[] {
+  const identical = indices.length > 0 && indices.every(({ comparison }) => comparison?.equal === true);
   return FAULT_KINDS.map(({ name }) => {
     const own = faults.filter(({ fault }) => fault === name);
     const times = own.flatMap(({ recoveredMs }) => recoveredMs ?? []).toSorted((one, other) => one - other);
@@ -20,7 +21,7 @@ export function faultTable({ faults, comparison }: Pick<ChaosReport, 'faults' | 
       fault: name,
       tried: own.length,
       // What a difference came from cannot be told.
-      lost: comparison?.equal === true ? 0 : null,
+      lost: identical ? 0 : null,
       notRecovered: own.length - times.length,
       medianMs: times[Math.floor((times.length - 1) / 2)] ?? null,
       worstMs: times.at(-1) ?? null,

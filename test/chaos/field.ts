@@ -1,6 +1,6 @@
 /**
- * What faults are done to: a leader cluster of three nodes (one of them small and without data), a follower node, a NATS server, and a
- * supervisor in a process of its own that reaches each of them through a proxy of its own.
+ * What faults are done to: a leader cluster of three nodes (one of them small and without data), a follower node, a NATS server, and
+ * supervisors in processes of their own. They reach each node of the clusters through a proxy, and NATS each through one of its own.
  */
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,28 +12,49 @@ import { startStack, withoutAddresses } from '../../stack/local-stack.ts';
 import type { RunningServer } from '../../stack/server-process.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { openWorld, type Side, sideOf, type World } from '../support/replication-world.ts';
+import type { SupervisorProcess } from '../support/supervisor-process.ts';
 
-export interface Target {
+export interface Server {
   readonly server: RunningServer;
-  readonly proxy: FaultProxy;
   /** False from before a fault of its process until it serves again. */
   up: boolean;
+}
+
+export interface Target extends Server {
+  readonly proxy: FaultProxy;
+}
+
+export interface Supervisor {
+  readonly name: string;
+  /** Between it and NATS. */
+  readonly proxy: FaultProxy;
+  readonly process: SupervisorProcess;
+  /** False from before it is killed until it runs again. */
+  up: boolean;
+  /** Again, after its process has ended; resolves when it runs. */
+  start(): Promise<void>;
 }
 
 export interface Field extends AsyncDisposable {
   readonly world: World;
   readonly leaders: readonly Target[];
   readonly follower: Target;
-  readonly nats: Target;
+  readonly nats: Server;
+  readonly supervisors: readonly Supervisor[];
   /** A leader node that is up, as an outsider reaches it. */
   leaderSide(): Side;
   readonly folder: string;
+  /** Ends whatever it was told of, however this process ends. */
+  readonly guard: Guard;
 }
 
 export interface FieldOptions {
   readonly log: (line: string) => void;
+  /** Two unless told. */
+  readonly supervisors?: number;
   /** Where the proxies' decisions come from. */
   readonly random?: () => number;
+  /** When it fires everything is killed at once. */
   readonly signal?: AbortSignal;
   readonly defaults?: Partial<FollowParameters>;
 }
@@ -46,11 +67,12 @@ const IMPATIENT = Object.fromEntries(
     [`cluster.fault_detection.${check}.retry_count`, 2],
   ]),
 );
-/** Of the supervisor; after an unclean end counts are not trusted for so long. */
+/** Of the supervisors; after an unclean end counts are not trusted for so long. */
 const REQUEST_TIMEOUT_MS = 5_000;
 const FOLLOWER_HEAP_MB = 512;
+const SUPERVISORS = 2;
 
-/** Starts everything, the supervisor included. */
+/** Starts everything, the supervisors included. */
 export async function openField(options: FieldOptions): Promise<Field> {
   const { log, signal } = options;
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-field-'));
@@ -59,7 +81,11 @@ export async function openField(options: FieldOptions): Promise<Field> {
   const cleanUp = new AsyncDisposableStack();
   cleanUp.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   cleanUp.defer(() => guard.sweep());
+  const interrupt = (): void => void guard.sweep();
+  signal?.addEventListener('abort', interrupt);
+  cleanUp.defer(() => signal?.removeEventListener('abort', interrupt));
   try {
+    signal?.throwIfAborted();
     return await startAll({ ...options, ...(signal === undefined ? {} : { signal }), log, folder, guard, cleanUp });
   } catch (error) {
     await cleanUp.disposeAsync();
@@ -89,42 +115,68 @@ async function startAll({ folder, guard, cleanUp, ...options }: Starting): Promi
   const [cluster, stack] = started;
   if (cluster.status === 'rejected') throw cluster.reason;
   if (stack.status === 'rejected') throw stack.reason;
-  const behindProxy = async (server: RunningServer): Promise<Target> => {
-    const proxy = await startFaultProxy({
-      serverPort: Number(new URL(server.url).port),
-      ...(options.random === undefined ? {} : { random: options.random }),
-    });
-    cleanUp.use(proxy);
-    return { server, proxy, up: true };
-  };
+  const proxyOf = async ({ url }: RunningServer): Promise<FaultProxy> =>
+    cleanUp.use(
+      await startFaultProxy({
+        serverPort: Number(new URL(url).port),
+        ...(options.random === undefined ? {} : { random: options.random }),
+      }),
+    );
+  const behindProxy = async (server: RunningServer): Promise<Target> => ({
+    server,
+    proxy: await proxyOf(server),
+    up: true,
+  });
   const leaders = await Promise.all(cluster.value.nodes.map(behindProxy));
   const follower = await behindProxy(stack.value.server('follower'));
-  const nats = await behindProxy(stack.value.server('nats'));
+  const nats: Server = { server: stack.value.server('nats'), up: true };
   const seenAt = ({ proxy }: Target): string => `http://127.0.0.1:${proxy.port}`;
   const world = cleanUp.use(
     await openWorld({
       leader: { url: leaders.at(-1)?.server.url ?? '', seenAt: leaders.map(seenAt) },
       follower: { url: follower.server.url, seenAt: seenAt(follower) },
       natsUrl: nats.server.url,
-      natsSeenAt: `nats://127.0.0.1:${nats.proxy.port}`,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       commandTimeoutMs: 3_000,
       guard,
       ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
     }),
   );
-  await world.start();
+  const names = Array.from({ length: options.supervisors ?? SUPERVISORS }, (_, at) => `supervisor-${at + 1}`);
+  // Together, so that none has to give up what it has only just taken.
+  const supervisors = await Promise.all(
+    names.map(async (name) => startSupervisor(world, name, await proxyOf(nats.server))),
+  );
+  options.signal?.throwIfAborted();
   return {
     world,
     leaders,
     follower,
     nats,
+    supervisors,
     folder,
+    guard,
     leaderSide() {
       const up = leaders.findLast((target) => target.up);
       if (up === undefined) throw new Error('no leader node is up');
       return sideOf({ url: up.server.url });
     },
     [Symbol.asyncDispose]: () => cleanUp.disposeAsync(),
+  };
+}
+
+async function startSupervisor(world: World, name: string, proxy: FaultProxy): Promise<Supervisor> {
+  const natsSeenAt = `nats://127.0.0.1:${proxy.port}`;
+  let process = await world.startNamed(name, { natsSeenAt });
+  return {
+    name,
+    proxy,
+    up: true,
+    get process() {
+      return process;
+    },
+    async start() {
+      process = await world.startNamed(name, { natsSeenAt });
+    },
   };
 }

@@ -2,9 +2,9 @@
  * Two real clusters, NATS, and a supervisor in a process of its own that is driven over NATS as a user would. Names of indices, subjects and
  * stream are the world's own; what it made is removed when it is disposed of.
  */
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
@@ -49,7 +49,7 @@ export interface WorldOptions {
   readonly commandTimeoutMs?: number;
   /** Parameters of every follower. */
   readonly defaults?: Partial<FollowParameters>;
-  /** Ends the supervisors, however this process ends. */
+  /** Ends the supervisors and removes what they wrote, however this process ends. */
   readonly guard?: Guard;
 }
 
@@ -70,6 +70,12 @@ export interface Side {
 export const LEADER = 'left';
 export const FOLLOWER = 'right';
 
+export interface NamedOptions {
+  readonly natsSeenAt?: string | undefined;
+  /** The entry point of another build. */
+  readonly program?: string | undefined;
+}
+
 export interface World extends AsyncDisposable {
   readonly leader: Side;
   readonly follower: Side;
@@ -86,10 +92,8 @@ export interface World extends AsyncDisposable {
   readonly indices: string;
   /** Starts a supervisor, or another one after the first has ended; resolves when it has taken everything up. */
   start(): Promise<SupervisorProcess>;
-  /**
-   * One more supervisor of that name beside the others; resolves when it answers for itself. `program`: the entry point of another build.
-   */
-  startNamed(name: string, program?: string): Promise<SupervisorProcess>;
+  /** One more supervisor of that name beside the others, or again after it ended; resolves when it runs. */
+  startNamed(name: string, options?: NamedOptions): Promise<SupervisorProcess>;
   /** The follower of that index, under the same name. */
   followerOf(index: string): FollowerIndexRef;
   follow(index: string, parameters?: Partial<FollowParameters>): Promise<void>;
@@ -106,6 +110,8 @@ export interface World extends AsyncDisposable {
   awaitSettled(index: string, withinMs?: number): Promise<readonly PairStatus[]>;
   /** Document by document, past the product. */
   compare(index: string): Promise<IndexComparison>;
+  /** What the supervisors said last, without what they say for debugging only. */
+  logTail(): Promise<string>;
   /** The saved position of one shard. */
   position(index: string, shard: number): Promise<PositionRecord | undefined>;
   /** Everything in the journal, in order. */
@@ -115,6 +121,8 @@ export interface World extends AsyncDisposable {
 
 /** Names of 255 bytes, encoded, still fit into a request line. */
 const REMOVED_AT_ONCE = 5;
+/** Of the latest starts. */
+const LOGS_TOLD_MAX = 4;
 
 let worlds = 0;
 
@@ -126,6 +134,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const followerSide = options.follower ?? { url: addressOf('SLIPSTREAM_FOLLOWER_URL') };
   const natsUrl = options.natsUrl ?? addressOf('SLIPSTREAM_NATS_URL');
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-world-'));
+  options.guard?.own(folder);
   const [configFile, logFile] = [join(folder, 'slipstream.yml'), join(folder, 'supervisor.log')];
   const cluster = ({ url, seenAt = url, username, password, readRateLimitBytes }: SideOptions): object => ({
     url: seenAt,
@@ -156,6 +165,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const names: string[] = [];
   let supervisor: SupervisorProcess | undefined;
   const named: SupervisorProcess[] = [];
+  const logs = [logFile];
   let seen: readonly PairStatus[] = [];
 
   const world: World = {
@@ -187,17 +197,18 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       await until('the supervisor answers', 60_000, answers);
       return started;
     },
-    async startNamed(name, program) {
+    async startNamed(name, { natsSeenAt, program } = {}) {
       const file = join(folder, `${name}.yml`);
-      await writeFile(file, JSON.stringify({ ...config, supervisor: { name } }, undefined, 2));
-      const log = join(folder, `${name}.log`);
-      const { size: before } = await stat(log).catch(() => ({ size: 0 }));
+      const where = natsSeenAt === undefined ? config.nats : { ...config.nats, servers: natsSeenAt };
+      await writeFile(file, JSON.stringify({ ...config, nats: where, supervisor: { name } }, undefined, 2));
+      // One for each start: what an earlier one printed is not this one's answer.
+      const log = join(folder, `${name}-${named.length}.log`);
+      logs.push(log);
       const started = startSupervisorProcess(file, log, { guard: options.guard, program });
       named.push(started);
       await until(`${name} answers`, 60_000, async () => {
         if (!started.running) throw new Error(`${name} ended at its start:\n${await endOfLog(log)}`);
-        const printed = (await readFile(log)).subarray(before);
-        return printed.includes('the supervisor runs') ? true : undefined;
+        return (await readFile(log)).includes('the supervisor runs') ? true : undefined;
       });
       return started;
     },
@@ -221,8 +232,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       try {
         return await until(what, withinMs, look);
       } catch (thrown) {
-        const log = (await endOfLog(logFile, 200)).split('\n').filter((line) => !line.includes('"level":"debug"'));
-        throw new Error(`${String(thrown)}\n${JSON.stringify(seen, undefined, 1)}\n${log.slice(-25).join('\n')}`);
+        throw new Error(`${String(thrown)}\n${JSON.stringify(seen, undefined, 1)}\n${await world.logTail()}`);
       }
     },
     async awaitSettled(index, withinMs = 60_000) {
@@ -244,6 +254,13 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
         { url: leader.url, index, headers: leader.headers },
         { url: follower.url, index, headers: follower.headers },
       ),
+    async logTail() {
+      const ends = logs.slice(-LOGS_TOLD_MAX).map(async (log) => {
+        const lines = (await endOfLog(log, 200)).split('\n').filter((line) => !line.includes('"level":"debug"'));
+        return `${basename(log)}:\n${lines.slice(-25).join('\n')}`;
+      });
+      return (await Promise.all(ends)).join('\n');
+    },
     async position(index, shard) {
       const pair = pairKey({ follower: world.followerOf(index), shard });
       const query = { query: { term: { pair } } };

@@ -81,7 +81,7 @@ export async function shareIndices(
       );
     },
     async start(name, program) {
-      const started = await world.startNamed(name, program);
+      const started = await world.startNamed(name, { program });
       supervisors.set(name, started);
       return started;
     },

@@ -20,6 +20,10 @@ import { until } from '../../support/until.ts';
 const PASSWORD = 'a-password-of-the-tests';
 const full = bySize({ short: false, full: true });
 const WATCHED_FOR_MS = bySize({ short: 4_000, full: 12_000 });
+/** Of a whole cluster: ten minutes, by which every wait that grows has reached its greatest. */
+const KILLED_FOR_MS = bySize({ short: 4_000, full: 600_000 });
+/** However long it was away: it is asked at least so often. */
+const ASKED_WITHIN_MS = 10_000;
 const WITHIN_MS = 60_000;
 
 describe('a whole cluster is away', () => {
@@ -73,7 +77,12 @@ describe('a whole cluster is away', () => {
   }
 
   /** Every pair waits, says why, and the cluster is sent nothing but probes, one after the other. */
-  async function awayIsSeen(cluster: 'left' | 'right', code: string, t: TestContext): Promise<void> {
+  async function awayIsSeen(
+    cluster: 'left' | 'right',
+    code: string,
+    t: TestContext,
+    watchedForMs = WATCHED_FOR_MS,
+  ): Promise<void> {
     for (const index of indices)
       await world.awaitPairs(index, `${index} waits`, WITHIN_MS, ({ state }) => state === 'retrying');
     const outage = await until('the outage is told', WITHIN_MS, () => outageOf(cluster));
@@ -87,8 +96,8 @@ describe('a whole cluster is away', () => {
     });
     proxy.clear();
     const startedAtMs = performance.now();
-    await until('it was watched for long enough', WITHIN_MS, () =>
-      Promise.resolve(performance.now() - startedAtMs > WATCHED_FOR_MS || undefined),
+    await until('it was watched for long enough', watchedForMs + WITHIN_MS, () =>
+      Promise.resolve(performance.now() - startedAtMs > watchedForMs || undefined),
     );
     const requests = [...proxy.requests];
     assert.ok(requests.length >= 1 && requests.every(({ path }) => isProbe(path)));
@@ -98,7 +107,8 @@ describe('a whole cluster is away', () => {
     const after = present(await outageOf(cluster), 'the outage');
     assert.equal(after.sinceMs, outage.sinceMs);
     assert.equal(after.waiting, 2 * indices.length);
-    t.diagnostic(`${cluster}: ${requests.length} probes in ${WATCHED_FOR_MS} ms, at most ${most} in one second`);
+    assert.ok((after.nextProbeAtMs ?? 0) <= Date.now() + ASKED_WITHIN_MS, JSON.stringify(after));
+    t.diagnostic(`${cluster}: ${requests.length} probes in ${watchedForMs} ms, at most ${most} in one second`);
     for (const index of indices)
       for (const pair of (await world.status(index))?.pairs ?? [])
         assert.deepEqual([pair.state, pair.failure?.code, pair.desired], ['retrying', code, 'running']);
@@ -125,7 +135,7 @@ describe('a whole cluster is away', () => {
 
   it('a leader that is killed: commands are answered meanwhile, and it is found again after its start', async (t) => {
     await stack.server('leader').kill('SIGKILL');
-    await awayIsSeen('left', 'cluster_unreachable', t);
+    await awayIsSeen('left', 'cluster_unreachable', t, KILLED_FOR_MS);
     const [first = '', second = ''] = indices;
     const resumed = await world.control.resume({ follower: world.followerOf(first) });
     assert.equal(resumed.accepted, true);
@@ -141,7 +151,7 @@ describe('a whole cluster is away', () => {
   if (full)
     it('a follower that is killed', async (t) => {
       await stack.server('follower').kill('SIGKILL');
-      await awayIsSeen('right', 'cluster_unreachable', t);
+      await awayIsSeen('right', 'cluster_unreachable', t, KILLED_FOR_MS);
       await goesOn(t, async () => {
         await stack.server('follower').restart();
         await primariesActive('follower');

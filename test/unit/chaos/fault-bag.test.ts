@@ -41,7 +41,7 @@ test('the table has a row for every fault, with the times of those that were tri
   const [{ name }] = FAULT_KINDS as readonly [FaultKind, ...FaultKind[]];
   const record = { fault: name, round: 1, atMs: 0, durationMs: 1_000 };
   const faults = [300, null, 5_000, 1_200].map((recoveredMs) => ({ ...record, recoveredMs }));
-  const rows = faultTable({ faults, comparison: undefined });
+  const rows = faultTable({ faults, indices: [] });
   assert.equal(rows.length, FAULT_KINDS.length);
   assert.deepEqual(rows[0], { fault: name, tried: 4, lost: null, notRecovered: 1, medianMs: 1_200, worstMs: 5_000 });
   const text = tableText(rows);
