@@ -1,4 +1,5 @@
 /** `npm test`: the checks, then the tests that need servers, against one local stack. `--full` runs the long versions of them. */
+import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../stack/cache.ts';
 import { findChromium } from '../stack/chromium.ts';
@@ -44,15 +45,21 @@ async function testsWithServers(): Promise<readonly Outcome[]> {
       SLIPSTREAM_CHROMIUM: chromium,
       SLIPSTREAM_TEST_SIZE: values.full ? 'full' : 'short',
     };
-    const flags = ['--test-concurrency=2', `--test-timeout=${values.full ? 12 * HOUR_MS : HOUR_MS / 4}`];
-    const integration = testStep({
-      name: 'integration tests',
-      flags,
-      tests: ['test/integration/**/*.int.test.ts'],
-      env,
-    });
-    const endToEnd = testStep({ name: 'end-to-end tests', flags, tests: ['test/e2e/**/*.e2e.test.ts'], env });
-    return [up, await runStep({ step: integration, runner }), await runStep({ step: endToEnd, runner })];
+    const flags = (files: number): readonly string[] => [
+      `--test-concurrency=${files}`,
+      `--test-timeout=${values.full ? 12 * HOUR_MS : HOUR_MS / 4}`,
+    ];
+    const all = globSync('test/integration/**/*.int.test.ts').toSorted();
+    // These bring a cluster of their own, or say what happens while nothing happens: nothing else runs beside them.
+    const isAlone = (file: string): boolean => /\/faults\/|\/idle\./.test(file);
+    const tests = all.filter((file) => !isAlone(file));
+    // The others mostly wait.
+    const integration = testStep({ name: 'integration tests', flags: flags(2), tests, env });
+    const alone = testStep({ name: 'integration tests, alone', flags: flags(1), tests: all.filter(isAlone), env });
+    const endToEnd = testStep({ name: 'end-to-end tests', flags: flags(1), tests: ['test/e2e/**/*.e2e.test.ts'], env });
+    const ended = [up];
+    for (const step of [integration, alone, endToEnd]) ended.push(await runStep({ step, runner }));
+    return ended;
   } catch (error) {
     if (!(error instanceof StackError)) throw error;
     console.log(error.message);

@@ -2,11 +2,16 @@
  * Whether a key sees the whole of an index. What is hidden from a reader would look deleted, or be copied as if it did not exist, and every
  * answer would still be a success. There is no single question for it: a key with role descriptors of its own may not even read them.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { failed } from '../../domain/failure.ts';
 import type { ReaderView } from '../../ports/index-admin.ts';
 import type { ClusterRequest, SearchClient } from './client.ts';
 import { ask, pathOf } from './json-answer.ts';
+
+/** A node that lags further behind is taken out of its cluster. */
+const LOOKS_MAX = 6;
+const LAG_MS = 500;
 
 const refusal = z.object({ error: z.object({ type: z.string(), reason: z.string().optional() }) });
 const probe = z.union([refusal, z.object({ hits: z.unknown() })]);
@@ -57,8 +62,19 @@ async function documentsAreFiltered(client: SearchClient, index: string, signal:
   throw failed('unexpected_answer', { op, cluster: client.name, reason: `${type}: ${reason}`.slice(0, 500) });
 }
 
-/** Field-level security leaves fields out of the mapping that a reader is shown, but not out of the cluster state. */
+/**
+ * Field-level security leaves fields out of the mapping that a reader is shown, but not out of the cluster state. The master answers for what is stored, any
+ * node for what is shown, and that one may lag behind: only what stays hidden is.
+ */
 async function fieldsAreHidden(client: SearchClient, index: string, signal: AbortSignal): Promise<boolean> {
+  for (let looks = 1; await fieldsAreMissing(client, index, signal); looks += 1) {
+    if (looks === LOOKS_MAX) return true;
+    await delay(LAG_MS, undefined, { signal });
+  }
+  return false;
+}
+
+async function fieldsAreMissing(client: SearchClient, index: string, signal: AbortSignal): Promise<boolean> {
   const op = `${client.name} probe for field-level security`;
   const get = { op, method: 'GET', effect: 'read' } as const;
   // What is stored is asked for first: a field that a document brings in between is shown and not stored, never the other way round.
