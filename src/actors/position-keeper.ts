@@ -58,8 +58,6 @@ const DURABLE_WAIT_MS = 15_000;
 const DURABLE_POLL_MS = 50;
 /** A follower that syncs before it acknowledges is done long before. */
 const FLUSH_AFTER_MS = 500;
-/** A busy follower flushes slowly, and merges what every flush leaves: it is to spend a small share of its time on that. */
-const FLUSH_PAUSE_FACTOR = 20;
 const SAVE_TRIES_MAX = 3;
 /** Positions in one bulk of those that start or stop. */
 const BATCH_MAX = 500;
@@ -165,9 +163,7 @@ export class PositionKeeper {
             entry.lost === undefined,
         );
         if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
-        const tookMs = clock.monotonic() - now;
-        const pauseMs = Math.max(flushIntervalMs, tookMs * FLUSH_PAUSE_FACTOR);
-        for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + pauseMs;
+        for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + flushIntervalMs;
       } catch (thrown) {
         if (signal.aborted) return;
         // Nothing is lost: the old positions stay, and the pairs stay dirty.

@@ -131,7 +131,8 @@ describe('with nodes of our own', () => {
 
   it('goes on from its position when the follower is killed while it bootstraps, whatever it had only acknowledged', async (t: TestContext) => {
     const kills = bySize({ short: 1, full: 10 });
-    const documents = 50_000;
+    // Long enough for a second save, which comes 10 s after the first.
+    const documents = 80_000;
     const random = seededRandom(31);
     const node = stack.server('follower');
     for (let kill = 1; kill <= kills; kill += 1) {
