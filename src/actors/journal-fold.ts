@@ -1,6 +1,6 @@
 import type { Failure } from '../domain/failure.ts';
 import type { IndexSnapshot, PairSnapshot } from '../domain/journal.ts';
-import { indexKey, type FollowerIndexRef } from '../domain/names.ts';
+import type { FollowerIndexRef } from '../domain/names.ts';
 import { subjectTarget } from '../domain/subjects.ts';
 import type { EventLog } from '../ports/event-log.ts';
 import type { Narrator } from '../ports/narrator.ts';
@@ -31,8 +31,8 @@ export interface FoldedJournal {
   readonly pairs: ReadonlyMap<string, Folded<PairSnapshot>>;
   /** Sequence of the newest event of every subject. */
   readonly lastSeqs: ReadonlyMap<string, number>;
-  /** By index key: a newest event of the index or of one of its pairs cannot be read. */
-  readonly refused: ReadonlyMap<string, RefusedIndex>;
+  /** By subject: its newest event cannot be read, and nothing of its index is decided. */
+  readonly unreadable: ReadonlyMap<string, RefusedIndex>;
 }
 
 /** Today's state of everything: the record of the newest event of every subject. */
@@ -43,7 +43,7 @@ export async function foldJournal(
   const indices = new Map<string, Folded<IndexSnapshot>>();
   const pairs = new Map<string, Folded<PairSnapshot>>();
   const lastSeqs = new Map<string, number>();
-  const refused = new Map<string, RefusedIndex>();
+  const unreadable = new Map<string, RefusedIndex>();
   for (const newest of await log.latest(signal)) {
     const { subject, seq } = newest;
     lastSeqs.set(subject, seq);
@@ -51,9 +51,9 @@ export async function foldJournal(
       const { failure } = newest;
       narrator.log('error', 'an event of the journal cannot be read', { failure });
       const follower = subjectTarget(subject)?.follower;
-      if (follower !== undefined) refused.set(indexKey(follower), { follower, failure });
+      if (follower !== undefined) unreadable.set(subject, { follower, failure });
     } else if (newest.event.entity === 'index') indices.set(subject, folding(newest.event, seq));
     else pairs.set(subject, folding(newest.event, seq));
   }
-  return { indices, pairs, lastSeqs, refused };
+  return { indices, pairs, lastSeqs, unreadable };
 }

@@ -26,7 +26,9 @@ export class JournalView {
   readonly #indices = new Map<string, Folded<IndexSnapshot>>();
   readonly #pairs = new Map<string, Folded<PairSnapshot>>();
   readonly #lastSeqs = new Map<string, number>();
-  readonly #refused = new Map<string, RefusedIndex>();
+  /** By subject. */
+  readonly #unreadable = new Map<string, RefusedIndex>();
+  #refused: ReadonlyMap<string, RefusedIndex> = new Map();
   /** Index subjects by slot. */
   readonly #slots = new Map<number, Set<string>>();
   readonly #listeners = new Set<(event: StoredEvent | UnreadableEvent) => void>();
@@ -45,10 +47,11 @@ export class JournalView {
 
   /** Reads the newest event of every subject, then follows. */
   async open(): Promise<void> {
-    const { indices, pairs, lastSeqs, refused } = await foldJournal(this.#ports, this.#stop);
+    const { indices, pairs, lastSeqs, unreadable } = await foldJournal(this.#ports, this.#stop);
     for (const [subject, folded] of indices) this.#keepIndex(subject, folded);
     for (const [subject, folded] of pairs) this.#pairs.set(subject, folded);
-    for (const [key, one] of refused) this.#refused.set(key, one);
+    for (const [subject, one] of unreadable) this.#unreadable.set(subject, one);
+    this.#refuse();
     for (const [subject, seq] of lastSeqs) {
       this.#lastSeqs.set(subject, seq);
       this.#seq = Math.max(this.#seq, seq);
@@ -93,7 +96,7 @@ export class JournalView {
       .filter(({ state }) => state !== 'released');
   }
 
-  /** By index key. */
+  /** By index key: the newest event of the index or of one of its pairs cannot be read. */
   get refused(): ReadonlyMap<string, RefusedIndex> {
     return this.#refused;
   }
@@ -168,17 +171,24 @@ export class JournalView {
     const { subject, seq } = event;
     if (seq <= this.lastSeqOf(subject)) return;
     this.#lastSeqs.set(subject, seq);
+    // What is read again counts again, as at a start.
+    if (this.#unreadable.delete(subject)) this.#refuse();
     if ('failure' in event) {
       const { failure } = event;
       this.#ports.narrator.log('error', 'an event of the journal cannot be read', { failure });
       const follower = subjectTarget(subject)?.follower;
-      if (follower !== undefined) this.#refused.set(indexKey(follower), { follower, failure });
+      if (follower !== undefined) this.#unreadable.set(subject, { follower, failure });
+      this.#refuse();
     } else if (event.event.entity === 'index') this.#keepIndex(subject, folding(event.event, seq));
     else {
       this.#pairs.set(subject, folding(event.event, seq));
       if (commandEvent(event.event.fact) !== undefined) this.#noteDecision(`${subject} ${event.event.cause}`);
     }
     for (const listener of this.#listeners) listener(event);
+  }
+
+  #refuse(): void {
+    this.#refused = new Map([...this.#unreadable.values()].map((one) => [indexKey(one.follower), one]));
   }
 
   #noteDecision(decision: string): void {

@@ -318,8 +318,18 @@ export class OwnedIndices implements SlotHandlers {
     if (target === undefined || lease === undefined) return;
     if ('failure' in stored) this.#unreadable(target.follower, stored.failure, lease);
     else if (stored.event.entity === 'index') this.#indexObserved(stored.event, stored.seq, lease);
-    else this.of(target.follower)?.pairs[target.shard ?? 0]?.observed(stored);
+    else this.#pairObserved(stored, target);
     this.#options.changed();
+  }
+
+  #pairObserved(stored: StoredEvent, { follower, shard = 0 }: { follower: FollowerIndexRef; shard?: number }): void {
+    const known = this.of(follower);
+    if (known !== undefined) return known.pairs[shard]?.observed(stored);
+    const owned = this.#slots.get(slotOf(follower));
+    if (owned === undefined) return;
+    // It may have been left alone, since the event before could not be read.
+    const run = async (): Promise<void> => (owned.shunned ? undefined : this.#takeUp(follower, owned.lease, START));
+    void owned.ready.then(() => this.#inTurnTold(follower, owned.lease, run));
   }
 
   #indexObserved(event: IndexEvent, seq: number, lease: Lease): void {
@@ -336,11 +346,18 @@ export class OwnedIndices implements SlotHandlers {
       if (snapshot.state === 'unfollowed') this.#releaseLeftOver(follower);
       else if (snapshot.state === 'released') await this.#drop(follower);
     };
-    this.#inTurn(follower, run).catch((thrown: unknown) => {
+    void this.#inTurnTold(follower, lease, run);
+  }
+
+  /** Nobody waits for it: what fails is told. */
+  async #inTurnTold(follower: FollowerIndexRef, lease: Lease, work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#inTurn(follower, work);
+    } catch (thrown) {
       if (lease.ended || this.#slots.get(lease.slot)?.leaving === true || this.#options.signal.aborted) return;
       const failure = failureOf(thrown, 'take up');
       this.#options.ports.narrator.log('error', 'an index was not taken up', { index: indexKey(follower), failure });
-    });
+    }
   }
 
   /** A newer version wrote it: whoever reads that does better with the slot. Nothing of the index is decided here any more. */

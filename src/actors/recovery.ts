@@ -119,7 +119,7 @@ async function recoverIndex(
   if (journalId !== ports.journalId && journalId !== ports.lostJournalId)
     return { ...head, outcome: 'other', pairs: [] };
   if (mark.role === 'promoted') throw failed('promoted', { ...at, reason: `index ${follower.index} was promoted` });
-  const refused = ports.folded.refused.get(indexKey(follower));
+  const refused = [...ports.folded.unreadable.values()].find((one) => indexKey(one.follower) === indexKey(follower));
   if (refused !== undefined) throw failed(refused.failure.code, refused.failure);
   const refs = Array.from({ length: mark.shards }, (_, shard) => ({ follower, shard }));
   const positions = await side.positions.load(refs.map(pairKey), signal);

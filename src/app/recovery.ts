@@ -60,7 +60,7 @@ export async function recover(
   }
 }
 
-const NOTHING: FoldedJournal = { indices: new Map(), pairs: new Map(), lastSeqs: new Map(), refused: new Map() };
+const NOTHING: FoldedJournal = { indices: new Map(), pairs: new Map(), lastSeqs: new Map(), unreadable: new Map() };
 
 function noJournal(thrown: unknown): undefined {
   if (!(thrown instanceof Failed) || thrown.failure.code !== 'no_supervisor') throw thrown;

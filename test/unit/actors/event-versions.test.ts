@@ -140,3 +140,17 @@ test('a slot with a newer event is kept while nobody reads that, left when someb
   owners.end('bea');
   assert.deepEqual(owners.shunned('ada'), []);
 });
+
+test('what can be read again is followed again, and takes commands', async () => {
+  const { bench, ada, written, runs } = await mixed();
+  const pair = pairSubject({ follower: FOLLOWER, shard: 0 });
+  const before = await bench.run(bench.world.journal.open().latestOf(pair, AbortSignal.any([])));
+  assert.ok(before !== undefined);
+  written(pair);
+  await bench.until(() => runs().length === 1, 'the unreadable one ends');
+  const event = { ...before.event, id: 'written-for-older-ones' };
+  bench.world.journal.storeText(pair, JSON.stringify(event));
+  await bench.until(() => runs().length === 2, 'it is followed again');
+  const { accepted } = await bench.run(ada.supervisor.pause({ follower: FOLLOWER, commandId: 'c-pause' }));
+  assert.ok(accepted);
+});
