@@ -317,12 +317,12 @@ export class Supervisor implements ControlSurface {
   async repair(command: RepairCommand): Promise<RepairResult> {
     const { follower, waitMs } = command;
     const { ownership } = this.#ports;
-    const index = this.#selection.one(follower, 'repair');
+    this.#selection.one(follower, 'repair');
     const owner = ownership.ownerOf(slotOf(follower));
     const elsewhere = owner !== undefined && owner.session !== ownership.session;
     if (!elsewhere || this.#peers === undefined) return this.#repair(command);
     const { request: _, begunAtMs: __, ...asked } = command;
-    return this.#peers(owner.session, waitMs).repair({ ...asked, follower: index.follower });
+    return this.#peers(owner.session, waitMs).repair(asked);
   }
 
   async #repair(command: RepairCommand): Promise<RepairResult> {
@@ -331,7 +331,11 @@ export class Supervisor implements ControlSurface {
     await this.#owned.readyOf(follower);
     const pairs = this.#owned.of(follower)?.pairs;
     if (pairs === undefined)
-      throw failed('no_lease', { op: 'repair', reason: `${shownIndex(follower)} has no owner here now` });
+      throw failed('no_lease', {
+        op: 'repair',
+        reason: `no supervisor runs ${shownIndex(follower)} now`,
+        hint: 'Repeat it when slipstream status shows an owner.',
+      });
     for (const pair of pairs) requireRecovered(pair);
     const cause = commandCause(command, this.#ports.random);
     const decided = await this.#decided(command);

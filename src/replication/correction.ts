@@ -55,8 +55,8 @@ export function comparedView(
 }
 
 /** Documents that are read again and written together; a few at a time are in memory. */
-const TOGETHER = 100;
-const TOGETHER_BYTES = 4 * 1024 * 1024;
+export const TOGETHER = 100;
+export const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 /**
  * Reads these leader operations again and writes them; those that are gone by now are the next cycle's. What the same comparison deleted was

@@ -3,12 +3,10 @@ import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import { decodeText } from '../domain/wire/bulk-answer.ts';
 import type { FoundDocument } from '../ports/search-cluster.ts';
 import type { DeleteLine } from './bulk-batch.ts';
-import { type Corrected, readSafely, requireAllSafe } from './correction.ts';
+import { type Corrected, readSafely, requireAllSafe, TOGETHER, TOGETHER_BYTES } from './correction.ts';
 import { deadVersion } from './delete-scan.ts';
 import type { WrittenPart } from './pair-writer.ts';
 
-const TOGETHER = 100;
-const TOGETHER_BYTES = 4 * 1024 * 1024;
 /** The follower forgets deletes by a clock that it reads five times a second. */
 const FORGET_MS = 500;
 

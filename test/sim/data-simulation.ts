@@ -4,6 +4,7 @@ import { SimLeader } from './sim-leader.ts';
 import type { SimOptions } from './sim-options.ts';
 import { SimTroubles } from './sim-troubles.ts';
 import { type PortWrapper, SimWorld } from './sim-world.ts';
+import { duringSteps, settled } from './in-steps.ts';
 
 export interface SimReport {
   readonly seed: number;
@@ -72,9 +73,9 @@ async function play(stage: Stage): Promise<Pick<SimReport, 'violation' | 'collid
   const quietMs = clock.monotonic() + world.options.zombieMs + 3 * world.options.requestTimeoutMs;
   const living = (): boolean => !troubles.changing && (world.life?.supervisor.pairs.length ?? 0) > 0;
   await step(stage, () => clock.monotonic() >= quietMs && living());
-  await duringSteps(stage, troubles.resumeAll());
+  await duringSteps((end) => step(stage, end), troubles.resumeAll());
   await duringSteps(
-    stage,
+    (end) => step(stage, end),
     troubles.correct(() => checkers.collided()),
   );
   await step(stage, () => {
@@ -89,7 +90,7 @@ async function play(stage: Stage): Promise<Pick<SimReport, 'violation' | 'collid
   }
   const life = world.life;
   if (life === undefined) throw new Violation('nothing lives');
-  await duringSteps(stage, life.stop());
+  await duringSteps((end) => step(stage, end), life.stop());
   troubles.left(life.clock.pending);
   if (life.budget.usedBytes !== 0) throw new Violation(`${life.budget.usedBytes} bytes of the budget are still held`);
   return { violation: undefined, collided };
@@ -113,22 +114,6 @@ async function step({ world, checkers, troubles }: Stage, end: () => boolean): P
     if (troubles.defect !== undefined) throw troubles.defect;
     if (world.clock.steps > STEPS_MAX) throw new Violation(`no end after ${STEPS_MAX} steps: ${stateOf(world)}`);
   }
-}
-
-async function duringSteps(stage: Stage, work: Promise<unknown>): Promise<void> {
-  let ended = false;
-  const end = (): void => {
-    ended = true;
-  };
-  work.then(end, end);
-  await settled();
-  await step(stage, () => ended);
-  await work;
-}
-
-/** Every promise that can go on has gone on. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function converged({ life, leaderIndex, options }: SimWorld): boolean {

@@ -4,6 +4,7 @@ import { ControlClients } from './control-clients.ts';
 import type { ControlOptions } from './control-options.ts';
 import { ControlTroubles } from './control-troubles.ts';
 import { type ControlWrapper, ControlWorld } from './control-world.ts';
+import { duringSteps, settled } from '../in-steps.ts';
 
 export interface ControlReport {
   readonly seed: number;
@@ -93,7 +94,7 @@ async function play(stage: Stage): Promise<void> {
   });
   await checkers.end();
   for (const process of world.processes) {
-    const left = await duringSteps(stage, process.stop());
+    const left = await duringSteps((end) => step(stage, end), process.stop());
     if (left > 0) throw new Violation(`${left} timers are left after a stop`);
   }
 }
@@ -117,22 +118,6 @@ async function step({ world, checkers, troubles }: Stage, end: () => boolean): P
     if (troubles.defect !== undefined) throw troubles.defect;
     if (world.clock.steps > STEPS_MAX) throw new Violation(`no end after ${STEPS_MAX} steps`);
   }
-}
-
-async function duringSteps<T>(stage: Stage, work: Promise<T>): Promise<T> {
-  let ended = false;
-  const end = (): void => {
-    ended = true;
-  };
-  work.then(end, end);
-  await settled();
-  await step(stage, () => ended);
-  return work;
-}
-
-/** Every promise that can go on has gone on. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function told(thrown: unknown): string {
