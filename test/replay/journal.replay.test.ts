@@ -87,6 +87,14 @@ test('the recorded journals were in every state and hold nearly every event', ()
   assert.deepEqual(states, new Set<Lifecycle>(['bootstrapping', 'following', 'retrying', 'paused', 'fatal']));
   for (const type of ['STARTED', 'BOOTSTRAPPED', 'FAILED', 'RECOVERED', 'PAUSE', 'PAUSED', 'RESUME'])
     assert.ok(kinds.has(type), type);
-  for (const type of ['HISTORY_GONE', 'EPOCH_RAISED', 'ROLLED_BACK', 'QUARANTINED', 'QUARANTINE_RETRY'])
+  for (const type of [
+    'HISTORY_GONE',
+    'EPOCH_RAISED',
+    'ROLLED_BACK',
+    'QUARANTINED',
+    'QUARANTINE_RETRY',
+    'REPAIR',
+    'TAKEN_OVER',
+  ])
     assert.ok(kinds.has(type), type);
 });
