@@ -5,8 +5,6 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** What the server says next on a connection is lost, and the connection with it; what the client said has arrived. */
   loseNextAnswer(): void;
-  /** Answers lost so far. */
-  readonly lost: number;
   /** Ends all connections and takes no new ones, until it is joined again. */
   cut(): void;
   join(): void;
@@ -18,7 +16,6 @@ export interface TcpProxy extends AsyncDisposable {
 export async function tcpProxy(serverPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let losing = false;
-  let lost = 0;
   let apart = false;
   let bytes = 0;
   const server = createServer((client) => {
@@ -45,7 +42,6 @@ export async function tcpProxy(serverPort: number): Promise<TcpProxy> {
         return;
       }
       losing = false;
-      lost += 1;
       client.destroy();
     });
   });
@@ -63,9 +59,6 @@ export async function tcpProxy(serverPort: number): Promise<TcpProxy> {
     join: () => void (apart = false),
     get bytes() {
       return bytes;
-    },
-    get lost() {
-      return lost;
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
