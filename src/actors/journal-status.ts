@@ -8,7 +8,7 @@ import type { JournalView } from './journal-view.ts';
 import { unreached } from './reach.ts';
 
 /** The owner of a slot as status tells it; null: no supervisor that lives owns it. */
-export function shownOwner(ownership: Ownership, slot: number): PairStatus['owner'] {
+function shownOwner(ownership: Ownership, slot: number): PairStatus['owner'] {
   const owner = ownership.ownerOf(slot);
   const live = ownership.live().find(({ session }) => session === owner?.session);
   if (owner === undefined || live === undefined) return null;
