@@ -1,40 +1,17 @@
-import type { ControlConnection, Program, ReachResult } from './program.ts';
+import type { Program, ReachResult } from './program.ts';
 import type { Config } from '../config/config.ts';
 import { environment } from '../config/load.ts';
-import { commandClient } from '../control/client.ts';
 import { failureOf } from '../domain/failure.ts';
-import { natsCommandTransport } from '../infra/nats/command-client.ts';
-import { openJournalReader } from '../infra/nats/event-log.ts';
 import { inspectAccount } from '../infra/nats/nats-inspection.ts';
 import { findServer } from '../infra/nats/server-binary.ts';
 import { FETCHED_VERSION } from '../infra/nats/server-download.ts';
-import { systemClock } from '../infra/system/clock.ts';
-import { systemRandom } from '../infra/system/random.ts';
 import { openConfigured } from './clusters.ts';
 import { diagnose as diagnoseConfigured } from './diagnosis.ts';
-import { connectConfigured, journalNames } from './nats.ts';
-import { journalWarnings } from './nats-diagnosis.ts';
+import { connectConfigured } from './nats.ts';
 import { packageVersion } from './package-version.ts';
 import { recover as recoverConfigured } from './recovery.ts';
 import { startSupervisor as start } from './running-supervisor.ts';
 import { verify as verifyConfigured } from './verification.ts';
-
-export async function connectControl(config: Config): Promise<ControlConnection> {
-  const nc = await connectConfigured(config.nats, 'slipstream cli');
-  const transport = natsCommandTransport(nc, { prefix: config.nats.subjectPrefix });
-  const names = journalNames(config.nats);
-  return {
-    control: commandClient({ transport, clock: systemClock, random: systemRandom }),
-    journal: {
-      // Opened when it is first read: commands need no journal of their own.
-      async *read(filter, options, signal) {
-        yield* (await openJournalReader(nc, names)).read(filter, options, signal);
-      },
-    },
-    journalWarnings: () => journalWarnings(config.nats, nc),
-    close: () => nc.close(),
-  };
-}
 
 export const startSupervisor: Program['startSupervisor'] = async (config, signal) => {
   signal.throwIfAborted();

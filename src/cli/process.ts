@@ -9,7 +9,7 @@ import { run } from './run.ts';
 import { flushed, processTerminal } from './terminal.ts';
 
 /** Loaded when a command needs it, so that help and faults of the command line are answered at once. */
-const program = (): Promise<Program> => import('../app/cli-wiring.ts');
+const program = (): Promise<Omit<Program, 'connectControl'>> => import('../app/cli-wiring.ts');
 
 function userName(): string {
   try {
@@ -23,7 +23,7 @@ function userName(): string {
 const dependencies: CliDependencies = {
   ...processTerminal(process, environment()),
   loadConfig,
-  connectControl: async (config) => (await program()).connectControl(config),
+  connectControl: async (config) => (await import('../app/control-connection.ts')).connectControl(config),
   startSupervisor: async (config, signal) => (await program()).startSupervisor(config, signal),
   recover: async (config, request, signal) => (await program()).recover(config, request, signal),
   verify: async (config, request, signal) => (await program()).verify(config, request, signal),
