@@ -83,6 +83,7 @@ export class FollowerIndex {
       follower: snapshot.follower,
       journalId: ports.log.journalId,
       leaderUuid: snapshot.leaderUuid,
+      followerUuid: () => this.#snapshot.followerUuid,
     };
     const writeLifeMs = this.followerSide.requestTimeoutMs;
     this.deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
@@ -190,18 +191,8 @@ export class FollowerIndex {
    */
   async requireSame(signal: AbortSignal): Promise<void> {
     const { description } = await requireFollower(this.#link, signal);
-    const { follower, followerUuid } = this.#snapshot;
-    if (description.uuid === followerUuid) {
-      if (forgetsDeletes(description) && !this.deleteMemory.busy)
-        await this.#inTurn(() => this.deleteMemory.restoreLeft(signal));
-      return;
-    }
-    throw failed('index_deleted', {
-      op: 'find follower',
-      cluster: follower.cluster,
-      reason: `follower index ${follower.index} is another one of the same name`,
-      hint: 'Unfollow it, and follow the leader into a new index. If it was restored from a snapshot: slipstream recover copies it again, in place.',
-    });
+    if (forgetsDeletes(description) && !this.deleteMemory.busy)
+      await this.#inTurn(() => this.deleteMemory.restoreLeft(signal));
   }
 
   async #prepare(): Promise<PreparedIndex> {

@@ -9,4 +9,6 @@ export interface FollowerLink {
   readonly follower: IndexRef;
   readonly journalId: string;
   readonly leaderUuid: string;
+  /** Of the index that was created or adopted; undefined before that. */
+  readonly followerUuid: () => string | undefined;
 }

@@ -42,6 +42,14 @@ export async function requireFollower(
       hint: 'Unfollow it and follow the leader anew.',
     });
   }
+  const known = link.followerUuid();
+  if (known !== undefined && description.uuid !== known) {
+    throw failed('index_deleted', {
+      ...at,
+      reason: `follower index ${index} is another one of the same name`,
+      hint: 'Unfollow it, and follow the leader into a new index. If it was restored from a snapshot: slipstream recover copies it again, in place.',
+    });
+  }
   const reading = markOf(description.mappings);
   if (reading.kind !== 'mark')
     throw failed('journal_unknown', {

@@ -126,7 +126,8 @@ export function openBench(): Bench {
 
 export function linkOf(plan: FollowPlan): FollowerLink {
   const { leaderAdmin, followerAdmin, leader, follower, journalId } = plan;
-  return { leaderAdmin, followerAdmin, leader, follower, journalId, leaderUuid: plan.leaderDescription.uuid };
+  const leaderUuid = plan.leaderDescription.uuid;
+  return { leaderAdmin, followerAdmin, leader, follower, journalId, leaderUuid, followerUuid: () => undefined };
 }
 
 export async function failureOf(attempt: Promise<unknown>): Promise<Failure> {

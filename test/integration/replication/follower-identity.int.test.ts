@@ -115,7 +115,7 @@ for (const { what, replace } of REPLACEMENTS) {
     await loadDocuments(world.follower, theirs, DOCUMENTS / 2 + 5);
     await world.follower.ok('PUT', `/${theirs}/_doc/theirs`, { mine: false });
     const before = await everything(world, theirs);
-    const codes = ['index_deleted', 'journal_unknown'];
+    const codes = ['index_deleted'];
     await stopped(world, index, codes);
     await changeLeader(world, index, 1);
     await world.leader.ok('PUT', `/${index}/_mapping`, { properties: { later: { type: 'keyword' } } });
