@@ -1,6 +1,7 @@
 /**
  * One request to one cluster: raw bytes in, raw bytes out, a total deadline, a real abort, and `Failed` for everything that is not a complete
- * 2xx answer. Nothing is retried, redirected or sniffed here; retrying belongs to whoever knows what the request means.
+ * 2xx answer. Nothing is redirected or sniffed here, and nothing is retried, since that belongs to whoever knows what the request means;
+ * but where a cluster has several addresses, one that does not answer at all makes way for the next within the same deadline.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Client } from '@elastic/elasticsearch';
@@ -9,7 +10,7 @@ import type { BufferPool } from '../../domain/wire/buffer-pool.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { readBody } from './answer-body.ts';
 import { classifyAnswer, classifyThrown } from './classify.ts';
-import { startDeadline } from './deadline.ts';
+import { type Deadline, startDeadline } from './deadline.ts';
 import { NodeRotation } from './node-rotation.ts';
 import { PlainConnection, PlainTransport } from './plain-transport.ts';
 import { createRateLimit } from './rate-limit.ts';
@@ -22,7 +23,7 @@ export type ClusterAuth =
 export interface SearchClientOptions {
   /** Name of the cluster in the configuration; stands in failures. */
   readonly name: string;
-  /** One or several nodes of the cluster; one that gives no answer is passed over for a while. */
+  /** One or several nodes of the cluster; one that gives no answer makes way for the next, and is passed over for a while. */
   readonly url: string | readonly string[];
   readonly auth: ClusterAuth;
   /** Contents of the CA file (PEM); undefined: the system's CAs. */
@@ -79,9 +80,35 @@ const DEFAULT_MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const KEEP_ALIVE_MS = 45_000;
 
 export function createSearchClient(options: SearchClientOptions): SearchClient {
-  const { name, clock, requestTimeoutMs, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } = options;
+  const { name, url, clock, requestTimeoutMs, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } = options;
   const limit = options.rateLimit === undefined ? undefined : createRateLimit(options.rateLimit.bytesPerSecond, clock);
   const client = createClient(options);
+
+  const addresses = typeof url === 'string' ? 1 : url.length;
+
+  async function sendOnce(request: ClusterRequest, deadline: Deadline, signal: AbortSignal): Promise<ClusterAnswer> {
+    const context = { op: request.op, cluster: name, effect: request.effect, refusedAs: request.refusedAs };
+    let phase: 'head' | 'body' = 'head';
+    try {
+      const { statusCode: status = 0, headers = {}, body: stream } = await exchange(client, request, deadline.signal);
+      phase = 'body';
+      const body = await readBody(stream, {
+        gzipped: headers['content-encoding'] === 'gzip',
+        maxBytes: maxAnswerBytes,
+        buffers: request.buffers,
+        onBytes: (bytes) => limit?.spend(bytes),
+      });
+      const answered = (status >= 200 && status < 300) || request.accept?.includes(status) === true;
+      if (!answered) throw classifyAnswer(context, { status, body, retryAfter: headers['retry-after'] });
+      return { status, body };
+    } catch (error) {
+      if (signal.aborted && request.effect === 'read') throw signal.reason;
+      if (error instanceof Failed) throw error;
+      const expired = deadline.expired ? `no complete answer within ${deadline.timeoutMs} ms` : undefined;
+      const interrupted = signal.aborted ? 'given up by the caller' : expired;
+      throw classifyThrown(context, { error, phase, interrupted });
+    }
+  }
 
   return {
     name,
@@ -90,32 +117,24 @@ export function createSearchClient(options: SearchClientOptions): SearchClient {
       signal.throwIfAborted();
       // Whoever may write now may not do so any later.
       if (request.effect === 'read') await limit?.admit(signal);
-      const context = { op: request.op, cluster: name, effect: request.effect, refusedAs: request.refusedAs };
-      const timeoutMs = requestTimeoutMs + (request.extraTimeoutMs ?? 0);
-      using deadline = startDeadline(clock, timeoutMs, signal);
-      let phase: 'head' | 'body' = 'head';
-      try {
-        const { statusCode: status = 0, headers = {}, body: stream } = await exchange(client, request, deadline.signal);
-        phase = 'body';
-        const body = await readBody(stream, {
-          gzipped: headers['content-encoding'] === 'gzip',
-          maxBytes: maxAnswerBytes,
-          buffers: request.buffers,
-          onBytes: (bytes) => limit?.spend(bytes),
-        });
-        const answered = (status >= 200 && status < 300) || request.accept?.includes(status) === true;
-        if (!answered) throw classifyAnswer(context, { status, body, retryAfter: headers['retry-after'] });
-        return { status, body };
-      } catch (error) {
-        if (signal.aborted && request.effect === 'read') throw signal.reason;
-        if (error instanceof Failed) throw error;
-        const expired = deadline.expired ? `no complete answer within ${timeoutMs} ms` : undefined;
-        const interrupted = signal.aborted ? 'given up by the caller' : expired;
-        throw classifyThrown(context, { error, phase, interrupted });
+      using deadline = startDeadline(clock, requestTimeoutMs + (request.extraTimeoutMs ?? 0), signal);
+      for (let left = addresses - 1; ; left -= 1) {
+        try {
+          return await sendOnce(request, deadline, signal);
+        } catch (thrown) {
+          if (left <= 0 || !unanswered(thrown)) throw thrown;
+        }
       }
     },
     close: () => client.close(),
   };
+}
+
+/** The address gave no answer, and a write has certainly not arrived. */
+function unanswered(thrown: unknown): boolean {
+  if (!(thrown instanceof Failed)) return false;
+  const { code, ambiguous } = thrown.failure;
+  return code === 'cluster_unreachable' && ambiguous !== true;
 }
 
 interface RawAnswer {

@@ -4,6 +4,7 @@ export interface Deadline extends Disposable {
   /** Aborted by the caller's signal or when the time is up. */
   readonly signal: AbortSignal;
   readonly expired: boolean;
+  readonly timeoutMs: number;
 }
 
 /** `AbortSignal.any` and `AbortSignal.timeout` in one, on the given clock, leaving nothing behind on the caller's (long-lived) signal. */
@@ -17,6 +18,7 @@ export function startDeadline(clock: Clock, timeoutMs: number, signal: AbortSign
   const onAbort = (): void => stop.abort();
   signal.addEventListener('abort', onAbort, { once: true });
   return {
+    timeoutMs,
     signal: stop.signal,
     get expired() {
       return expired;
