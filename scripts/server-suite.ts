@@ -3,6 +3,9 @@ import { startStack } from '../stack/local-stack.ts';
 import { StackError } from '../stack/stack-error.ts';
 import { endSignal, runStep, summarize, testStep } from './steps.ts';
 
+/** As long as `npm run test:full` gives a file: some wait for ten minutes, twice. */
+const HOUR_MS = 3_600_000;
+
 /** Runs one suite at full size. Servers named in the environment are used, the others started. Sets the exit code. */
 export async function runServerSuite(suite: {
   readonly name: string;
@@ -17,7 +20,7 @@ export async function runServerSuite(suite: {
     const node = suite.heapMb === undefined ? {} : { heapMb: suite.heapMb };
     const parts = ['leader', 'follower', 'nats'] as const;
     await using stack = await startStack({ parts, leader: node, follower: node, log, signal: runner.signal });
-    const flags = ['--test-concurrency=1', '--test-timeout=900000'];
+    const flags = ['--test-concurrency=1', `--test-timeout=${12 * HOUR_MS}`];
     const step = testStep({
       name: suite.name,
       tests: suite.tests,
