@@ -84,7 +84,8 @@ export class FollowerIndex {
       journalId: ports.log.journalId,
       leaderUuid: snapshot.leaderUuid,
     };
-    const writeLifeMs = this.followerSide.requestTimeoutMs;
+    const { name, requestTimeoutMs } = this.followerSide;
+    const writeLifeMs = Math.max(requestTimeoutMs, ports.ownership.longestRequestMs(name));
     this.deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
   }
 

@@ -271,7 +271,7 @@ export class PairSession {
       layout: prepared.layout,
       parameters,
       resultWindow: prepared.resultWindow,
-      writeLifeMs: followerSide.requestTimeoutMs,
+      writeLifeMs: index.deleteMemory.writeLifeMs,
       quarantine,
       syncMetadata: (observation: Observation) => index.syncMetadata(observation),
       leaderIsGone: (gone: AbortSignal) => index.leaderIsGone(gone),

@@ -89,7 +89,7 @@ class SlotOwnership implements Ownership {
     const timings = { ...(options.alone === true ? ALONE_TIMINGS : TIMINGS), ...given(options) };
     assert(timings.windowMs < timings.sessionTtlMs, 'nobody may write when the session can have ended');
     this.#moves = movesAllowance(clock);
-    this.#view = slotView((by) => this.#moves.given(by === this.#session.id));
+    this.#view = slotView(clock, (by) => this.#moves.given(by === this.#session.id));
     this.#session = new SlotSession({
       ...timings,
       store,
@@ -147,6 +147,10 @@ class SlotOwnership implements Ownership {
 
   live(): readonly LiveSession[] {
     return [...this.#view.sessions].map(([session, { announced }]) => ({ session, announced }));
+  }
+
+  longestRequestMs(cluster: string): number {
+    return this.#view.longestRequestMs(cluster);
   }
 
   observe(changed: () => void): () => void {

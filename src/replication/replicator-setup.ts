@@ -41,7 +41,7 @@ export interface ReplicatorSetup {
   readonly parameters: FollowParameters;
   /** The leader's `index.max_result_window`. */
   readonly resultWindow: number;
-  /** After this long a request of ours has run or will never run. */
+  /** After this long a request of ours, or of an owner before, has run or will never run. */
   readonly writeLifeMs: number;
   /** As it was when the position was saved. */
   readonly quarantine: PairQuarantine;

@@ -103,6 +103,23 @@ describe('ownership of slots', () => {
     assert.equal(one.ownership.live().length, 2);
   });
 
+  it('knows the longest request of those that live, and of those that ended, until it is over', async () => {
+    const world = new OwnershipWorld();
+    const one = world.join('a', { requestTimeoutsMs: { replica: 30_000 } });
+    const two = world.join('b', { requestTimeoutsMs: { replica: 120_000, other: 5_000 } });
+    world.join('older');
+    await world.run(10_000);
+    const longest = (): readonly number[] =>
+      ['replica', 'other', 'unknown'].map((cluster) => one.ownership.longestRequestMs(cluster));
+    assert.deepEqual(longest(), [120_000, 5_000, 0]);
+    two.crash();
+    await world.run(20_000);
+    assert.equal(one.ownership.live().length, 2);
+    assert.deepEqual(longest(), [120_000, 0, 0]);
+    await world.run(120_000);
+    assert.deepEqual(longest(), [30_000, 0, 0]);
+  });
+
   it('suspends writing within the window when the store is away, and goes on under the same terms', async () => {
     const world = new OwnershipWorld();
     const one = world.join('one');
