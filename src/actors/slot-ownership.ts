@@ -132,11 +132,17 @@ class SlotOwnership implements Ownership {
 
   mayWrite(slot: number): boolean {
     const claim = this.#view.claims[slot];
+    const open = this.#session.windowOpen();
+    // It may be open again before the next look: whoever is refused now waits to be told.
+    if (!open && this.#writing) {
+      this.#tellWriting();
+      this.#settle();
+    }
     return (
+      open &&
       !this.#signal.aborted &&
       claim?.session === this.#session.id &&
-      this.#holdings?.held.get(slot) === claim.revision &&
-      this.#session.windowOpen()
+      this.#holdings?.held.get(slot) === claim.revision
     );
   }
 
