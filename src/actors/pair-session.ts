@@ -202,7 +202,7 @@ export class PairSession {
     );
     this.#epoch = epoch;
     this.#scratches = input.scratches;
-    // Whether a scan has made use of it may be what its owner could not tell any more: this one does, and tells.
+    // An owner before may have used it and died before it told: used now, it is not left open for whatever is deleted later.
     if (massDeletes.allowedBy !== undefined) replicator.compareNext();
     if (index.deleteMemory.interrupted) replicator.compareNext({ exact: true });
     return replicator;
