@@ -11,7 +11,8 @@ import type { SupervisorPorts } from './cluster-access.ts';
 export class DeleteMemory {
   readonly #clock: SupervisorPorts['clock'];
   readonly #link: FollowerLink;
-  readonly #writeLifeMs: number;
+  /** After this long a request of ours, or of an owner before, has run or will never run. */
+  readonly writeLifeMs: number;
   /** A write of unknown effect may have begun until then: one of a process before this one, or of a pair that does not run any more. */
   #unsureAtMs: number;
   #forgetting = false;
@@ -23,7 +24,7 @@ export class DeleteMemory {
   constructor(options: { clock: SupervisorPorts['clock']; link: FollowerLink; writeLifeMs: number }) {
     this.#clock = options.clock;
     this.#link = options.link;
-    this.#writeLifeMs = options.writeLifeMs;
+    this.writeLifeMs = options.writeLifeMs;
     this.#unsureAtMs = options.clock.monotonic();
   }
 
@@ -81,7 +82,7 @@ export class DeleteMemory {
 
   #requireSure(pairs: readonly ShardReplicator[]): void {
     const unsure = pairs.map(({ progress }) => progress.unsureAtMs ?? Number.NEGATIVE_INFINITY);
-    const sureInMs = Math.max(this.#unsureAtMs, ...unsure) + this.#writeLifeMs - this.#clock.monotonic();
+    const sureInMs = Math.max(this.#unsureAtMs, ...unsure) + this.writeLifeMs - this.#clock.monotonic();
     if (sureInMs <= 0) return;
     throw failed('follower_unsteady', {
       op: 'overwrite',

@@ -85,7 +85,8 @@ export class FollowerIndex {
       leaderUuid: snapshot.leaderUuid,
       followerUuid: () => this.#snapshot.followerUuid,
     };
-    const writeLifeMs = this.followerSide.requestTimeoutMs;
+    const { name, requestTimeoutMs } = this.followerSide;
+    const writeLifeMs = Math.max(requestTimeoutMs, ports.ownership.longestRequestMs(name));
     this.deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
   }
 

@@ -15,6 +15,7 @@ import { writtenVersion } from './event-version.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { untilReached } from './journal-patience.ts';
 import { whyNotHeld } from './lease.ts';
+import { massDeleteAllowance } from './mass-delete-allowance.ts';
 import { DECISIONS, isAt, PairMachine } from './pair-machine.ts';
 import { type MachineSnapshot, resultOf } from './pair-result.ts';
 import { PairSession } from './pair-session.ts';
@@ -86,6 +87,12 @@ export class PairActor implements Target {
       quarantineRecorded: () => this.#recorded?.quarantined ?? 0,
       quarantined: async (documents) =>
         this.#send({ type: 'QUARANTINED' }, { type: 'QUARANTINED', documents }, { cause: 'cycle' }, 'for ever'),
+      massDeletes: massDeleteAllowance({
+        recorded: () => this.#recorded?.massDeleteAllowedBy,
+        record: (fact) => this.#send({ type: fact.type }, fact, { cause: 'cycle' }, 'for ever'),
+        failed: (failure) =>
+          options.ports.narrator.log('warn', 'a mass delete was not recorded', { pair: this.#key, failure }),
+      }),
       changed: options.changed,
     });
     this.#worker = new PairWorker({
@@ -182,15 +189,8 @@ export class PairActor implements Target {
   }
 
   async resume(options: ResumeOptions, cause: EventCause): Promise<void> {
-    const { rebootstrap, allowMassDelete } = options;
-    if (allowMassDelete === true) this.#session.allowMassDelete(true);
-    try {
-      await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause, 'once');
-    } catch (thrown) {
-      // A decision that is not recorded is none.
-      if (allowMassDelete === true) this.#session.allowMassDelete(false);
-      throw thrown;
-    }
+    const { rebootstrap } = options;
+    await this.#send({ type: 'RESUME', rebootstrap }, { type: 'RESUME', ...options }, cause, 'once');
   }
 
   /** Documents in quarantine now, or when it last ran. */
@@ -408,7 +408,6 @@ export class PairActor implements Target {
     this.#take(event);
     this.#seq = seq;
     if (command !== undefined && foretold !== undefined && isAt(foretold, event.result)) {
-      if (event.fact.type === 'RESUME' && event.fact.allowMassDelete === true) this.#session.allowMassDelete(true);
       this.#machine.send(command);
       if (command.type === 'QUARANTINE_RETRY') this.#session.retryQuarantine();
     } else {

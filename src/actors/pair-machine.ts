@@ -88,6 +88,7 @@ export const DECISIONS: ReadonlySet<PairMachineEvent['type']> = new Set([
   'QUARANTINED',
   'QUARANTINE_RETRY',
   'REPAIR',
+  'MASS_DELETE_USED',
   'HISTORY_GONE',
   'LEASE_EXPIRED',
   'ROLLED_BACK',

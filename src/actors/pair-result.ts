@@ -30,6 +30,7 @@ export function resultOf(
   assert(state !== undefined, `${fact.type} leads to one of the five states`);
   const checkpoint = 'checkpoint' in fact && fact.checkpoint >= 0 ? fact.checkpoint : recorded?.checkpoint;
   const failure = state === 'retrying' || state === 'fatal' ? context.failure : undefined;
+  const massDeleteAllowedBy = allowedBy(fact, recorded);
   return {
     state,
     followId,
@@ -40,8 +41,17 @@ export function resultOf(
     ...(checkpoint === undefined ? {} : { checkpoint }),
     ...(failure === undefined ? {} : { failure }),
     ...(quarantined === 0 ? {} : { quarantined }),
+    ...(massDeleteAllowedBy === undefined ? {} : { massDeleteAllowedBy }),
     run: runOf(ports, fact, before),
   };
+}
+
+/** The last resume decides, until a scan has made use of it; of a leader that came back as another state nobody has spoken. */
+function allowedBy(fact: PairFact, recorded: PairSnapshot | undefined): string | undefined {
+  if (fact.type === 'RESUME') return fact.allowMassDelete === true ? fact.commandId : undefined;
+  const allowed = recorded?.massDeleteAllowedBy;
+  const over = fact.type === 'HISTORY_GONE' || (fact.type === 'MASS_DELETE_USED' && fact.commandId === allowed);
+  return over ? undefined : allowed;
 }
 
 /** One trace for a run: from start or resume until pause, stop or fatal; a new one, linked, when it gets long. */

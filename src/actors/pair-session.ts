@@ -3,6 +3,7 @@ import { pairKey } from '../domain/names.ts';
 import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
+import type { MassDeleteAllowance } from '../replication/comparison.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import { PairRepairs } from '../replication/pair-repairs.ts';
@@ -30,6 +31,7 @@ export interface SessionOptions extends SessionQuarantineOptions {
   /** Sequence of the pair's newest event when the supervisor started. */
   readonly startedSeq: number;
   readonly told: KeptPair['told'];
+  readonly massDeletes: MassDeleteAllowance;
   /** Decision before effect: resolves when the raised epoch is in the journal. */
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
@@ -51,7 +53,6 @@ export class PairSession {
   #watchFailure: Failure | undefined;
   #wake: (() => void) | undefined;
   #drained = new AbortController();
-  #allowMassDelete = false;
   /** Known from the first position on: what is saved since comes from this process. */
   #journalFits = false;
 
@@ -113,11 +114,6 @@ export class PairSession {
   /** Work that waits looks again. */
   wake(): void {
     this.#wake?.();
-  }
-
-  allowMassDelete(allowed: boolean): void {
-    this.#allowMassDelete = allowed;
-    this.#replicator?.allowMassDelete(allowed);
   }
 
   close(): void {
@@ -188,7 +184,7 @@ export class PairSession {
   // --- opening --------------------------------------------------------------------------------------------------------------
 
   async #open(input: WorkerInput, signal: AbortSignal): Promise<ShardReplicator> {
-    const { index } = this.#options;
+    const { index, massDeletes } = this.#options;
     const anew = input.scratches > this.#scratches || input.raiseEpoch;
     if (this.#replicator !== undefined && !anew && this.#epoch === input.epoch) return this.#replicator;
     this.close();
@@ -206,8 +202,8 @@ export class PairSession {
     );
     this.#epoch = epoch;
     this.#scratches = input.scratches;
-    if (this.#allowMassDelete) replicator.allowMassDelete(true);
-    this.#allowMassDelete = false;
+    // An owner before may have used it and died before it told: used now, it is not left open for whatever is deleted later.
+    if (massDeletes.allowedBy !== undefined) replicator.compareNext();
     if (index.deleteMemory.interrupted) replicator.compareNext({ exact: true });
     return replicator;
   }
@@ -228,7 +224,7 @@ export class PairSession {
     anew: boolean,
     signal: AbortSignal,
   ): Promise<ShardReplicator> {
-    const { ports, index, pair, parameters, traceId } = this.#options;
+    const { ports, index, pair, parameters, massDeletes, traceId } = this.#options;
     const { followerSide, snapshot } = index;
     const key = pairKey(pair);
     const [stored, followerNow] = await Promise.all([
@@ -275,12 +271,13 @@ export class PairSession {
       layout: prepared.layout,
       parameters,
       resultWindow: prepared.resultWindow,
-      writeLifeMs: followerSide.requestTimeoutMs,
+      writeLifeMs: index.deleteMemory.writeLifeMs,
       quarantine,
       syncMetadata: (observation: Observation) => index.syncMetadata(observation),
       leaderIsGone: (gone: AbortSignal) => index.leaderIsGone(gone),
       forgettingDeletes: <T>(work: () => Promise<T>, asked: AbortSignal) => index.forgettingDeletes(work, asked),
       repairs: this.repairs,
+      massDeletes,
       miscounted: (beforeMs: number) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,

@@ -91,7 +91,10 @@ export class PositionKeeper {
   }
 
   keep(pair: KeptPair, token: PositionToken | undefined): void {
-    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs: 0, lost: undefined });
+    const { clock, intervalMs } = this.#options;
+    // At the tick that is nearest to one interval from now: at the very next one hardly anything would be saved, and then nothing for long.
+    const notBeforeMs = clock.monotonic() + intervalMs / 2;
+    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs, lost: undefined });
   }
 
   forget(ref: PairRef): void {

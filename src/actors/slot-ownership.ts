@@ -89,7 +89,7 @@ class SlotOwnership implements Ownership {
     const timings = { ...(options.alone === true ? ALONE_TIMINGS : TIMINGS), ...given(options) };
     assert(timings.windowMs < timings.sessionTtlMs, 'nobody may write when the session can have ended');
     this.#moves = movesAllowance(clock);
-    this.#view = slotView((by) => this.#moves.given(by === this.#session.id));
+    this.#view = slotView(clock, (by) => this.#moves.given(by === this.#session.id));
     this.#session = new SlotSession({
       ...timings,
       store,
@@ -132,11 +132,17 @@ class SlotOwnership implements Ownership {
 
   mayWrite(slot: number): boolean {
     const claim = this.#view.claims[slot];
+    const open = this.#session.windowOpen();
+    // It may be open again before the next look: whoever is refused now waits to be told.
+    if (!open && this.#writing) {
+      this.#tellWriting();
+      this.#settle();
+    }
     return (
+      open &&
       !this.#signal.aborted &&
       claim?.session === this.#session.id &&
-      this.#holdings?.held.get(slot) === claim.revision &&
-      this.#session.windowOpen()
+      this.#holdings?.held.get(slot) === claim.revision
     );
   }
 
@@ -147,6 +153,10 @@ class SlotOwnership implements Ownership {
 
   live(): readonly LiveSession[] {
     return [...this.#view.sessions].map(([session, { announced }]) => ({ session, announced }));
+  }
+
+  longestRequestMs(cluster: string): number {
+    return this.#view.longestRequestMs(cluster);
   }
 
   observe(changed: () => void): () => void {

@@ -15,6 +15,7 @@ const sessionText = z.object({
   version: z.string(),
   clusters: z.array(z.string()),
   readsEventVersion: z.number(),
+  requestTimeoutsMs: z.record(z.string(), z.number()).optional(),
   shuns: z.array(z.int()).optional(),
 });
 const claimText = z.object({ session: z.string().optional(), settled: z.boolean().optional() });

@@ -1,5 +1,6 @@
 import type { SlotTaker } from '../domain/slot-shares.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { LeaseEntry } from '../ports/lease-store.ts';
 import { type ClaimRecord, parseClaim, parseKey, parseSession, type SessionRecord } from './slot-records.ts';
 
@@ -25,8 +26,17 @@ export interface SlotView {
   endSession(session: string): void;
   /** The same array as long as nothing of it has changed. */
   takers(): readonly SlotTaker[];
+  /** Of those that live, and of those that ended no longer ago than that. */
+  longestRequestMs(cluster: string): number;
   /** How many slots each live session owns. */
   counts(): ReadonlyMap<string, number>;
+}
+
+interface LeftBehind {
+  readonly cluster: string;
+  readonly ms: number;
+  /** Monotonic clock. */
+  readonly untilMs: number;
 }
 
 const NEVER: Claim = { revision: 0, session: undefined, settled: false };
@@ -34,15 +44,21 @@ const NEVER: Claim = { revision: 0, session: undefined, settled: false };
 const ENDED_KEPT = 64;
 
 /** @param given tells that a live session has given a slot up */
-export function slotView(given: (session: string) => void): SlotView {
+export function slotView(clock: Pick<Clock, 'monotonic'>, given: (session: string) => void): SlotView {
   const claims: Claim[] = Array.from({ length: SLOT_COUNT }, () => NEVER);
   const sessions = new Map<string, SeenSession>();
   const ended = new Set<string>();
+  /** Requests for a cluster that sessions which ended left behind. */
+  let leftBehind: readonly LeftBehind[] = [];
 
   let takers: readonly SlotTaker[] | undefined;
   let counts: ReadonlyMap<string, number> | undefined;
 
   const endSession = (session: string): void => {
+    const now = clock.monotonic();
+    const timeouts = Object.entries(sessions.get(session)?.announced.requestTimeoutsMs ?? {});
+    const left = timeouts.map(([cluster, ms]) => ({ cluster, ms, untilMs: now + ms }));
+    leftBehind = [...leftBehind.filter(({ untilMs }) => untilMs > now), ...left];
     if (sessions.delete(session)) takers = counts = undefined;
     ended.add(session);
     if (ended.size <= ENDED_KEPT) return;
@@ -89,6 +105,12 @@ export function slotView(given: (session: string) => void): SlotView {
     isEnded: (session) => ended.has(session),
     endSession,
     takers: () => (takers ??= [...sessions].map(([session, { shuns }]) => ({ session, shuns }))),
+    longestRequestMs(cluster) {
+      const live = [...sessions.values()].map(({ announced }) => announced.requestTimeoutsMs?.[cluster] ?? 0);
+      const now = clock.monotonic();
+      const left = leftBehind.filter((each) => each.cluster === cluster && each.untilMs > now).map(({ ms }) => ms);
+      return Math.max(0, ...live, ...left);
+    },
     counts: () => (counts ??= countClaims(claims, sessions)),
   };
 }

@@ -276,7 +276,8 @@ export class Supervisor implements ControlSurface {
           op: 'resume',
           reason: `${shownPair(pair.pair)} is ${snapshot.state}; pause it before it is copied again`,
         });
-      if (!running) await pair.resume({ commandId: cause.commandId, rebootstrap, ...brake }, cause);
+      if (!running || allowMassDelete === true)
+        await pair.resume({ commandId: cause.commandId, rebootstrap, ...brake }, cause);
     };
     const effective = (state: Lifecycle): boolean => state === 'following' || state === 'bootstrapping';
     return this.#decide(command, 'resume', cause, decide, effective);

@@ -119,6 +119,9 @@ async function openOwnership(
       version,
       clusters: [...clusters.keys()],
       readsEventVersion: EVENT_VERSION,
+      requestTimeoutsMs: Object.fromEntries(
+        [...clusters].map(([name, { requestTimeoutMs }]) => [name, requestTimeoutMs]),
+      ),
     },
     alone: server !== undefined,
   });

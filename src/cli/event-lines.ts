@@ -18,7 +18,8 @@ export function eventLine({ seq, event }: StoredEvent, paint: Paint): string {
     `cause=${oneLine(event.cause)}`,
     ...(event.by === undefined ? [] : [`by=${oneLine(event.by)}`]),
     ...(event.trace === undefined ? [] : [`trace=${event.trace.traceId}`]),
-    ...(fact.type === 'QUARANTINED' || fact.type === 'REPAIR' ? [`documents=${fact.documents}`] : []),
+    ...('documents' in fact ? [`documents=${fact.documents}`] : []),
+    ...('allowMassDelete' in fact ? ['allow-mass-delete'] : []),
     ...(failure === undefined ? [] : [failureLine(failure)]),
   ];
   return parts.join('  ');

@@ -52,6 +52,8 @@ export type PairFact =
       /** One delete scan passes the brake. */
       readonly allowMassDelete?: true;
     }
+  /** Fact: the delete scan that this command allowed to pass the brake is over; it deleted so many documents. */
+  | { readonly type: 'MASS_DELETE_USED'; readonly commandId: string; readonly documents: number }
   /** Decision: try again later. */
   | { readonly type: 'FAILED'; readonly failure: Failure }
   /** Fact: an attempt succeeded. */
@@ -92,6 +94,8 @@ export interface PairSnapshot {
   readonly failure?: Failure;
   /** Documents in quarantine; absent: none. */
   readonly quarantined?: number;
+  /** The command that lets one delete scan pass the brake, until that is over. */
+  readonly massDeleteAllowedBy?: string;
   /** Identifies the trace of the current run and how many transitions it has. */
   readonly run: { readonly traceId: string; readonly startedAtMs: number; readonly transitions: number };
 }

@@ -26,6 +26,7 @@ export type PairMachineEvent =
   | { readonly type: 'QUARANTINED' }
   | { readonly type: 'QUARANTINE_RETRY' }
   | { readonly type: 'REPAIR' }
+  | { readonly type: 'MASS_DELETE_USED' }
   | { readonly type: 'PAUSE' }
   | { readonly type: 'PAUSED' }
   | { readonly type: 'RESUME'; readonly rebootstrap: boolean };
@@ -127,6 +128,7 @@ export const shardPairMachine = setup({
     QUARANTINED: {},
     QUARANTINE_RETRY: {},
     REPAIR: {},
+    MASS_DELETE_USED: {},
   },
   states: {
     /** Left at once: the state that the journal recorded is taken up, without an event of its own. */

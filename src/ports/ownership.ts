@@ -16,6 +16,8 @@ export interface Announcement {
   readonly clusters: readonly string[];
   /** Event versions that it reads, from the first one on. */
   readonly readsEventVersion: number;
+  /** By cluster: so long after it was sent a request has run or will never run. Those of older versions do not tell. */
+  readonly requestTimeoutsMs?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface LiveSession {
@@ -48,6 +50,10 @@ export interface Ownership {
   ownerOf(slot: number): SlotOwner | undefined;
   /** This supervisor included, while its session lives. */
   live(): readonly LiveSession[];
+  /**
+   * The longest request timeout for a cluster that anybody announced who lives, or of whom a request may still be under way; 0: nobody told.
+   */
+  longestRequestMs(cluster: string): number;
   /** Calls back when who owns what, who lives, or whether we may write has changed. Gives the way to stop that. */
   observe(changed: () => void): () => void;
   /**

@@ -5,6 +5,14 @@ import type { Random } from '../ports/random.ts';
 import { scanDeletes, type ScanReport, type ScanRequest } from './delete-scan.ts';
 import type { PairProgress } from './pair-progress.ts';
 
+/** An operator's word that one comparison may delete more than the allowed share of a shard. */
+export interface MassDeleteAllowance {
+  /** The command that gave it; undefined: there is none. */
+  readonly allowedBy: string | undefined;
+  /** The comparison that ran under it is over. */
+  used(commandId: string, documents: number): void;
+}
+
 export interface ComparisonOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -14,6 +22,7 @@ export interface ComparisonOptions {
   /** Share of time that comparing may take: it costs time in proportion to the documents of both shards. */
   readonly scanShare: number;
   readonly deleteShareMax: number;
+  readonly massDeletes: MassDeleteAllowance;
   readonly aligned: boolean;
   /** Told when a comparison found something other than the counts said. */
   readonly miscounted: () => void;
@@ -46,7 +55,6 @@ export class Comparison {
   /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
   #creditMs = CREDIT_MAX_MS;
   #creditAtMs: number;
-  #massDeleteAllowed = false;
   /** Whole comparisons that found nothing but what the counts said. */
   completed = 0;
 
@@ -72,11 +80,6 @@ export class Comparison {
     return this.#whole;
   }
 
-  /** Lets the next scan pass the brake on mass deletes. */
-  allowMassDelete(allowed: boolean): void {
-    this.#massDeleteAllowed = allowed;
-  }
-
   /** Whether the next cycle should be one that compares; not before the duty cycle allows it, and never while the count is unknown. */
   get due(): boolean {
     const { progress, clock } = this.#options;
@@ -98,16 +101,17 @@ export class Comparison {
   }
 
   async run(compared: ComparedView, signal: AbortSignal): Promise<void> {
-    const { progress, narrator, pair, clock, traceId, deleteShareMax } = this.#options;
+    const { progress, narrator, pair, clock, traceId, deleteShareMax, massDeletes } = this.#options;
     const { followerCount, outstandingDeletes: expected } = progress;
     if (followerCount === undefined) return;
     const span = narrator.span('delete-scan', pair, traceId());
     const startedAtMs = clock.monotonic();
     let tookMs = 0;
+    const { allowedBy } = massDeletes;
     const limits = {
       whole: this.#whole,
       exact: this.#exact,
-      deleteShareMax: this.#massDeleteAllowed ? 1 : deleteShareMax,
+      deleteShareMax: allowedBy === undefined ? deleteShareMax : 1,
     };
     try {
       const report = await scanDeletes({ ...compared, ...limits, followerCount, expected, clock }, signal);
@@ -119,6 +123,7 @@ export class Comparison {
       });
       span.end();
       tookMs = report.comparedMs;
+      if (allowedBy !== undefined) massDeletes.used(allowedBy, report.deleted);
       this.#conclude(report, expected);
     } catch (thrown) {
       tookMs = clock.monotonic() - startedAtMs;
@@ -133,7 +138,6 @@ export class Comparison {
     const { progress, narrator, pair, clock } = this.#options;
     progress.counters.deleteScans += 1;
     progress.counters.deletesFound += report.deleted;
-    this.#massDeleteAllowed = false;
     narrator.log('debug', 'both sides were compared', { pair, expected, ...report });
     const undeleted = report.extras - report.living - report.deleted;
     if (report.extras !== expected || report.missing > 0 || undeleted > 0) {

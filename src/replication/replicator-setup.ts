@@ -8,6 +8,7 @@ import type { Narrator } from '../ports/narrator.ts';
 import type { Random } from '../ports/random.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterWatcher, Observation } from './cluster-watcher.ts';
+import type { MassDeleteAllowance } from './comparison.ts';
 import type { LeaderIdentity } from './leader-fence.ts';
 import type { PairCounters } from './pair-progress.ts';
 import type { PairQuarantine } from './quarantine/pair-quarantine.ts';
@@ -40,7 +41,7 @@ export interface ReplicatorSetup {
   readonly parameters: FollowParameters;
   /** The leader's `index.max_result_window`. */
   readonly resultWindow: number;
-  /** After this long a request of ours has run or will never run. */
+  /** After this long a request of ours, or of an owner before, has run or will never run. */
   readonly writeLifeMs: number;
   /** As it was when the position was saved. */
   readonly quarantine: PairQuarantine;
@@ -53,6 +54,7 @@ export interface ReplicatorSetup {
   /** Runs the work while the follower index forgets its deletes at each refresh. Throws `follower_unsteady` while that is not safe. */
   readonly forgettingDeletes: <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
   readonly repairs: PairRepairs;
+  readonly massDeletes: MassDeleteAllowance;
   readonly traceId: () => string | undefined;
   /** The work is to end at the next safe point. */
   readonly draining: () => boolean;

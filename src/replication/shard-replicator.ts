@@ -88,6 +88,7 @@ export class ShardReplicator {
       pair: setup.pair,
       scanShare: setup.parameters.scan_share,
       deleteShareMax: setup.parameters.mass_delete_share,
+      massDeletes: setup.massDeletes,
       aligned: setup.aligned,
       miscounted: () => this.#tellMiscounted(),
       traceId: setup.traceId,
@@ -143,11 +144,6 @@ export class ShardReplicator {
   /** The next whole view is compared by content of both sides even if counts agree; `exact`: document by document. */
   compareNext({ exact = false }: { exact?: boolean } = {}): void {
     this.#comparison.ask({ atOnce: true, exact });
-  }
-
-  /** Lets the next delete scan pass the brake. */
-  allowMassDelete(allowed: boolean): void {
-    this.#comparison.allowMassDelete(allowed);
   }
 
   /** Listens to the passive observations of the leader, for the lag and for what is safe. True: there is more to save. */

@@ -94,6 +94,7 @@ test('the recorded journals were in every state and hold nearly every event', ()
     'QUARANTINED',
     'QUARANTINE_RETRY',
     'REPAIR',
+    'MASS_DELETE_USED',
     'TAKEN_OVER',
   ])
     assert.ok(kinds.has(type), type);

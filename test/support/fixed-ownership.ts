@@ -9,6 +9,7 @@ export interface FixedOwnershipOptions {
   readonly slots?: readonly number[];
   /** Whether the owner before gave its slots up in order. */
   readonly released?: boolean;
+  readonly longestRequestMs?: number;
 }
 
 export const EVERY_SLOT: readonly number[] = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
@@ -20,6 +21,7 @@ export function fixedOwnership({
   supervisor = 'only',
   slots = EVERY_SLOT,
   released = true,
+  longestRequestMs = 0,
 }: FixedOwnershipOptions = {}): Ownership {
   const own = new Set(slots);
   const announced = { supervisor, version: '0.0.0', clusters: [], readsEventVersion: EVENT_VERSION };
@@ -33,6 +35,7 @@ export function fixedOwnership({
     mayWrite: (slot) => own.has(slot),
     ownerOf: (slot) => (own.has(slot) ? { session, term } : undefined),
     live: () => [{ session, announced }],
+    longestRequestMs: () => longestRequestMs,
     observe: () => () => undefined,
     shun: (slot, shunned = true) => {
       if (shunned && own.has(slot)) void started?.give(slot).then(() => own.delete(slot));
@@ -106,6 +109,7 @@ export function sharedOwnership(): SharedOwnership {
         mayWrite: (slot) => member.alive && member.allowed && owners.get(slot)?.session === name,
         ownerOf: (slot) => owners.get(slot),
         live: () => [...members.values()].filter(({ alive }) => alive).map(({ live }) => live),
+        longestRequestMs: () => 0,
         observe(changed) {
           listeners.add(changed);
           return () => listeners.delete(changed);

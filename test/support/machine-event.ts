@@ -23,6 +23,7 @@ export function machineEvent(fact: PairFact): PairMachineEvent | undefined {
     case 'QUARANTINED':
     case 'QUARANTINE_RETRY':
     case 'REPAIR':
+    case 'MASS_DELETE_USED':
       return { type: fact.type };
     case 'REBUILT':
     case 'TAKEN_OVER':

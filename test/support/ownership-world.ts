@@ -3,7 +3,7 @@ import { slotOwnership, type SlotOwnershipOptions } from '../../src/actors/slot-
 import { SLOT_COUNT } from '../../src/domain/slots.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { LeaseStore } from '../../src/ports/lease-store.ts';
-import type { Ownership, SlotHandlers } from '../../src/ports/ownership.ts';
+import type { Announcement, Ownership, SlotHandlers } from '../../src/ports/ownership.ts';
 import { memoryLeases, type LeaseLink, type MemoryLeases, type MemoryLink } from './memory-leases.ts';
 import { memoryNarrator, type MemoryNarrator } from './memory-narrator.ts';
 import { SimRandom } from './sim-random.ts';
@@ -108,6 +108,7 @@ export interface JoinOptions extends Partial<Omit<SlotOwnershipOptions, 'store'>
   readonly link?: LeaseLink;
   /** What the work on a slot takes to end in order. */
   readonly giveMs?: () => number;
+  readonly requestTimeoutsMs?: Announcement['requestTimeoutsMs'];
 }
 
 function shortLived(store: LeaseStore, ttlMs: number): LeaseStore {
@@ -137,7 +138,10 @@ export class OwnershipWorld {
   }
 
   /** Another supervisor, which runs from now on. */
-  join(name: string, { link = {}, giveMs = () => 0, storeTtlMs, ...options }: JoinOptions = {}): OwnerProcess {
+  join(
+    name: string,
+    { link = {}, giveMs = () => 0, storeTtlMs, requestTimeoutsMs, ...options }: JoinOptions = {},
+  ): OwnerProcess {
     const clock = new ProcessClock(this.time);
     const arrive = (): Promise<void> => new Promise((resolve) => clock.whenRunning(resolve));
     const memoryLink = this.leases.open({ arrive, ...link });
@@ -152,7 +156,7 @@ export class OwnershipWorld {
       clock,
       narrator,
       random: new SimRandom(this.#seed * 1_000 + this.processes.length),
-      announcement: { supervisor: name, version: '1', clusters: [], readsEventVersion: 1 },
+      announcement: { supervisor: name, version: '1', clusters: [], readsEventVersion: 1, requestTimeoutsMs },
       ...options,
     });
     const note = (what: 'acquired' | 'lost' | 'given', slot: number): void => {

@@ -308,8 +308,10 @@ export class ControlCheckers {
     return this.#during(subject, sentAtMs, done);
   }
 
-  #pairDecided({ id, name, sentAtMs }: Asked, subject: string): boolean {
+  #pairDecided({ id, name, body, sentAtMs }: Asked, subject: string): boolean {
     if (name === 'quarantine-retry' || this.#decided.has(`command:${id} ${DECISIONS[name]} ${subject}`)) return true;
+    // Of a pair that runs it is wanted all the same.
+    if (body['allowMassDelete'] === true) return false;
     const needless = ({ entity, result }: JournalEvent): boolean => {
       if (entity !== 'pair') return false;
       const { desired, state } = result as PairSnapshot;

@@ -68,7 +68,8 @@ export class ControlClients {
       const shard = named.includes('*') || random.chance(0.5) ? {} : { shard: random.below(2) };
       const wait = name === 'status' || random.chance(0.7) ? {} : { waitMs: 300 };
       const rebootstrap = name === 'resume' && random.chance(0.2) ? { rebootstrap: true } : {};
-      this.#ask(name, { follower: { cluster: FOLLOWER, index: named }, ...shard, ...wait, ...rebootstrap });
+      const brake = name === 'resume' && random.chance(0.2) ? { allowMassDelete: true } : {};
+      this.#ask(name, { follower: { cluster: FOLLOWER, index: named }, ...shard, ...wait, ...rebootstrap, ...brake });
     }
   }
 

@@ -18,6 +18,7 @@ const TRANSITIONS: readonly string[] = [
   'bootstrapping RESUME bootstrapping',
   'bootstrapping QUARANTINED bootstrapping',
   'bootstrapping QUARANTINE_RETRY bootstrapping',
+  'bootstrapping MASS_DELETE_USED bootstrapping',
   'following FAILED retrying',
   'following FATAL fatal',
   'following HISTORY_GONE bootstrapping',
@@ -31,6 +32,7 @@ const TRANSITIONS: readonly string[] = [
   'following RESUME bootstrapping',
   'following QUARANTINED following',
   'following QUARANTINE_RETRY following',
+  'following MASS_DELETE_USED following',
   'retrying RECOVERED bootstrapping',
   'retrying RECOVERED following',
   'retrying BOOTSTRAPPED following',
@@ -47,6 +49,7 @@ const TRANSITIONS: readonly string[] = [
   'retrying RESUME bootstrapping',
   'retrying QUARANTINED retrying',
   'retrying QUARANTINE_RETRY retrying',
+  'retrying MASS_DELETE_USED retrying',
   'paused RESUME following',
   'paused RESUME bootstrapping',
   'paused QUARANTINE_RETRY paused',
@@ -85,6 +88,7 @@ const APPENDED = [
   'EPOCH_RAISED',
   'QUARANTINED',
   'QUARANTINE_RETRY',
+  'MASS_DELETE_USED',
   'TAKEN_OVER',
 ].map((type) => `append ${type}`);
 

@@ -23,7 +23,7 @@ export interface Called {
 const SEARCH = 'a search request';
 const RARE = new Set([
   ...['BOOTSTRAPPED', 'FATAL', 'RECOVERED', 'HISTORY_GONE', 'LEASE_EXPIRED', 'ROLLED_BACK', 'EPOCH_RAISED'].map(append),
-  ...['QUARANTINED', 'QUARANTINE_RETRY', 'UNFOLLOWED', 'RELEASED'].map(append),
+  ...['QUARANTINED', 'QUARANTINE_RETRY', 'MASS_DELETE_USED', 'UNFOLLOWED', 'RELEASED'].map(append),
 ]);
 
 interface Call {

@@ -21,6 +21,7 @@ export function illegalPairEvent(
     return isDeepStrictEqual(event.result, folded) ? undefined : 'who takes over changes nothing';
   const told = machineEvent(event.fact);
   if (told === undefined) return 'nobody recovers here';
+  if (!isRightlyAllowed(folded, event)) return `it says that ${event.result.massDeleteAllowedBy} allows a mass delete`;
   const { state, resumeTo, desired, epoch, raiseEpoch = false } = event.result;
   const recorded = [state, resumeTo, desired, epoch, raiseEpoch].join();
   const ours = folded && [folded.state, folded.resumeTo, folded.desired, folded.epoch, folded.raiseEpoch ?? false];
@@ -34,6 +35,14 @@ export function illegalPairEvent(
     known.set(key, goesTo);
   }
   return goesTo === recorded ? undefined : `it says ${recorded}, and the machine goes to ${goesTo}`;
+}
+
+/** Given by a resume, taken back by another, used once, and kept through everything else. */
+function isRightlyAllowed(before: PairSnapshot | undefined, { fact, result }: PairEvent): boolean {
+  const [was, is] = [before?.massDeleteAllowedBy, result.massDeleteAllowedBy];
+  if (fact.type === 'RESUME') return is === (fact.allowMassDelete === true ? fact.commandId : undefined);
+  if (fact.type === 'MASS_DELETE_USED' && fact.commandId === was) return is === undefined;
+  return is === (fact.type === 'HISTORY_GONE' ? undefined : was);
 }
 
 const INDEX_STATES: Readonly<Record<IndexEvent['fact']['type'], readonly [from: readonly string[], to: string]>> = {

@@ -230,6 +230,25 @@ test('status of all indices asks their owners', async () => {
   assert.deepEqual(asked.pairs[0]?.owner, { supervisor: 'ada', term: TERM });
 });
 
+test('whoever takes over waits for the requests of the owner before, whose timeout was longer', async () => {
+  const bench = actorBench();
+  const { world } = bench;
+  bench.put('d1');
+  bench.put('d2');
+  await bench.follow();
+  await bench.until(() => bench.state() === 'following', 'following');
+  present(world.life, 'a life').crash();
+  const startedAtMs = world.clock.monotonic();
+  const ownership = fixedOwnership({ term: 100, released: false, longestRequestMs: 120_000 });
+  const next = world.startLife({ ownership });
+  await bench.run(next.supervisor.start());
+  world.leader.write(LEADER.index, { id: 'd1', source: undefined });
+  const documents = (): number => world.followerIndex?.shards[0]?.size ?? 0;
+  await bench.until(() => documents() === 1, 'the delete');
+  const afterMs = world.clock.monotonic() - startedAtMs;
+  assert.ok(afterMs >= 120_000 && afterMs < 140_000, `after ${afterMs} ms`);
+});
+
 test('two owners at once, each sure of it, leave the follower as the leader is', async () => {
   const bench = actorBench();
   const { world } = bench;

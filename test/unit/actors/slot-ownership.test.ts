@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SLOT_COUNT } from '../../../src/domain/slots.ts';
+import type { RequestFate } from '../../support/memory-leases.ts';
 import { OwnershipWorld, type OwnerProcess } from '../../support/ownership-world.ts';
 
 /** Most slots that changed hands from one living supervisor to another within 10 s. */
@@ -103,6 +104,23 @@ describe('ownership of slots', () => {
     assert.equal(one.ownership.live().length, 2);
   });
 
+  it('knows the longest request of those that live, and of those that ended, until it is over', async () => {
+    const world = new OwnershipWorld();
+    const one = world.join('a', { requestTimeoutsMs: { replica: 30_000 } });
+    const two = world.join('b', { requestTimeoutsMs: { replica: 120_000, other: 5_000 } });
+    world.join('older');
+    await world.run(10_000);
+    const longest = (): readonly number[] =>
+      ['replica', 'other', 'unknown'].map((cluster) => one.ownership.longestRequestMs(cluster));
+    assert.deepEqual(longest(), [120_000, 5_000, 0]);
+    two.crash();
+    await world.run(20_000);
+    assert.equal(one.ownership.live().length, 2);
+    assert.deepEqual(longest(), [120_000, 0, 0]);
+    await world.run(120_000);
+    assert.deepEqual(longest(), [30_000, 0, 0]);
+  });
+
   it('suspends writing within the window when the store is away, and goes on under the same terms', async () => {
     const world = new OwnershipWorld();
     const one = world.join('one');
@@ -122,6 +140,35 @@ describe('ownership of slots', () => {
     assert.equal(world.writable(one).length, SLOT_COUNT);
     assert.deepEqual(one.owned, terms);
     assert.ok(one.narrator.logs.some(({ message }) => message === 'nothing is written any more: no lease'));
+  });
+
+  it('tells whoever was refused a write that it may write again, however short that was', async () => {
+    let refusals = 0;
+    for (let slowMs = 1_000; slowMs < 2_000; slowMs += 50) {
+      const world = new OwnershipWorld();
+      // The third renewal is lost, and its repetition answered late: the window is over for a moment, between two looks.
+      const fate = (): RequestFate => {
+        const now = world.time.monotonic();
+        if (now > 6_500 && now < 7_000) return { stored: 0, beforeMs: 0, afterMs: 0, answered: false };
+        return { stored: 1, beforeMs: now > 9_000 && now < 9_500 ? slowMs : 0, afterMs: 0, answered: true };
+      };
+      const one = world.join('one', { renewEveryMs: 3_300, sessionTtlMs: 12_000, link: { fate } });
+      let waits = false;
+      one.ownership.observe(() => {
+        if (one.ownership.mayWrite(0)) waits = false;
+      });
+      await world.run(5_000);
+      const { session } = one.ownership;
+      for (let at = 0; at < 10_000; at += 50) {
+        await world.run(50);
+        if (waits || one.ownership.mayWrite(0)) continue;
+        waits = true;
+        refusals += 1;
+      }
+      assert.equal(one.ownership.session, session);
+      assert.equal(waits, false, `after ${slowMs} ms`);
+    }
+    assert.ok(refusals > 5, `${refusals}`);
   });
 
   it('loses all slots with its session, and takes them again under another one', async () => {

@@ -57,6 +57,20 @@ describe('slipstream events', () => {
     ]);
   });
 
+  it('tells who allowed a mass delete, and how many documents it deleted', async () => {
+    const cli = await filled();
+    const pair = { follower, shard: 1 };
+    const fatal = fatalEvent(1);
+    if (fatal.entity !== 'pair') throw new Error('a pair event');
+    const { failure: _, ...result } = { ...fatal.result, state: 'following' as const };
+    const resumed = { type: 'RESUME', commandId: 'c9', rebootstrap: false, allowMassDelete: true } as const;
+    const used = { type: 'MASS_DELETE_USED', commandId: 'c9', documents: 199 } as const;
+    for (const fact of [resumed, used])
+      await append(cli.journal.open(), pairSubject(pair), { ...fatal, id: fact.type, fact, result });
+    assert.equal(await cli.run('events', 'tokyo:a.b/1', '--since', '6'), 0);
+    assert.match(cli.out(), /RESUME .* allow-mass-delete\n.*MASS_DELETE_USED .* documents=199\n$/);
+  });
+
   it('tells those of one index and its shards in order, of one shard, and from a sequence on', async () => {
     for (const [argv, expected] of [
       [['tokyo:a.b'], [1, 3, 4, 5]],
