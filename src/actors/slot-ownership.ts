@@ -38,6 +38,8 @@ export interface SlotOwnershipOptions extends Partial<OwnershipTimings> {
 
 const TIMINGS: OwnershipTimings = { renewEveryMs: 3_000, sessionTtlMs: 9_000, windowMs: 7_000 };
 const ALONE_TIMINGS: OwnershipTimings = { renewEveryMs: 3_000, sessionTtlMs: 16 * 60_000, windowMs: 15 * 60_000 };
+/** A session is ended by others when so many of its lives have passed without a renewal. */
+const SILENT_LIVES = 2;
 const LOOK_EVERY_MS = 1_000;
 const CLAIMS_AT_ONCE = 64;
 /** After the start: those that start at the same time see each other before they take anything, which saves moves later. */
@@ -67,6 +69,7 @@ class SlotOwnership implements Ownership {
   readonly #ending = new AbortController();
   readonly #signal = this.#ending.signal;
   #ticking: unknown;
+  readonly #silentMs: number;
   readonly #session: SlotSession;
   readonly #view: SlotView;
   readonly #moves: MovesAllowance;
@@ -88,6 +91,7 @@ class SlotOwnership implements Ownership {
     this.#options = options;
     const timings = { ...(options.alone === true ? ALONE_TIMINGS : TIMINGS), ...given(options) };
     assert(timings.windowMs < timings.sessionTtlMs, 'nobody may write when the session can have ended');
+    this.#silentMs = SILENT_LIVES * timings.sessionTtlMs;
     this.#moves = movesAllowance(clock);
     this.#view = slotView(clock, (by) => this.#moves.given(by === this.#session.id));
     this.#session = new SlotSession({
@@ -255,6 +259,7 @@ class SlotOwnership implements Ownership {
     if (mayClaim && !this.#stopping) {
       this.#claim(holdings, standing);
       this.#give(holdings, standing);
+      for (const { session, revision } of this.#view.silent(this.#silentMs)) void this.#endSilent(session, revision);
     }
     this.#tellWriting();
     if (!this.#changed) return;
@@ -313,6 +318,25 @@ class SlotOwnership implements Ownership {
       // Asked again at the next look.
     }
     this.#asking.delete(session);
+  }
+
+  /**
+   * The server ends sessions by itself; but one whose storage went back in time, by `kill -9` or a power cut, may hold ended ones again, and for
+   * ever: they would be counted when slots are shared. Over the revision that was seen, so one that is renewed after all stays.
+   */
+  async #endSilent(session: string, revision: number): Promise<void> {
+    if (this.#asking.has(session)) return;
+    this.#asking.add(session);
+    const { store, narrator } = this.#options;
+    const key = sessionKey(session);
+    const ended = await store.delete(key, revision, this.#signal).then(
+      () => true,
+      () => false,
+    );
+    this.#asking.delete(session);
+    if (!ended) return this.#ask(session);
+    narrator.log('warn', 'a session that nobody renews was still in the store', { session });
+    this.#take({ kind: 'gone', key });
   }
 
   #tellWriting(): void {

@@ -12,6 +12,8 @@ export interface Claim extends ClaimRecord {
 interface SeenSession extends SessionRecord {
   readonly revision: number;
   readonly value: string;
+  /** When this revision was first seen; monotonic clock. */
+  readonly seenAtMs: number;
 }
 
 /** What is known of sessions and claims: from the watch, and from the answers to our own writes. */
@@ -26,6 +28,8 @@ export interface SlotView {
   endSession(session: string): void;
   /** The same array as long as nothing of it has changed. */
   takers(): readonly SlotTaker[];
+  /** Those whose revision has been the same for so long. */
+  silent(forMs: number): readonly { readonly session: string; readonly revision: number }[];
   /** Of those that live, and of those that ended no longer ago than that. */
   longestRequestMs(cluster: string): number;
   /** How many slots each live session owns. */
@@ -80,7 +84,8 @@ export function slotView(clock: Pick<Clock, 'monotonic'>, given: (session: strin
     const before = sessions.get(session);
     if (ended.has(session) || revision <= (before?.revision ?? 0)) return false;
     const record = before?.value === value ? before : parseSession(value);
-    sessions.set(session, { announced: record.announced, shuns: record.shuns, revision, value });
+    const { announced, shuns } = record;
+    sessions.set(session, { announced, shuns, revision, value, seenAtMs: clock.monotonic() });
     if (record === before) return false;
     takers = counts = undefined;
     return true;
@@ -105,6 +110,12 @@ export function slotView(clock: Pick<Clock, 'monotonic'>, given: (session: strin
     isEnded: (session) => ended.has(session),
     endSession,
     takers: () => (takers ??= [...sessions].map(([session, { shuns }]) => ({ session, shuns }))),
+    silent(forMs) {
+      const beforeMs = clock.monotonic() - forMs;
+      return [...sessions].flatMap(([session, { revision, seenAtMs }]) =>
+        seenAtMs <= beforeMs ? [{ session, revision }] : [],
+      );
+    },
     longestRequestMs(cluster) {
       const live = [...sessions.values()].map(({ announced }) => announced.requestTimeoutsMs?.[cluster] ?? 0);
       const now = clock.monotonic();

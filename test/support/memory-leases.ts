@@ -33,6 +33,8 @@ export interface MemoryLeases {
   /** As another process would open it. */
   open(link?: LeaseLink): MemoryLink;
   entry(key: string): LeaseEntry | undefined;
+  /** As a server that was killed may do: what had ended, the last of it first, stands again at its old revision, and for ever. */
+  resurrect(): boolean;
   /** Requests that arrived. */
   readonly writes: number;
   observe(stored: (entry: LeaseEntry) => void): void;
@@ -64,8 +66,11 @@ export function memoryLeases(clock: Clock): MemoryLeases {
       reason: `its revision was expected to be ${expectedRevision}, but is ${last}`,
     });
   };
+  const endedEntries: Stored[] = [];
   const end = (key: string): void => {
-    clock.clearTimeout(entries.get(key)?.timer);
+    const ended = entries.get(key);
+    if (ended !== undefined) endedEntries.push(ended);
+    clock.clearTimeout(ended?.timer);
     entries.delete(key);
     revisions.set(key, (lastRevision += 1));
     wake();
@@ -143,6 +148,14 @@ export function memoryLeases(clock: Clock): MemoryLeases {
   return {
     open,
     entry,
+    resurrect() {
+      const stored = endedEntries.pop();
+      if (stored === undefined) return false;
+      entries.set(stored.key, stored);
+      revisions.set(stored.key, stored.revision);
+      wake();
+      return true;
+    },
     get writes() {
       return writes;
     },

@@ -127,6 +127,7 @@ const FAULTS: readonly string[] = [
   'purge',
   'purge removes',
   'slot shunned',
+  'an ended key stands again',
   'request of search lost',
   'answer of search lost',
   'cluster away',

@@ -28,6 +28,8 @@ export interface ControlFaults {
   readonly suspension: number;
   readonly illness: number;
   readonly clusterAway: number;
+  /** The store of leases was killed, and what had ended stands in it again. */
+  readonly resurrection: number;
 }
 
 export interface ControlOptions {
@@ -81,6 +83,7 @@ export function drawControlOptions(seed: number): ControlOptions {
       suspension: sometimes(0.2, 0.03),
       illness: sometimes(0.7, 0.35),
       clusterAway: sometimes(0.15, 0.02),
+      resurrection: sometimes(0.3, 0.03),
     },
   };
 }

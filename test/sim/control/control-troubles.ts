@@ -98,6 +98,7 @@ export class ControlTroubles {
         .then((removed) => removed > 0 && network.count('purge removes'));
       network.count('purge');
     }
+    if (happens('resurrection') && this.#world.leases.resurrect()) network.count('an ended key stands again');
     const process = processes[random.below(processes.length)];
     if (process !== undefined) this.#befallProcess(process, happens);
   }

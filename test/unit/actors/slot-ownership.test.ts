@@ -104,6 +104,29 @@ describe('ownership of slots', () => {
     assert.equal(one.ownership.live().length, 2);
   });
 
+  it('ends sessions that a store gone back in time holds again, which would be counted for ever', async () => {
+    const world = new OwnershipWorld();
+    const [one, two, three] = [world.join('a'), world.join('b'), world.join('c')];
+    await world.run(30_000);
+    for (const each of [two, three]) each.crash();
+    await world.run(20_000);
+    assert.ok(world.leases.resurrect() && world.leases.resurrect());
+    const late = world.join('d');
+    await world.run(5_000);
+    assert.equal(late.ownership.live().length, 4, 'who did not see them end takes them for alive');
+    await world.run(180_000);
+    assertEven(world);
+    assert.deepEqual(
+      late.ownership
+        .live()
+        .map(({ announced }) => announced.supervisor)
+        .toSorted(),
+      ['a', 'd'],
+    );
+    assert.equal(one.owned.size, SLOT_COUNT / 2);
+    assert.deepEqual(world.faults, []);
+  });
+
   it('knows the longest request of those that live, and of those that ended, until it is over', async () => {
     const world = new OwnershipWorld();
     const one = world.join('a', { requestTimeoutsMs: { replica: 30_000 } });
