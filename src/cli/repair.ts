@@ -1,8 +1,10 @@
 import type { VerifyAnswer } from '../app/program.ts';
 import { MAX_WAIT_MS, REPAIR_DOCUMENTS_MAX } from '../control/schemas.ts';
 import type { RepairCommand } from '../domain/commands.ts';
-import { Failed } from '../domain/failure.ts';
+import { Failed, failed } from '../domain/failure.ts';
+import { isMassDelete } from '../domain/mass-delete.ts';
 import type { FollowerIndexRef } from '../domain/names.ts';
+import type { FollowParameters } from '../domain/parameters.ts';
 import type { RepairOutcome } from '../domain/repair.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitOfSignal, type Exit } from './exit-codes.ts';
@@ -30,8 +32,9 @@ export const repair: Command = {
   flags: [
     { name: 'content', about: 'Compare the content (`_source`) too, not identities alone.' },
     { name: 'dry-run', about: 'Compare, and name what would be done; nothing is changed.' },
+    { name: 'allow-mass-delete', about: 'Delete even if that is more than the allowed share of the index.' },
   ],
-  details: `Compares as verify does, has the supervisor put right what differs, and compares again: the exit is that of the last comparison. What the leader has is read from it again and written, also over what somebody else wrote or deleted on the follower; what the leader has no more is deleted. The index may be written to and goes on following; a shard that stopped with follower_newer goes on. Documents that are not named are not touched. Each line names the document, its leader shard, what was wrong and what was done, never its content. What is in quarantine is left to quarantine retry. At most ${integer(DOCUMENTS_MAX)} documents of each kind of difference in one run. A difference is looked at again for up to ${PATIENCE} before it is believed.`,
+  details: `Compares as verify does, has the supervisor put right what differs, and compares again: the exit is that of the last comparison. What the leader has is read from it again and written, also over what somebody else wrote or deleted on the follower; what the leader has no more is deleted. The index may be written to and goes on following; a shard that stopped with follower_newer goes on. Documents that are not named are not touched. Each line names the document, its leader shard, what was wrong and what was done, never its content. What is in quarantine is left to quarantine retry. Where more would be deleted than the share mass_delete_share of the configuration allows, nothing is done unless --allow-mass-delete says so: another index may be meant. At most ${integer(DOCUMENTS_MAX)} documents of each kind of difference in one run. A difference is looked at again for up to ${PATIENCE} before it is believed.`,
   examples: [
     ['slipstream repair tokyo:cities --dry-run', 'what differs, and what would be done; exit 1 if anything does'],
     ['slipstream repair tokyo:cities --content', 'exit 0 when both sides are equal in the end'],
@@ -71,6 +74,7 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
     say(none ? 'Nothing to repair.\n' : `Would repair ${integer(planned.length)} documents; nothing was changed.\n`);
     return EXITS[before.report.outcome];
   }
+  if (!args.has('allow-mass-delete')) refuseMassDelete(before, planned, (await context.config()).defaults);
   const documents: (Planned & { done: RepairOutcome | null })[] = [];
   await withControl(context, async ({ control }) => {
     for (const part of inParts(planned)) {
@@ -104,6 +108,20 @@ async function repairIndex(context: CommandContext, compared: Compared, signal: 
   if (before.report.missing.total > DOCUMENTS_MAX)
     say(`slipstream repair ${shownTarget({ follower })} again does the rest\n`);
   return EXITS[after.report.outcome];
+}
+
+function refuseMassDelete(
+  { report }: VerifyAnswer,
+  planned: readonly Planned[],
+  { mass_delete_share: share }: FollowParameters,
+): void {
+  const deletes = Math.max(report.extra.total, planned.filter(({ plan }) => plan === 'delete').length);
+  if (!isMassDelete(deletes, report.followerDocuments, share)) return;
+  throw failed('mass_delete', {
+    op: 'repair',
+    reason: `${deletes} of ${report.followerDocuments} documents would be deleted, more than the allowed ${Math.round(share * 100)} %; nothing was changed`,
+    hint: 'Look at them with --dry-run. If that is right, repeat it with --allow-mass-delete.',
+  });
 }
 
 /** Undefined, and told: they could not be compared. */

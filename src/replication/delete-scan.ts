@@ -1,4 +1,5 @@
 import { failed } from '../domain/failure.ts';
+import { isMassDelete } from '../domain/mass-delete.ts';
 import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import { epochEnd } from '../domain/side-merge.ts';
@@ -44,8 +45,6 @@ export interface ScanReport {
   readonly comparedMs: number;
 }
 
-/** Below this many, a scan is never stopped for its share: small shards would stop at every other delete. */
-const SHARE_FLOOR_DELETES = 100;
 const CHUNK = 500;
 
 /**
@@ -91,7 +90,7 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
 }
 
 function refuseMassDelete(request: ScanRequest, deletes: number): void {
-  if (deletes <= SHARE_FLOOR_DELETES || deletes <= request.followerCount * request.deleteShareMax) return;
+  if (!isMassDelete(deletes, request.followerCount, request.deleteShareMax)) return;
   throw failed('mass_delete', {
     op: 'delete scan',
     reason: `${deletes} of ${request.followerCount} documents of the shard would be deleted, more than the allowed ${Math.round(request.deleteShareMax * 100)} %`,

@@ -131,6 +131,33 @@ describe('slipstream repair', () => {
     }
   });
 
+  it('deletes more than the allowed share only when told so', async () => {
+    const gone = (count: number): readonly Finding[] =>
+      Array.from({ length: count }, (_, at) => finding(`gone-${at}`, { leaderSeqNo: undefined }));
+    const found = (extra: number, followerDocuments: number): VerifyReport =>
+      report({ extra: listed(...gone(extra)), followerDocuments });
+    for (const [extra, documents] of [
+      [101, 300],
+      [9_000, 9_000],
+    ] as const) {
+      const refused = repairing([found(extra, documents)]);
+      assert.equal(await refused.run('repair', 'tokyo:cities', '--json'), 65);
+      const { failure } = refused.json() as { failure: { code: string; reason: string } };
+      assert.equal(failure.code, 'mass_delete');
+      assert.match(failure.reason, new RegExp(`${extra} of ${documents} documents`));
+      assert.ok(!refused.log.includes('connect'));
+      assert.equal(await repairing([found(extra, documents)]).run('repair', 'tokyo:cities', '--dry-run'), 1);
+    }
+    for (const [extra, documents, ...flags] of [
+      [100, 100],
+      [101, 400],
+      [300, 300, '--allow-mass-delete'],
+    ] as const) {
+      const cli = repairing([found(extra, documents), report()]);
+      assert.equal(await cli.run('repair', 'tokyo:cities', ...flags), 0);
+    }
+  });
+
   it('goes in several commands where one message would not carry it', async () => {
     const many = Array.from({ length: 1_100 }, (_, at) => finding(`${'x'.repeat(500)}${at}`));
     const cli = repairing([report({ missing: listed(...many) }), report()]);
