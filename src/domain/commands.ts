@@ -202,7 +202,7 @@ export interface Commands {
 }
 
 /** By follower; `status` by shard, `quarantine` by shard and sequence number as well. */
-export interface Queries {
+export interface WholeQueries {
   status(query: StatusQuery): Promise<readonly IndexStatus[]>;
   quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]>;
   list(): Promise<readonly ListedIndex[]>;
@@ -216,7 +216,7 @@ export interface QueryPages {
 }
 
 /** What a supervisor offers, to whoever has it at hand or asks it from elsewhere. */
-export interface ControlSurface extends Commands, Queries {}
+export interface ControlSurface extends Commands, WholeQueries {}
 
 /** The same as it is served: an answer goes into messages of bounded size. */
 export interface ServedSurface extends Commands {

@@ -4,9 +4,9 @@ import type {
   Page,
   PageWanted,
   PairStatus,
-  Queries,
   QuarantineEntry,
   QueryPages,
+  WholeQueries,
 } from './commands.ts';
 import { indexKey } from './names.ts';
 
@@ -70,7 +70,7 @@ export function mayBeBehind(key: string, cursor: string | undefined): boolean {
 }
 
 /** The other way round: pages in order, as one answer. */
-export function wholeQueries(pages: QueryPages): Queries {
+export function wholeQueries(pages: QueryPages): WholeQueries {
   const whole = { maxBytes: Number.POSITIVE_INFINITY };
   return {
     status: async (query) => joinStatus(await everyPage((cursor) => pages.status(query, { ...whole, cursor }))),

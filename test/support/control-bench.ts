@@ -1,7 +1,7 @@
 import type {
   CommandResult,
   ControlSurface,
-  Queries,
+  WholeQueries,
   ServedSurface,
   IndexStatus,
   PairStatus,
@@ -35,7 +35,7 @@ export function recordingSurface(
       effective: false,
       pairs: [],
     };
-  const queries: Queries = {
+  const queries: WholeQueries = {
     quarantine: async (given) => ((await take('quarantine', given)) as QuarantineEntry[] | undefined) ?? [],
     status: async (given) => ((await take('status', given)) as IndexStatus[] | undefined) ?? [],
     list: async () => ((await take('list', undefined)) as IndexStatus[] | undefined) ?? [],

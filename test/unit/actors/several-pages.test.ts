@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { IndexStatus, Page, QueryPages } from '../../../src/domain/commands.ts';
 import { EVERY_SLOT } from '../../support/fixed-ownership.ts';
-import { type PageWorld, pageWorld, type PausedIndex, ref, TOLD_BY_OWNER } from '../../support/page-world.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
+import { type PageWorld, pageWorld, type PausedIndex, ref, TOLD_BY_OWNER } from './page-world.ts';
 
 const NAMES = ['ada', 'bea', 'cyd'];
 

@@ -1,19 +1,19 @@
 /** Several supervisors of one journal whose indices are all paused, asked for pages over the wire format. */
-import { commandClient } from '../../src/control/client.ts';
-import { commandService } from '../../src/control/service.ts';
-import { present } from '../../src/domain/assert.ts';
-import type { Page, PageWanted, QueryPages, ServedSurface } from '../../src/domain/commands.ts';
-import { failed } from '../../src/domain/failure.ts';
-import type { IndexSnapshot, PairSnapshot } from '../../src/domain/journal.ts';
-import { pairKey, type FollowerIndexRef } from '../../src/domain/names.ts';
-import { slotOf } from '../../src/domain/slots.ts';
-import { indexSubject, pairSubject } from '../../src/domain/subjects.ts';
-import { FOLLOWER, LEADER } from '../sim/sim-world.ts';
-import { type ActorBench, actorBench } from '../unit/actors/actor-bench.ts';
-import { countingRandom, directTransport } from './control-bench.ts';
-import { sharedOwnership, type SharedOwnership } from './fixed-ownership.ts';
-import { followedEvent, startedEvent } from './journal-events.ts';
-import { memoryAnswers } from './memory-answers.ts';
+import { commandClient } from '../../../src/control/client.ts';
+import { commandService } from '../../../src/control/service.ts';
+import { present } from '../../../src/domain/assert.ts';
+import type { Page, PageWanted, QueryPages, ServedSurface } from '../../../src/domain/commands.ts';
+import { failed } from '../../../src/domain/failure.ts';
+import type { IndexSnapshot, PairSnapshot } from '../../../src/domain/journal.ts';
+import { pairKey, type FollowerIndexRef } from '../../../src/domain/names.ts';
+import { slotOf } from '../../../src/domain/slots.ts';
+import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
+import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
+import { countingRandom, directTransport, sleepingClock } from '../../support/control-bench.ts';
+import { sharedOwnership, type SharedOwnership } from '../../support/fixed-ownership.ts';
+import { followedEvent, startedEvent } from '../../support/journal-events.ts';
+import { memoryAnswers } from '../../support/memory-answers.ts';
+import { type ActorBench, actorBench } from './actor-bench.ts';
 
 export interface PausedIndex {
   readonly index: string;
@@ -93,9 +93,11 @@ export async function pageWorld({ names, heedless, silent }: PageWorldOptions): 
         epoch: 1,
         version: seqNo,
         document: { ...REFUSED, id: `d${seqNo}`, seqNo },
+        copySeqNo: undefined,
         content: undefined,
+        contentBytes: undefined,
       }));
-      await world.quarantine.put(writes as unknown as Parameters<typeof world.quarantine.put>[0], signal);
+      await world.quarantine.put(writes, signal);
       const event = followedEvent(index, follower);
       const result = { ...(event.result as IndexSnapshot), state: 'prepared' as const, shards, leader: LEADER };
       await log.append(indexSubject(follower), { ...event, result } as typeof event, 0, signal);
@@ -122,8 +124,7 @@ function served(surface: ServedSurface, heedless = false): ServedSurface {
   const transport = directTransport(commandService({ surface, random, answers: memoryAnswers() }), MAX_REPLY_BYTES);
   const request: typeof transport.request = (name, body, { pageBytes, ...options }) =>
     transport.request(name, body, heedless ? options : { ...options, pageBytes });
-  const clock = actorBench().world.clock;
-  return commandClient({ transport: { request }, clock, random });
+  return commandClient({ transport: { request }, clock: sleepingClock(), random });
 }
 
 function marked(pages: QueryPages, sent: { rows: number }): QueryPages {
