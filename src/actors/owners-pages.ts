@@ -3,7 +3,7 @@ import { failureOf } from '../domain/failure.ts';
 import type { FollowerIndexRef } from '../domain/names.ts';
 import { slotOf } from '../domain/slots.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
-import type { PageWindow, RowsOf } from './page-window.ts';
+import type { PageWindow } from './page-window.ts';
 
 /** What the supervisor of a session offers by itself. `waitMs` is that of the command. */
 export type Peers = (session: string, waitMs?: number) => ServedSurface;
@@ -12,7 +12,6 @@ export interface OwnersQuestion<I, T> {
   readonly peers: Peers;
   readonly window: PageWindow<I>;
   readonly wanted: PageWanted;
-  readonly rows: RowsOf<I>;
   readonly ask: (peer: QueryPages, part: PageWanted) => Promise<Page<T>>;
 }
 
@@ -36,12 +35,13 @@ const MIN_SHARE = 1 / 16;
  */
 export async function pagesOfOwners<I extends { readonly follower: FollowerIndexRef }, T>(
   { ownership, narrator }: Pick<SupervisorPorts, 'ownership' | 'narrator'>,
-  { peers, window, wanted, rows, ask }: OwnersQuestion<I, T>,
+  { peers, window, wanted, ask }: OwnersQuestion<I, T>,
 ): Promise<OwnersAnswers<I, T>> {
   const live = new Set(ownership.live().map(({ session }) => session));
   live.delete(ownership.session);
   const byOwner = Map.groupBy(window.indices, ({ follower }) => ownership.ownerOf(slotOf(follower))?.session);
-  const count = (indices: readonly I[]): number => indices.reduce((sum, index) => sum + rows.count(index), 0);
+  const count = (indices: readonly I[]): number =>
+    indices.reduce((sum, index) => sum + (window.rows.get(index) ?? 0), 0);
   const total = count(window.indices);
   const partBytes = (indices: readonly I[]): number => {
     const share = (count(indices) + 1) / (total + byOwner.size);

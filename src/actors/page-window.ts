@@ -11,6 +11,8 @@ export interface RowsOf<T> {
 
 export interface PageWindow<T> {
   readonly indices: readonly T[];
+  /** How many rows each of them has. */
+  readonly rows: ReadonlyMap<T, number>;
   /** Rows behind this key are for later pages; undefined: there are none. */
   readonly end: string | undefined;
 }
@@ -22,17 +24,19 @@ export interface PageWindow<T> {
 export function pageWindow<T extends { readonly follower: FollowerIndexRef }>(
   indices: readonly T[],
   { cursor, maxBytes }: PageWanted,
-  rows: RowsOf<T>,
+  { count, sizeBytes }: RowsOf<T>,
 ): PageWindow<T> {
   const behind = indices
     .map((index) => ({ index, key: indexKey(index.follower) }))
     .filter(({ key }) => mayBeBehind(key, cursor))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const rows = new Map<T, number>();
   let leftBytes = maxBytes;
   for (const [at, { index, key }] of behind.entries()) {
-    if (leftBytes <= 0 && (cursor === undefined || key > cursor) && at + 1 < behind.length)
-      return { indices: behind.slice(0, at + 1).map((one) => one.index), end: key };
-    leftBytes -= rows.count(index) * rows.sizeBytes;
+    const isLast = leftBytes <= 0 && (cursor === undefined || key > cursor) && at + 1 < behind.length;
+    rows.set(index, count(index));
+    if (isLast) return { indices: [...rows.keys()], rows, end: key };
+    leftBytes -= (rows.get(index) ?? 0) * sizeBytes;
   }
-  return { indices: behind.map((one) => one.index), end: undefined };
+  return { indices: [...rows.keys()], rows, end: undefined };
 }

@@ -84,7 +84,7 @@ export class Queries {
     const rows = statusRows(query);
     // What is refused here may run where a newer version does.
     const window = pageWindow<Index>([...followed, ...refused], wanted, rows);
-    const { answers, end } = await this.#ofOwners(window, wanted, rows, (peer, part) => peer.status(query, part));
+    const { answers, end } = await this.#ofOwners(window, wanted, (peer, part) => peer.status(query, part));
     const others = answers.flatMap(({ items }) => items);
     const answered = newest([...this.#ownStatus(window.indices, shard), ...others]);
     const told = window.indices.map(
@@ -97,7 +97,7 @@ export class Queries {
     const { ownership } = this.#options.ports;
     const { followed, refused } = this.#options.selection.all();
     const window = pageWindow<Index>([...followed, ...refused], wanted, LIST_ROWS);
-    const { answers, end } = await this.#ofOwners(window, wanted, LIST_ROWS, (peer, part) => peer.list(part));
+    const { answers, end } = await this.#ofOwners(window, wanted, (peer, part) => peer.list(part));
     const answered = new Map<string, ListedIndex>();
     for (const { session, items } of [
       { session: ownership.session, items: this.#ownStatus(window.indices) },
@@ -117,7 +117,7 @@ export class Queries {
     const { followed } = this.#selected(query, 'list quarantine');
     const rows = this.#quarantineRows(query);
     const window = pageWindow(followed, wanted, rows);
-    const { answers, end } = await this.#ofOwners(window, wanted, rows, (peer, part) => peer.quarantine(query, part));
+    const { answers, end } = await this.#ofOwners(window, wanted, (peer, part) => peer.quarantine(query, part));
     const told = new Set(answers.flatMap(({ indices }) => indices.map(({ follower }) => indexKey(follower))));
     const entries = [...(await this.#ownQuarantine(window.indices, query.shard))];
     entries.push(...answers.flatMap(({ items }) => items));
@@ -212,12 +212,11 @@ export class Queries {
   async #ofOwners<I extends { readonly follower: FollowerIndexRef }, T>(
     window: PageWindow<I>,
     wanted: PageWanted,
-    rows: RowsOf<I>,
     ask: (peer: QueryPages, part: PageWanted) => Promise<Page<T>>,
   ): Promise<OwnersAnswers<I, T>> {
     const { ports, peers } = this.#options;
     if (peers === undefined) return { answers: [], end: window.end };
-    return pagesOfOwners(ports, { peers, window, wanted, rows, ask });
+    return pagesOfOwners(ports, { peers, window, wanted, ask });
   }
 }
 
