@@ -75,6 +75,11 @@ export class OwnedIndices implements SlotHandlers {
     return this.#slots.get(slotOf(follower))?.leaving === false ? this.#followed.get(indexKey(follower)) : undefined;
   }
 
+  /** Also one that ends here. */
+  here(follower: FollowerIndexRef): Followed | undefined {
+    return this.#followed.get(indexKey(follower));
+  }
+
   owns(follower: FollowerIndexRef): boolean {
     return this.#slots.has(slotOf(follower));
   }

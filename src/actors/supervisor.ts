@@ -1,16 +1,13 @@
 import type {
   CommandOptions,
   CommandResult,
-  ControlSurface,
   FollowCommand,
-  IndexStatus,
   PairStatus,
-  QuarantineEntry,
-  QuarantineQuery,
   RepairCommand,
+  QueryPages,
   RepairResult,
   ResumeCommand,
-  StatusQuery,
+  ServedSurface,
   TargetCommand,
 } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
@@ -32,7 +29,8 @@ import { JournalledPair } from './journalled-pair.ts';
 import { JournalView } from './journal-view.ts';
 import { OwnedIndices } from './owned-indices.ts';
 import type { PairActor } from './pair-actor.ts';
-import { Queries, type Peers } from './queries.ts';
+import type { Peers } from './owners-pages.ts';
+import { Queries } from './queries.ts';
 import { isFor, reaches } from './reach.ts';
 import { repairThrough } from './repair-command.ts';
 import { Selection } from './selection.ts';
@@ -54,7 +52,7 @@ const RELEASE_WAIT_MS = 5000;
  * One of the supervisors of a journal. It runs the actors of the slots that it owns, and takes commands for every index: deciding is
  * appending, so a command for an index of another supervisor, or of none, is accepted here as well.
  */
-export class Supervisor implements ControlSurface {
+export class Supervisor implements ServedSurface {
   readonly #ports: SupervisorPorts;
   readonly #defaults: FollowParameters;
   readonly #peers: Peers | undefined;
@@ -108,7 +106,7 @@ export class Supervisor implements ControlSurface {
   }
 
   /** What it offers to other supervisors: answers for what it owns, and follows what it reaches. */
-  get alone(): ControlSurface {
+  get alone(): ServedSurface {
     return {
       follow: (command) => this.#follow(command),
       unfollow: (command) => this.unfollow(command),
@@ -116,9 +114,7 @@ export class Supervisor implements ControlSurface {
       resume: (command) => this.resume(command),
       retryQuarantine: (command) => this.retryQuarantine(command),
       repair: (command) => this.#repair(command),
-      status: async (query) => this.#queries.ownStatus(query),
-      list: async () => this.#queries.ownStatus({}),
-      quarantine: (query) => this.#queries.ownQuarantine(query),
+      pages: this.#queries.own,
     };
   }
 
@@ -415,16 +411,8 @@ export class Supervisor implements ControlSurface {
 
   // --- queries --------------------------------------------------------------------------------------------------------------
 
-  status(query: StatusQuery): Promise<readonly IndexStatus[]> {
-    return this.#queries.status(query);
-  }
-
-  async list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]> {
-    return (await this.status({})).map(({ pairs: _, ...rest }) => rest);
-  }
-
-  quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]> {
-    return this.#queries.quarantine(query);
+  get pages(): QueryPages {
+    return this.#queries.all;
   }
 
   /** The actor of every pair that runs here. */

@@ -1,9 +1,10 @@
 import type { FollowEntry } from '../config/config.ts';
 import { backoffMs } from '../domain/backoff.ts';
-import type { ControlSurface, IndexStatus, StatusQuery } from '../domain/commands.ts';
+import type { IndexStatus, ListedIndex, Page, ServedSurface, StatusQuery } from '../domain/commands.ts';
 import { failureOf, type Failure } from '../domain/failure.ts';
 import { indexMatcher } from '../domain/index-name.ts';
 import { indexKey, shownIndex } from '../domain/names.ts';
+import { listPage, statusPage } from '../domain/pages.ts';
 import type { FollowParameters } from '../domain/parameters.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Narrator } from '../ports/narrator.ts';
@@ -13,7 +14,7 @@ import { Semaphore } from '../replication/semaphore.ts';
 export interface ConfiguredFollowsOptions {
   readonly entries: readonly FollowEntry[];
   readonly defaults: FollowParameters;
-  readonly surface: ControlSurface;
+  readonly surface: ServedSurface;
   readonly clock: Clock;
   readonly random: Random;
   readonly narrator: Narrator;
@@ -21,15 +22,13 @@ export interface ConfiguredFollowsOptions {
 
 export interface ConfiguredFollows {
   /** What was given, with the entries that are not followed yet in its status and list. */
-  readonly surface: ControlSurface;
+  readonly surface: ServedSurface;
   /** Tries until every entry is followed or refused for good. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 /** Entries of the same two clusters tried at once: many do not flood them, and a cluster that does not answer holds up no other. */
 const AT_ONCE = 8;
-
-type Listed = Omit<IndexStatus, 'pairs'>;
 
 interface Waiting {
   readonly entry: FollowEntry;
@@ -103,7 +102,7 @@ function isPassing({ code, kind }: Failure): boolean {
   return kind === 'transient' || kind === 'conflict' || code === 'leader_missing' || code === 'leader_closed';
 }
 
-function listed({ entry: { leader, follower }, failure }: Waiting): Listed {
+function listed({ entry: { leader, follower }, failure }: Waiting): ListedIndex {
   const state = failure === undefined || isPassing(failure) ? 'not followed yet' : 'not followed';
   return {
     leader,
@@ -120,12 +119,17 @@ function sideOf({ cluster }: Failure): string {
   return cluster === undefined ? '' : `cluster ${cluster}: `;
 }
 
-function surfaceWith(surface: ControlSurface, waiting: () => readonly Listed[]): ControlSurface {
-  const besides = (known: readonly Listed[]): readonly Listed[] => {
-    const keys = new Set(known.map(({ follower }) => indexKey(follower)));
-    return waiting().filter(({ follower }) => !keys.has(indexKey(follower)));
+function surfaceWith(surface: ServedSurface, waiting: () => readonly ListedIndex[]): ServedSurface {
+  const { pages } = surface;
+  /** Up to where the page ends all that is followed is in it, so what is not there is not followed. */
+  const besides = ({ items, next }: Page<ListedIndex>): readonly ListedIndex[] => {
+    const keys = new Set(items.map(({ follower }) => indexKey(follower)));
+    return waiting().filter(({ follower }) => {
+      const key = indexKey(follower);
+      return !keys.has(key) && (next === undefined || key <= next);
+    });
   };
-  const besidesOf = ({ follower }: StatusQuery, known: readonly Listed[]): readonly IndexStatus[] => {
+  const besidesOf = ({ follower }: StatusQuery, known: Page<IndexStatus>): readonly IndexStatus[] => {
     const matches = indexMatcher(follower?.index ?? '*');
     return besides(known)
       .filter((one) => follower === undefined || one.follower.cluster === follower.cluster)
@@ -139,20 +143,22 @@ function surfaceWith(surface: ControlSurface, waiting: () => readonly Listed[]):
     resume: (command) => surface.resume(command),
     retryQuarantine: (command) => surface.retryQuarantine(command),
     repair: (command) => surface.repair(command),
-    quarantine: (query) => surface.quarantine(query),
-    list: async () => {
-      const known = await surface.list();
-      return [...known, ...besides(known)];
-    },
-    status: async (query) => {
-      try {
-        const known = await surface.status(query);
-        return [...known, ...besidesOf(query, known)];
-      } catch (thrown) {
-        const meant = besidesOf(query, []);
-        if (meant.length === 0 || failureOf(thrown, 'status').code !== 'unknown_pair') throw thrown;
-        return meant;
-      }
+    pages: {
+      quarantine: (query, wanted) => pages.quarantine(query, wanted),
+      list: async (wanted) => {
+        const known = await pages.list(wanted);
+        return listPage([...known.items, ...besides(known)], { ...wanted, end: known.next });
+      },
+      status: async (query, wanted) => {
+        try {
+          const known = await pages.status(query, wanted);
+          return statusPage([...known.items, ...besidesOf(query, known)], { ...wanted, end: known.next });
+        } catch (thrown) {
+          const meant = besidesOf(query, { items: [], next: undefined });
+          if (meant.length === 0 || failureOf(thrown, 'status').code !== 'unknown_pair') throw thrown;
+          return statusPage(meant, wanted);
+        }
+      },
     },
   };
 }

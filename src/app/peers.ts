@@ -1,9 +1,9 @@
 import type { NatsConnection } from '@nats-io/nats-core';
-import type { Peers } from '../actors/queries.ts';
+import type { Peers } from '../actors/owners-pages.ts';
 import { commandClient } from '../control/client.ts';
 import { commandService } from '../control/service.ts';
 import { shortAnswers } from '../control/short-answers.ts';
-import type { ControlSurface } from '../domain/commands.ts';
+import type { ServedSurface } from '../domain/commands.ts';
 import { natsCommandTransport } from '../infra/nats/command-client.ts';
 import { serveSession } from '../infra/nats/session-service.ts';
 import { systemClock } from '../infra/system/clock.ts';
@@ -28,7 +28,7 @@ export function peersOver(nc: NatsConnection, prefix: string): Peers {
 /** The other side: what this one offers by itself. */
 export function servePeers(
   nc: NatsConnection,
-  { prefix, surface, ownership }: { prefix: string; surface: ControlSurface; ownership: Ownership },
+  { prefix, surface, ownership }: { prefix: string; surface: ServedSurface; ownership: Ownership },
 ): CommandServer {
   return serveSession(nc, {
     handler: commandService({ surface, random: systemRandom, answers: shortAnswers() }),

@@ -7,7 +7,7 @@ import { Supervisor } from '../actors/supervisor.ts';
 import type { Config } from '../config/config.ts';
 import { commandJsonSchemas } from '../control/schemas.ts';
 import { commandService } from '../control/service.ts';
-import type { ControlSurface } from '../domain/commands.ts';
+import type { ServedSurface } from '../domain/commands.ts';
 import { failureOf } from '../domain/failure.ts';
 import { EVENT_VERSION } from '../domain/journal.ts';
 import type { ChildServer } from '../infra/nats/child-server.ts';
@@ -207,9 +207,9 @@ async function run(
 }
 
 interface Serving {
-  readonly surface: ControlSurface;
+  readonly surface: ServedSurface;
   /** What other supervisors may ask. */
-  readonly alone: ControlSurface;
+  readonly alone: ServedSurface;
   readonly answers: AnswerStore;
   readonly ownership: Ownership;
   readonly version: string;

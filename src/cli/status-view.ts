@@ -1,11 +1,11 @@
-import { stripVTControlCharacters } from 'node:util';
 import type { IndexStatus, PairStatus } from '../domain/commands.ts';
 import { indexKey } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
 import { failureLine } from './report.ts';
+import { byUrgency, fitting, height, isHampered, LEAST_URGENT, summary, urgency, type Block } from './status-short.ts';
 import { renderTable, type Cell, type Column } from './table.ts';
 import { shownTarget } from './targets.ts';
-import { displayWidth, integer, oneLine, rounded, shortDuration, type Colour, type Paint } from './text.ts';
+import { integer, oneLine, rounded, shortDuration, type Colour, type Paint } from './text.ts';
 
 export const NOTHING_FOLLOWED =
   'Nothing is followed. Begin with: slipstream follow <leader cluster:index> <follower cluster:index>\n';
@@ -68,11 +68,6 @@ function stateText(pair: PairStatus, nowMs: number): string {
   return pair.quarantined > 0 ? `${text}, with errors` : text;
 }
 
-/** Following, and yet not as it should. */
-function isHampered({ quarantined, suspended, owner }: PairStatus): boolean {
-  return quarantined > 0 || suspended !== undefined || owner === null;
-}
-
 function pairRow(pair: PairStatus, nowMs: number): readonly Cell[] {
   return [
     { text: shownTarget({ follower: pair.follower }) },
@@ -131,7 +126,7 @@ function ranges(numbers: readonly number[]): string {
 }
 
 /** Shards of one index that stand still for the same reason are told once, and never cut: the terminal may break the line. */
-function attentionLines(pairs: readonly PairStatus[], { paint, uiTraceUrl }: StatusView): readonly string[] {
+function attention(pairs: readonly PairStatus[], { paint, uiTraceUrl }: StatusView): readonly Block[] {
   const groups = Map.groupBy(pairs, (pair) => `${indexKey(pair.follower)} ${standstill(pair) ?? ''}`);
   return [...groups.values()].flatMap((members) => {
     const [first] = members;
@@ -141,47 +136,32 @@ function attentionLines(pairs: readonly PairStatus[], { paint, uiTraceUrl }: Sta
     const target = shownTarget(members.length === 1 ? { follower, shard } : { follower });
     const shards = ranges(members.map((member) => member.shard));
     const linked = uiTraceUrl !== undefined && traceId !== null;
-    return [
+    const lines = [
       paint(STATE_COLOURS[state], `${shownTarget({ follower })}/${shards} ${reason}`),
       `  next: ${nextStep(first, target)}`,
       ...(linked ? [`  trace: ${uiTraceUrl.replaceAll('{traceId}', traceId)}`] : []),
     ];
+    return [{ urgency: urgency(first), lines }];
   });
 }
 
 /** A cluster that is away is told once, for all its pairs. */
-function outageLines(outages: readonly Outage[], { nowMs, paint }: StatusView): readonly string[] {
-  return outages.flatMap(({ cluster, sinceMs, nextProbeAtMs, waiting, failure }) => {
+function away(outages: readonly Outage[], { nowMs, paint }: StatusView): readonly Block[] {
+  return outages.map(({ cluster, sinceMs, nextProbeAtMs, waiting, failure }) => {
     const next = nextProbeAtMs === undefined ? 'now' : `in ${shortDuration(Math.max(0, nextProbeAtMs - nowMs))}`;
     const since = shortDuration(Math.max(0, nowMs - sinceMs));
-    return [
+    const lines = [
       paint('yellow', `cluster ${cluster} does not answer, for ${since}: ${failureLine(failure, cluster)}`),
       `  ${integer(waiting)} shards wait and go on by themselves; next probe ${next}`,
       `  next: ${oneLine(failure.hint)}`,
     ];
+    return { urgency: 0, lines };
   });
 }
 
 function outagesOf(indices: readonly IndexStatus[]): readonly Outage[] {
   const all = indices.flatMap(({ outages = [] }) => outages.map((outage) => [outage.cluster, outage] as const));
   return [...new Map(all).values()];
-}
-
-/** Lines that a text takes where the terminal breaks it. */
-function height(line: string, columns: number): number {
-  return Math.max(1, Math.ceil(displayWidth(stripVTControlCharacters(line)) / columns));
-}
-
-/** Keeps the last line of the screen free for the cursor. */
-function cutTable(
-  table: readonly string[],
-  below: readonly string[],
-  { rows, columns }: StatusView,
-): readonly string[] {
-  const room = Math.max(2, rows - 1 - below.reduce((sum, line) => sum + height(line, columns), 0));
-  if (table.length <= room) return table;
-  const left = table.length - room + 1;
-  return [...table.slice(0, room - 1), `… ${left} more shards; slipstream status without --watch lists all`];
 }
 
 function byName(a: IndexStatus, b: IndexStatus): number {
@@ -195,34 +175,25 @@ export function sortedStatus(indices: readonly IndexStatus[]): readonly IndexSta
     .map((index) => ({ ...index, pairs: index.pairs.toSorted((a, b) => a.shard - b.shard) }));
 }
 
-/** The table, and below it everything that stands still, with reason and next step. Where room is short, rows of the table give way. */
-export function renderStatus(found: readonly IndexStatus[], view: StatusView): string {
-  if (found.length === 0) return NOTHING_FOLLOWED;
-  const indices = sortedStatus(found);
-  const pairs = indices.flatMap((index) => index.pairs);
-  const rows = indices.flatMap((index) =>
+interface Line {
+  readonly urgency: number;
+  readonly cells: readonly Cell[];
+}
+
+function tableLines(indices: readonly IndexStatus[], { nowMs }: StatusView): readonly Line[] {
+  return indices.flatMap((index): readonly Line[] =>
     index.pairs.length === 0
-      ? [[{ text: shownTarget(index) }, { text: '-' }, { text: oneLine(index.state) }]]
-      : index.pairs.map((pair) => pairRow(pair, view.nowMs)),
+      ? [{ urgency: 1, cells: [{ text: shownTarget(index) }, { text: '-' }, { text: oneLine(index.state) }] }]
+      : index.pairs.map((pair) => ({ urgency: urgency(pair), cells: pairRow(pair, nowMs) })),
   );
-  const progress = COLUMNS.findIndex(({ title }) => title === 'PROGRESS');
-  const anyInProgress = pairs.some(inProgress);
-  // Who runs it is of interest where it is not always the same.
-  const owner = COLUMNS.findIndex(({ title }) => title === 'OWNER');
-  const severalOwners = new Set(pairs.map((pair) => pair.owner?.supervisor)).size > 1;
-  const wanted = (_: unknown, at: number): boolean =>
-    (at !== progress || anyInProgress) && (at !== owner || severalOwners);
-  const table = renderTable(
-    COLUMNS.filter(wanted),
-    rows.map((row) => row.filter(wanted)),
-    view.columns,
-    view.paint,
-  );
+}
+
+function blocks(indices: readonly IndexStatus[], view: StatusView): readonly Block[] {
   const outages = outagesOf(indices);
-  const away = new Set(outages.map(({ cluster }) => cluster));
-  const others = pairs.filter(({ state, failure }) => state !== 'retrying' || !away.has(failure?.cluster ?? ''));
-  const standing = [...outageLines(outages, view), ...attentionLines(others, view)];
-  const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
+  const clusters = new Set(outages.map(({ cluster }) => cluster));
+  const others = indices
+    .flatMap(({ pairs }) => pairs)
+    .filter(({ state, failure }) => state !== 'retrying' || !clusters.has(failure?.cluster ?? ''));
   const waiting = indices.flatMap(({ follower, failure, state }) =>
     failure === undefined
       ? []
@@ -230,7 +201,56 @@ export function renderStatus(found: readonly IndexStatus[], view: StatusView): s
           `${shownTarget({ follower })} next: ${oneLine(failure.hint)}${state.startsWith('not followed yet') ? ` ${KEEPS_TRYING}` : ''}`,
         ],
   );
-  const told = [...standing, ...waiting, ...notes];
-  const below = told.length > 0 ? ['', ...told] : [];
-  return `${[...cutTable(table, below, view), ...below].join('\n')}\n`;
+  const notes = indices.flatMap((index) => (index.note === undefined ? [] : [`${shownTarget(index)}: ${index.note}`]));
+  return [
+    ...away(outages, view),
+    ...attention(others, view),
+    ...waiting.map((line) => ({ urgency: 1, lines: [line] })),
+    ...notes.map((line) => ({ urgency: LEAST_URGENT, lines: [line] })),
+  ];
+}
+
+function shownTable(
+  lines: readonly Line[],
+  pairs: readonly PairStatus[],
+  { columns, paint }: StatusView,
+): readonly string[] {
+  const progress = COLUMNS.findIndex(({ title }) => title === 'PROGRESS');
+  const anyInProgress = pairs.some(inProgress);
+  // Who runs it is of interest where it is not always the same.
+  const owner = COLUMNS.findIndex(({ title }) => title === 'OWNER');
+  const severalOwners = new Set(pairs.map((pair) => pair.owner?.supervisor)).size > 1;
+  const wanted = (_: unknown, at: number): boolean =>
+    (at !== progress || anyInProgress) && (at !== owner || severalOwners);
+  return renderTable(
+    COLUMNS.filter(wanted),
+    lines.map(({ cells }) => cells.filter(wanted)),
+    columns,
+    paint,
+  );
+}
+
+/**
+ * The table, and below it everything that stands still, with reason and next step. Where there is no room for that, how many shards are in
+ * which state, and as much of both as fits, the most urgent first.
+ */
+export function renderStatus(found: readonly IndexStatus[], view: StatusView): string {
+  if (found.length === 0) return NOTHING_FOLLOWED;
+  const indices = sortedStatus(found);
+  const pairs = indices.flatMap((index) => index.pairs);
+  const lines = tableLines(indices, view);
+  const told = blocks(indices, view);
+  // The last line of the screen is the cursor's.
+  const room = view.rows - 1;
+  const whole = told.length === 0 ? [] : ['', ...told.flatMap((block) => block.lines)];
+  if (1 + lines.length + height(whole, view.columns) <= room)
+    return `${[...shownTable(lines, pairs, view), ...whole].join('\n')}\n`;
+  const head = summary(indices);
+  const below = fitting(told, Math.floor(room / 2), view.columns);
+  const left = room - height([head, ...below], view.columns);
+  const shown = Math.max(1, left - 1 < lines.length ? left - 2 : lines.length);
+  const table = shownTable(byUrgency(lines).slice(0, shown), pairs, view);
+  const more = lines.length - shown;
+  const rest = more > 0 ? [`… ${integer(more)} more shards; slipstream status --all lists all`] : [];
+  return `${[head, ...table, ...rest, ...below].join('\n')}\n`;
 }

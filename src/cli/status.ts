@@ -57,9 +57,12 @@ export const status: Command = {
   summary: 'Show state, progress, lag and throughput of every shard.',
   usage: '[cluster:index[/shard]]',
   positionals: { min: 0, max: 1 },
-  flags: [{ name: 'watch', about: 'Keep showing it, on a terminal; elsewhere once.' }],
+  flags: [
+    { name: 'watch', about: 'Keep showing it, on a terminal; elsewhere once.' },
+    { name: 'all', about: 'Every shard, also where the terminal has fewer lines.' },
+  ],
   details:
-    'LAG S is the age of the oldest change that is not applied. DOCS are those of the follower, - while their number is not known (a pair that does not run, a start after a crash, an answer that was lost). OPS/S and MB/S are of the last seconds. What is paused, retrying or fatal is always listed with its reason and the next step. Below stands what an operator should know of the journal, such as what a power cut may lose (`warnings` with --json).',
+    'LAG S is the age of the oldest change that is not applied. DOCS are those of the follower, - while their number is not known (a pair that does not run, a start after a crash, an answer that was lost). OPS/S and MB/S are of the last seconds. What is paused, retrying or fatal is listed below with its reason and the next step. On a terminal with fewer lines than that takes stand the number of shards in each state and what is most urgent; --all shows everything. At the end stands what an operator should know of the journal, such as what a power cut may lose (`warnings` with --json).',
   examples: [
     ['slipstream status --watch', 'live'],
     ['slipstream status tokyo:cities --json', 'one index, for scripts'],
@@ -68,13 +71,15 @@ export const status: Command = {
   run(context) {
     const { args, deps, json, say, answer } = context;
     const target = optionalTarget('status', args, parseTargets);
+    if (args.has('all') && args.has('watch'))
+      throw usageFault('status', '--watch shows what fits on the terminal and cannot be used with --all');
     if (json && args.has('watch')) throw usageFault('status', '--watch shows a table and cannot be used with --json');
     return withControl(context, async (connection) => {
       if (json) {
         const indices = sortedStatus(await connection.control.status(target));
         answer({ indices, warnings: await connection.journalWarnings() });
       } else if (args.has('watch') && deps.isTty) return watch(context, connection);
-      else say(await table(context, connection, Number.POSITIVE_INFINITY));
+      else say(await table(context, connection, args.has('all') ? Number.POSITIVE_INFINITY : deps.rows()));
       return 'ok';
     });
   },

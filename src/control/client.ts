@@ -3,14 +3,19 @@ import type {
   CommandResult,
   ControlSurface,
   IndexStatus,
+  ListedIndex,
+  Page,
+  PageWanted,
   QuarantineEntry,
+  QueryPages,
   RepairResult,
+  ServedSurface,
 } from '../domain/commands.ts';
 import { Failed } from '../domain/failure.ts';
+import { wholeQueries } from '../domain/pages.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandName, CommandTransport, TraceHeaders } from '../ports/command-transport.ts';
 import type { Random } from '../ports/random.ts';
-import { joinStatus } from './pages.ts';
 import { parseReply } from './reply.ts';
 
 export interface CommandClientOptions {
@@ -33,13 +38,13 @@ const ASK_AGAIN_MS = 200;
  * The control surface of a supervisor somewhere else. Every command gets an id before it is sent, so asking again is safe. Throws what the
  * supervisor refused with, and `no_supervisor`, `command_timeout` or `journal_unreachable` when there is no answer.
  */
-export function commandClient(options: CommandClientOptions): ControlSurface {
+export function commandClient(options: CommandClientOptions): ControlSurface & ServedSurface {
   const { transport, clock, random, by, timeoutMs = 10_000, supervisorWaitMs = 0, trace = () => new Map() } = options;
 
   const ask = async (
     name: CommandName,
     body: object,
-    waitMs: number,
+    { waitMs = 0, pageBytes }: { readonly waitMs?: number | undefined; readonly pageBytes?: number | undefined } = {},
   ): Promise<{ result: unknown; next: string | undefined }> => {
     const text = JSON.stringify(body);
     const giveUpAtMs = clock.monotonic() + supervisorWaitMs;
@@ -47,7 +52,7 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
       try {
         const reply = parseReply(
           name,
-          await transport.request(name, text, { timeoutMs: timeoutMs + waitMs, trace: trace() }),
+          await transport.request(name, text, { timeoutMs: timeoutMs + waitMs, trace: trace(), pageBytes }),
         );
         if (!reply.ok) throw new Failed(reply.failure);
         return { result: reply.result, next: reply.next };
@@ -61,26 +66,27 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
 
   const command = async (name: CommandName, given: CommandOptions): Promise<CommandResult> => {
     const identified = { ...(by === undefined ? {} : { by }), commandId: random.id(), ...given };
-    const { result, next: second } = await ask(name, identified, given.waitMs ?? 0);
+    const { result, next: second } = await ask(name, identified, { waitMs: given.waitMs });
     const first = result as CommandResult;
     const pairs = [...first.pairs];
     for (let cursor = second; cursor !== undefined;) {
-      const { result: more, next } = await ask(name, { ...identified, cursor }, 0);
+      const { result: more, next } = await ask(name, { ...identified, cursor });
       pairs.push(...(more as CommandResult).pairs);
       cursor = next;
     }
     return { ...first, pairs };
   };
 
-  const pages = async (name: 'status' | 'list' | 'quarantine', query: object): Promise<readonly unknown[]> => {
-    const all: unknown[] = [];
-    let cursor: string | undefined;
-    do {
-      const { result, next } = await ask(name, cursor === undefined ? query : { ...query, cursor }, 0);
-      all.push(result);
-      cursor = next;
-    } while (cursor !== undefined);
-    return all;
+  const page = async <T>(name: keyof QueryPages, query: object, wanted: PageWanted): Promise<Page<T>> => {
+    const { cursor, maxBytes } = wanted;
+    const pageBytes = Number.isFinite(maxBytes) ? maxBytes : undefined;
+    const { result, next } = await ask(name, cursor === undefined ? query : { ...query, cursor }, { pageBytes });
+    return { items: result as readonly T[], next };
+  };
+  const pages: QueryPages = {
+    status: (query, wanted) => page<IndexStatus>('status', query, wanted),
+    quarantine: (query, wanted) => page<QuarantineEntry>('quarantine', query, wanted),
+    list: (wanted) => page<ListedIndex>('list', {}, wanted),
   };
 
   return {
@@ -90,8 +96,7 @@ export function commandClient(options: CommandClientOptions): ControlSurface {
     resume: (given) => command('resume', given),
     retryQuarantine: (given) => command('quarantine-retry', given),
     repair: async (given) => (await command('repair', given)) as RepairResult,
-    quarantine: async (query) => ((await pages('quarantine', query)) as QuarantineEntry[][]).flat(),
-    status: async (query) => joinStatus((await pages('status', query)) as IndexStatus[][]),
-    list: async () => ((await pages('list', {})) as Omit<IndexStatus, 'pairs'>[][]).flat(),
+    pages,
+    ...wholeQueries(pages),
   };
 }

@@ -1,4 +1,4 @@
-import type { CommandResult, ControlSurface } from '../domain/commands.ts';
+import type { CommandResult, Commands, QueryPages, ServedSurface } from '../domain/commands.ts';
 import { failed, failureOf, type Failure } from '../domain/failure.ts';
 import type { TraceRef } from '../domain/journal.ts';
 import type {
@@ -11,12 +11,12 @@ import type {
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Random } from '../ports/random.ts';
 import { answerOnce } from './answers.ts';
-import { listPage, MAX_PAGE_BYTES, quarantinePage, resultPages, statusPage } from './pages.ts';
+import { MAX_PAGE_BYTES, resultPages } from './pages.ts';
 import { statusOf, type WireReply } from './reply.ts';
 import { invalid, parseCommand, type Command } from './schemas.ts';
 
 export interface CommandServiceOptions {
-  readonly surface: ControlSurface;
+  readonly surface: ServedSurface;
   readonly random: Random;
   readonly answers: AnswerStore;
   /** Told of an answer that could not be kept. */
@@ -50,7 +50,7 @@ export function commandService(options: CommandServiceOptions): CommandHandler {
     try {
       const parsed = parseCommand(request);
       if (parsed.name === 'status' || parsed.name === 'list' || parsed.name === 'quarantine')
-        return await query(surface, parsed, pageBytes(request));
+        return await query(surface.pages, parsed, pageBytes(request));
       const { cursor = '0', ...command } = parsed.command;
       const commandId = command.commandId ?? random.id();
       const mutation = { name: parsed.name, command: { ...command, commandId } } as Mutation;
@@ -84,8 +84,8 @@ type QueryName = 'status' | 'list' | 'quarantine';
 type Mutation = Exclude<Command, { readonly name: QueryName }>;
 type Query = Extract<Command, { readonly name: QueryName }>;
 
-function pageBytes({ maxReplyBytes }: CommandRequest): number {
-  return Math.min(MAX_PAGE_BYTES, maxReplyBytes) - FRAME_BYTES;
+function pageBytes({ maxReplyBytes, pageBytes: wanted = MAX_PAGE_BYTES }: CommandRequest): number {
+  return Math.min(wanted, Math.min(MAX_PAGE_BYTES, maxReplyBytes) - FRAME_BYTES);
 }
 
 /** With what is not part of the command: whoever repeats it may do so in another trace. */
@@ -100,7 +100,7 @@ function told(
   return { name, command: { ...command, ...more } } as Mutation;
 }
 
-async function mutate(surface: ControlSurface, { name, command }: Mutation): Promise<CommandResult> {
+async function mutate(surface: Commands, { name, command }: Mutation): Promise<CommandResult> {
   switch (name) {
     case 'follow':
       return surface.follow(command);
@@ -131,15 +131,16 @@ async function outcomePages(
   }
 }
 
-async function query(surface: ControlSurface, { name, command }: Query, maxBytes: number): Promise<WireReply> {
+async function query(pages: QueryPages, { name, command }: Query, maxBytes: number): Promise<WireReply> {
   const { cursor, ...rest } = command;
-  const page =
+  const wanted = { cursor, maxBytes };
+  const { items: result, next } =
     name === 'list'
-      ? listPage(await surface.list(), cursor, maxBytes)
+      ? await pages.list(wanted)
       : name === 'quarantine'
-        ? quarantinePage(await surface.quarantine(rest), cursor, maxBytes)
-        : statusPage(await surface.status(rest), cursor, maxBytes);
-  return page.next === undefined ? { ok: true, result: page.items } : { ok: true, result: page.items, next: page.next };
+        ? await pages.quarantine(rest, wanted)
+        : await pages.status(rest, wanted);
+  return next === undefined ? { ok: true, result } : { ok: true, result, next };
 }
 
 /** What is thrown, as a reply. */

@@ -172,18 +172,53 @@ export interface PairResult {
 
 export type Reply<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly failure: Failure };
 
-/** What a supervisor offers. Every method throws `Failed` for a refusal. */
-export interface ControlSurface {
+/** An index without its pairs. */
+export type ListedIndex = Omit<IndexStatus, 'pairs'>;
+
+/** A part of a long answer, in the order of names. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Cursor of the page behind; undefined for the last. */
+  readonly next: string | undefined;
+}
+
+export interface PageWanted {
+  /** The `next` of the page before; undefined: from the beginning. */
+  readonly cursor: string | undefined;
+  /** Of the rows as JSON; one row alone may have more. */
+  readonly maxBytes: number;
+}
+
+/** Every method throws `Failed` for a refusal. */
+export interface Commands {
   follow(command: FollowCommand): Promise<CommandResult>;
   unfollow(command: TargetCommand): Promise<CommandResult>;
   pause(command: TargetCommand): Promise<CommandResult>;
   resume(command: ResumeCommand): Promise<CommandResult>;
-  status(query: StatusQuery): Promise<readonly IndexStatus[]>;
-  /** By follower, shard and sequence number. */
-  quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]>;
   /** Reads everything in quarantine again from the leader and sends it. Effective when that was done, whatever came of it. */
   retryQuarantine(command: TargetCommand): Promise<CommandResult>;
   /** Sends documents again, or deletes them, whatever they look like on the follower. Effective when every one of them was looked at. */
   repair(command: RepairCommand): Promise<RepairResult>;
-  list(): Promise<readonly Omit<IndexStatus, 'pairs'>[]>;
+}
+
+/** By follower; `status` by shard, `quarantine` by shard and sequence number as well. */
+export interface WholeQueries {
+  status(query: StatusQuery): Promise<readonly IndexStatus[]>;
+  quarantine(query: QuarantineQuery): Promise<readonly QuarantineEntry[]>;
+  list(): Promise<readonly ListedIndex[]>;
+}
+
+/** The same in pages. One index may go over several pages, each with a part of its pairs. */
+export interface QueryPages {
+  status(query: StatusQuery, wanted: PageWanted): Promise<Page<IndexStatus>>;
+  quarantine(query: QuarantineQuery, wanted: PageWanted): Promise<Page<QuarantineEntry>>;
+  list(wanted: PageWanted): Promise<Page<ListedIndex>>;
+}
+
+/** What a supervisor offers, to whoever has it at hand or asks it from elsewhere. */
+export interface ControlSurface extends Commands, WholeQueries {}
+
+/** The same as it is served: an answer goes into messages of bounded size. */
+export interface ServedSurface extends Commands {
+  readonly pages: QueryPages;
 }

@@ -29,6 +29,8 @@ export interface CommandRequest {
   readonly trace: TraceHeaders;
   /** The longest answer the transport can carry. */
   readonly maxReplyBytes: number;
+  /** Of an answer that comes in pages, whoever asks wants at most this much at once. */
+  readonly pageBytes?: number | undefined;
 }
 
 export interface CommandAnswer {
@@ -41,9 +43,16 @@ export interface CommandAnswer {
 /** Never rejects: every failure is an answer. */
 export type CommandHandler = (request: CommandRequest) => Promise<CommandAnswer>;
 
+export interface CommandRequestOptions {
+  readonly timeoutMs: number;
+  readonly trace: TraceHeaders;
+  /** Pages of at most this; undefined: as large as the other side makes them. One of an older version may not heed it. */
+  readonly pageBytes?: number | undefined;
+}
+
 /** The side that asks. Errors: `Failed` with `no_supervisor`, `command_timeout` or `journal_unreachable`. */
 export interface CommandTransport {
-  request(name: CommandName, body: string, options: { timeoutMs: number; trace: TraceHeaders }): Promise<string>;
+  request(name: CommandName, body: string, options: CommandRequestOptions): Promise<string>;
 }
 
 export interface CommandServer {

@@ -1,7 +1,7 @@
 import type { ClusterAccess, SupervisorPorts } from '../../src/actors/cluster-access.ts';
 import { PositionKeeper } from '../../src/actors/position-keeper.ts';
 import { Supervisor } from '../../src/actors/supervisor.ts';
-import type { Peers } from '../../src/actors/queries.ts';
+import type { Peers } from '../../src/actors/owners-pages.ts';
 import { failed } from '../../src/domain/failure.ts';
 import { DEFAULT_PARAMETERS } from '../../src/domain/parameters.ts';
 import type { Clock } from '../../src/ports/clock.ts';

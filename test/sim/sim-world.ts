@@ -1,7 +1,7 @@
 import { present } from '../../src/domain/assert.ts';
 import { failed, type Failed } from '../../src/domain/failure.ts';
 import type { EventLog } from '../../src/ports/event-log.ts';
-import type { Peers } from '../../src/actors/queries.ts';
+import type { Peers } from '../../src/actors/owners-pages.ts';
 import type { Ownership } from '../../src/ports/ownership.ts';
 import { memoryAdmin, type MemoryAdmin } from '../support/memory-admin.ts';
 import { memoryJournal, type MemoryJournal } from '../support/memory-event-log.ts';

@@ -1,11 +1,14 @@
 import type {
   CommandResult,
   ControlSurface,
+  WholeQueries,
+  ServedSurface,
   IndexStatus,
   PairStatus,
   QuarantineEntry,
   RepairResult,
 } from '../../src/domain/commands.ts';
+import { listPage, quarantinePage, statusPage } from '../../src/domain/pages.ts';
 import type { CommandHandler, CommandTransport } from '../../src/ports/command-transport.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Random } from '../../src/ports/random.ts';
@@ -18,7 +21,7 @@ export interface Call {
 /** A surface that records what it is asked and answers everything with success, unless `answer` says otherwise. */
 export function recordingSurface(
   answer: (call: Call) => unknown = () => undefined,
-): ControlSurface & { readonly calls: Call[] } {
+): ControlSurface & ServedSurface & { readonly calls: Call[] } {
   const calls: Call[] = [];
   const take = async (name: string, given: unknown): Promise<unknown> => {
     const call = { name, given };
@@ -32,6 +35,11 @@ export function recordingSurface(
       effective: false,
       pairs: [],
     };
+  const queries: WholeQueries = {
+    quarantine: async (given) => ((await take('quarantine', given)) as QuarantineEntry[] | undefined) ?? [],
+    status: async (given) => ((await take('status', given)) as IndexStatus[] | undefined) ?? [],
+    list: async () => ((await take('list', undefined)) as IndexStatus[] | undefined) ?? [],
+  };
   return {
     calls,
     follow: (given) => command('follow', given),
@@ -40,9 +48,12 @@ export function recordingSurface(
     resume: (given) => command('resume', given),
     retryQuarantine: (given) => command('retryQuarantine', given),
     repair: async (given) => (await command('repair', given)) as RepairResult,
-    quarantine: async (given) => ((await take('quarantine', given)) as QuarantineEntry[] | undefined) ?? [],
-    status: async (given) => ((await take('status', given)) as IndexStatus[] | undefined) ?? [],
-    list: async () => ((await take('list', undefined)) as IndexStatus[] | undefined) ?? [],
+    ...queries,
+    pages: {
+      quarantine: async (query, wanted) => quarantinePage(await queries.quarantine(query), wanted),
+      status: async (query, wanted) => statusPage(await queries.status(query), wanted),
+      list: async (wanted) => listPage(await queries.list(), wanted),
+    },
   };
 }
 
@@ -65,7 +76,10 @@ export function sleepingClock(): Clock {
 
 /** Straight from client to service. */
 export function directTransport(handler: CommandHandler, maxReplyBytes = 1024 * 1024): CommandTransport {
-  return { request: async (name, body, { trace }) => (await handler({ name, body, trace, maxReplyBytes })).body };
+  return {
+    request: async (name, body, { trace, pageBytes }) =>
+      (await handler({ name, body, trace, pageBytes, maxReplyBytes })).body,
+  };
 }
 
 /** Indices `copy-000`, `copy-001` ... with pairs in every state there is. */

@@ -1,7 +1,7 @@
 import { errors, headers, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
 import { failed } from '../../domain/failure.ts';
-import type { CommandName, CommandTransport, TraceHeaders } from '../../ports/command-transport.ts';
-import { commandSubject, DEFAULT_COMMAND_PREFIX, sessionSubject } from './command-subjects.ts';
+import type { CommandName, CommandRequestOptions, CommandTransport } from '../../ports/command-transport.ts';
+import { commandSubject, DEFAULT_COMMAND_PREFIX, PAGE_BYTES_HEADER, sessionSubject } from './command-subjects.ts';
 import { isNoResponders, natsFailure } from './nats-failure.ts';
 
 export interface CommandTransportOptions {
@@ -18,11 +18,12 @@ export function natsCommandTransport(
   const subjectOf = (name: CommandName): string =>
     session === undefined ? commandSubject(prefix, name) : sessionSubject(prefix, session, name);
   return {
-    async request(name, body, { timeoutMs, trace }) {
+    async request(name, body, options) {
+      const { timeoutMs } = options;
       try {
         const message = await nc.request(subjectOf(name), body, {
           timeout: timeoutMs,
-          headers: traceHeaders(trace),
+          headers: headersOf(options),
         });
         return message.string();
       } catch (error) {
@@ -36,8 +37,9 @@ export function natsCommandTransport(
   };
 }
 
-function traceHeaders(trace: TraceHeaders): MsgHdrs {
+function headersOf({ trace, pageBytes }: CommandRequestOptions): MsgHdrs {
   const carrier = headers();
   for (const [name, value] of trace) carrier.set(name, value);
+  if (pageBytes !== undefined) carrier.set(PAGE_BYTES_HEADER, String(pageBytes));
   return carrier;
 }

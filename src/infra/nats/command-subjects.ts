@@ -3,6 +3,9 @@ import type { CommandName, CommandRequest } from '../../ports/command-transport.
 
 export const DEFAULT_COMMAND_PREFIX = 'slipstream';
 
+/** Header of a request: how much of a long answer is wanted at once. */
+export const PAGE_BYTES_HEADER = 'Slipstream-Page-Bytes';
+
 /** A subject with wildcards that a supervisor listens on, and the name of its endpoint. */
 export interface CommandEndpoint {
   readonly endpoint: string;

@@ -1,6 +1,6 @@
-import type { NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { COMMAND_NAMES, type CommandHandler, type CommandServer } from '../../ports/command-transport.ts';
-import { DEFAULT_COMMAND_PREFIX, sessionSubject } from './command-subjects.ts';
+import { DEFAULT_COMMAND_PREFIX, PAGE_BYTES_HEADER, sessionSubject } from './command-subjects.ts';
 
 export interface SessionServiceOptions {
   readonly handler: CommandHandler;
@@ -28,7 +28,8 @@ export function serveSession(nc: NatsConnection, options: SessionServiceOptions)
         const name = COMMAND_NAMES.find((one) => message.subject.endsWith(`.${one}`));
         if (error !== null || name === undefined) return;
         const maxReplyBytes = (nc.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES;
-        const task = handler({ name, body: message.string(), trace: new Map(), maxReplyBytes })
+        const pageBytes = pageBytesOf(message.headers);
+        const task = handler({ name, body: message.string(), trace: new Map(), maxReplyBytes, pageBytes })
           .then(({ body }) => void message.respond(body))
           // Only sending can fail, on a closed connection, and then nobody can be told.
           .catch(() => undefined)
@@ -46,4 +47,9 @@ export function serveSession(nc: NatsConnection, options: SessionServiceOptions)
       await Promise.allSettled(underWay);
     },
   };
+}
+
+function pageBytesOf(headers: MsgHdrs | undefined): number | undefined {
+  const sizeBytes = Number(headers?.get(PAGE_BYTES_HEADER));
+  return sizeBytes > 0 ? sizeBytes : undefined;
 }

@@ -1,5 +1,5 @@
 import { keepJournal } from '../../../src/actors/journal-keeper.ts';
-import type { Peers } from '../../../src/actors/queries.ts';
+import type { Peers } from '../../../src/actors/owners-pages.ts';
 import { slotOwnership } from '../../../src/actors/slot-ownership.ts';
 import { commandClient } from '../../../src/control/client.ts';
 import { commandService } from '../../../src/control/service.ts';

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writtenVersion } from '../../../src/actors/event-version.ts';
+import type { QueryPages } from '../../../src/domain/commands.ts';
 import { EVENT_VERSION } from '../../../src/domain/journal.ts';
+import { statusPage, wholeQueries } from '../../../src/domain/pages.ts';
 import { slotOf } from '../../../src/domain/slots.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import type { SimLife } from '../../sim/sim-life.ts';
@@ -114,16 +116,21 @@ for (const [what, subject] of [
 
 test('status of an index that only a newer supervisor reads is what that one says', async () => {
   const { bench, owners, ada, newer, written } = await mixed();
-  const [told] = await bench.run(ada.supervisor.status({ follower: FOLLOWER }));
+  const [told] = await bench.run(wholeQueries(ada.supervisor.pages).status({ follower: FOLLOWER }));
   assert.ok(told !== undefined);
   newer();
   written();
   const cyd = bench.world.startLife({
     ownership: owners.member('cyd', { clusters: CLUSTERS }),
-    peers: (session) => ({ ...ada.supervisor.alone, status: async () => (session === 'bea' ? [told] : []) }),
+    peers: (session) => {
+      const { alone } = ada.supervisor;
+      const status: QueryPages['status'] = async (_, wanted) => statusPage(session === 'bea' ? [told] : [], wanted);
+      return { ...alone, pages: { ...alone.pages, status } };
+    },
   });
   await bench.run(cyd.supervisor.start());
-  const refused = (): Promise<readonly { state: string }[]> => bench.run(cyd.supervisor.status({ follower: FOLLOWER }));
+  const refused = (): Promise<readonly { state: string }[]> =>
+    bench.run(wholeQueries(cyd.supervisor.pages).status({ follower: FOLLOWER }));
   assert.match((await refused())[0]?.state ?? '', /^journal_from_newer_version/);
   owners.assign('bea', [SLOT]);
   assert.deepEqual(await refused(), [told]);

@@ -4,6 +4,7 @@ import { EVENT_VERSION } from '../../../src/domain/journal.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
 import { present } from '../../../src/domain/assert.ts';
+import { wholeQueries } from '../../../src/domain/pages.ts';
 import { actorBench, refusalOf } from './actor-bench.ts';
 
 const other = { cluster: FOLLOWER.cluster, index: 'other-copy' };
@@ -32,11 +33,11 @@ for (const [what, code, text] of [
       ])
         assert.equal((await refusalOf(bench.run(work()))).code, code);
       assert.equal(bench.world.journal.size, size);
-      const [refused] = await supervisor().status({ follower: FOLLOWER });
+      const [refused] = await wholeQueries(supervisor().pages).status({ follower: FOLLOWER });
       assert.match(refused?.state ?? '', new RegExp(`^${code}: event at sequence \\d+ of subject ${subject}`));
       assert.deepEqual(
-        (await supervisor().list()).map(({ follower }) => follower),
-        [other, FOLLOWER],
+        (await wholeQueries(supervisor().pages).list()).map(({ follower }) => follower),
+        [FOLLOWER, other],
       );
       await bench.until(() => supervisor().pairs[0]?.snapshot?.state === 'following', 'the other following');
     });

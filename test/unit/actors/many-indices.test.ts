@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { present } from '../../../src/domain/assert.ts';
 import type { CommandResult } from '../../../src/domain/commands.ts';
+import { wholeQueries } from '../../../src/domain/pages.ts';
 import type { Supervisor } from '../../../src/actors/supervisor.ts';
 import { pairSubject } from '../../../src/domain/subjects.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
@@ -56,9 +57,9 @@ it('a command for a pattern is one for every index that it means, with a result 
       state: 'paused',
     })),
   });
-  const states = (await supervisor().status({ follower: named('*') })).map(({ state }) => state);
-  assert.deepEqual(states, ['following', 'paused', 'paused']);
-  assert.equal((await supervisor().status({ follower: named('logs-*') })).length, 2);
+  const states = (await wholeQueries(supervisor().pages).status({ follower: named('*') })).map(({ state }) => state);
+  assert.deepEqual(states, ['paused', 'paused', 'following']);
+  assert.equal((await wholeQueries(supervisor().pages).status({ follower: named('logs-*') })).length, 2);
 });
 
 it('a pattern that means nothing here is refused, and so is one of another cluster', async () => {
@@ -127,7 +128,7 @@ it('a shard that an index does not have is refused to every command and query, b
   for (const [op, asked] of [
     ['pause', () => supervisor().pause(target)],
     ['resume', () => supervisor().resume(target)],
-    ['status', () => supervisor().status(target)],
+    ['status', () => wholeQueries(supervisor().pages).status(target)],
   ] as const) {
     const failure = await refusalOf(run<unknown>(asked()));
     assert.deepEqual(
@@ -135,7 +136,10 @@ it('a shard that an index does not have is refused to every command and query, b
       ['unknown_pair', op, `${cluster}:logs-1 has shard 0 alone, not 7`],
     );
   }
-  assert.equal((await supervisor().status({ follower: named('logs-1'), shard: 0 }))[0]?.pairs.length, 1);
+  assert.equal(
+    (await wholeQueries(supervisor().pages).status({ follower: named('logs-1'), shard: 0 }))[0]?.pairs.length,
+    1,
+  );
 });
 
 it('who names the leader is told what follows it', async () => {

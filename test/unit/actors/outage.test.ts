@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { present } from '../../../src/domain/assert.ts';
+import { wholeQueries } from '../../../src/domain/pages.ts';
 import {
   EVENT_VERSION,
   type IndexSnapshot,
@@ -46,7 +47,9 @@ async function pass(bench: ActorBench, ms: number): Promise<void> {
 }
 
 async function statusOf(bench: ActorBench) {
-  const [status] = await present(bench.world.life, 'a life').supervisor.status({ follower: FOLLOWER });
+  const [status] = await wholeQueries(present(bench.world.life, 'a life').supervisor.pages).status({
+    follower: FOLLOWER,
+  });
   return present(status, 'a status');
 }
 
@@ -190,7 +193,7 @@ test(`${MANY} pairs that start while both clusters are away: four probes a secon
     const there = calls.filter((call) => call.cluster === cluster);
     assert.ok(rate(there) <= 4 && there.every(({ method }) => method === 'stateVersion'), cluster);
   }
-  const [first] = await life.supervisor.status({});
+  const [first] = await wholeQueries(life.supervisor.pages).status({});
   assert.equal(first?.outages?.length, 2);
   assert.equal(
     first?.outages?.reduce((sum, { waiting }) => sum + waiting, 0),

@@ -1,6 +1,8 @@
 /** What the journal and the operator see of a quarantine. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { present } from '../../../src/domain/assert.ts';
+import { wholeQueries } from '../../../src/domain/pages.ts';
 import { shardNumberOf } from '../../support/memory-search/memory-cluster.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
 import { type ActorBench, actorBench } from './actor-bench.ts';
@@ -24,10 +26,10 @@ async function facts(bench: ActorBench): Promise<readonly string[]> {
 test('the pair follows, with errors, and the journal has the number and neither ids nor reasons', async () => {
   const bench = await withOneRefused();
   const { supervisor } = bench.world.life ?? assert.fail('a living process');
-  const [index] = await bench.run(supervisor.status({}));
+  const [index] = await bench.run(wholeQueries(supervisor.pages).status({}));
   assert.equal(index?.state, 'following, with errors');
   assert.deepEqual([index.pairs[0]?.quarantined, index.pairs[0]?.quarantinedWithoutCopy], [2, 2]);
-  const entries = await bench.run(supervisor.quarantine({}));
+  const entries = await bench.run(wholeQueries(supervisor.pages).quarantine({}));
   assert.deepEqual(
     entries.map(({ id, seqNo, olderCopy, refusals }) => [id, seqNo, olderCopy, refusals]),
     [
@@ -58,8 +60,8 @@ test('a retry is a decision of somebody; a paused pair takes it up when it is re
   assert.deepEqual([paused?.accepted, paused?.effective], [true, false]);
   assert.equal((await bench.events()).at(-1)?.by, 'ada');
   assert.equal(bench.pair().snapshot?.state, 'paused');
-  const listed = await bench.run(Promise.resolve(bench.world.life?.supervisor.quarantine({})));
-  assert.equal(listed?.length, 2, 'what is paused is told too');
+  const listed = await bench.run(wholeQueries(present(bench.world.life, 'a life').supervisor.pages).quarantine({}));
+  assert.equal(listed.length, 2, 'what is paused is told too');
 
   bench.world.refusals.correct();
   await bench.resume();

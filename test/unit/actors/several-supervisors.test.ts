@@ -6,6 +6,7 @@ import { present } from '../../../src/domain/assert.ts';
 import type { PairStatus } from '../../../src/domain/commands.ts';
 import { slotOf } from '../../../src/domain/slots.ts';
 import { pairKey } from '../../../src/domain/names.ts';
+import { wholeQueries } from '../../../src/domain/pages.ts';
 import { indexSubject, pairSubject } from '../../../src/domain/subjects.ts';
 import type { SimLife } from '../../sim/sim-life.ts';
 import { FOLLOWER, LEADER } from '../../sim/sim-world.ts';
@@ -99,7 +100,7 @@ test('an index that is unfollowed through another supervisor is released by its 
   const gone = await bench.run(bea.supervisor.unfollow({ follower: FOLLOWER, commandId: 'c-unfollow' }));
   assert.deepEqual([gone.accepted, gone.effective], [true, true]);
   await bench.until(() => ada.supervisor.pairs.length === 0, 'released');
-  assert.deepEqual(await bench.run(bea.supervisor.status({})), []);
+  assert.deepEqual(await bench.run(wholeQueries(bea.supervisor.pages).status({})), []);
 });
 
 test('a pause is accepted while nobody owns the pair, and takes effect at the next owner', async () => {
@@ -108,7 +109,7 @@ test('a pause is accepted while nobody owns the pair, and takes effect at the ne
   owners.end('ada');
   const paused = await bench.run(bea.supervisor.pause({ follower: FOLLOWER, commandId: 'c-pause' }));
   assert.deepEqual([paused.accepted, paused.effective], [true, false]);
-  const [index] = await bench.run(bea.supervisor.status({}));
+  const [index] = await bench.run(wholeQueries(bea.supervisor.pages).status({}));
   assert.deepEqual([index?.pairs[0]?.owner, index?.pairs[0]?.desired], [null, 'paused']);
   owners.assign('bea', EVERY_SLOT);
   await bench.until(() => state(bea) === 'paused', 'paused');
@@ -153,7 +154,7 @@ test('without a lease nothing is written or recorded, status says so, and it goe
   assert.deepEqual(writes, []);
   assert.equal(pair(ada).state, 'following');
   assert.equal(pair(ada).suspended?.code, 'no_lease');
-  const [index] = await bench.run(ada.supervisor.status({}));
+  const [index] = await bench.run(wholeQueries(ada.supervisor.pages).status({}));
   assert.equal(index?.state, 'following, suspended');
   assert.equal(bench.world.journal.size, size);
   owners.allow('ada', true);
@@ -200,7 +201,7 @@ test('an index that nobody could run does not stay where it is when somebody com
   for (const name of ['ada', 'bea']) owners.end(name);
   const { life, owner } = await cydOwns(all);
   await bench.run(bench.world.clock.sleep(5_000));
-  const [index] = await bench.run(life.supervisor.status({}));
+  const [index] = await bench.run(wholeQueries(life.supervisor.pages).status({}));
   assert.match(index?.state ?? '', /^unknown_cluster/);
   await all.start('dan');
   await bench.until(() => owner() === undefined, 'given up');
@@ -224,7 +225,7 @@ test('what its owner can run of a slot runs, once nobody else takes the slot', a
 
 test('status of all indices asks their owners', async () => {
   const { bench, ada, bea, pair } = await adaFollows();
-  const [asked] = await bench.run(bea.supervisor.status({ follower: FOLLOWER }));
+  const [asked] = await bench.run(wholeQueries(bea.supervisor.pages).status({ follower: FOLLOWER }));
   assert.deepEqual(asked?.pairs[0]?.followerDocuments, pair(ada).followerDocuments);
   assert.equal(asked.pairs[0]?.followerDocuments, 1);
   assert.deepEqual(asked.pairs[0]?.owner, { supervisor: 'ada', term: TERM });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { configuredFollows } from '../../../src/app/configured-follows.ts';
 import type { FollowCommand } from '../../../src/domain/commands.ts';
 import { failed, type FailureCode } from '../../../src/domain/failure.ts';
+import { wholeQueries } from '../../../src/domain/pages.ts';
 import { DEFAULT_PARAMETERS } from '../../../src/domain/parameters.ts';
 import { countingRandom, recordingSurface } from '../../support/control-bench.ts';
 import { memoryNarrator } from '../../support/memory-narrator.ts';
@@ -42,7 +43,7 @@ function follows(answers: Readonly<Record<string, readonly (FailureCode | 'follo
     random: countingRandom(),
     narrator,
   });
-  return { ...made, tries, clock, narrator, followed };
+  return { ...made, surface: wholeQueries(made.surface.pages), tries, clock, narrator, followed };
 }
 
 /** Lets everything run, and time pass, until nothing waits for time any more or `steps` pauses have passed. */
@@ -81,7 +82,7 @@ describe('what the configuration lists', () => {
     const running = run(stop.signal);
     await pass(clock, 5);
     for (const told of [await surface.list(), await surface.status({})]) {
-      const [rivers, cities] = told;
+      const [cities, rivers] = told;
       assert.equal(told.length, 2);
       assert.equal(rivers?.state, 'following');
       assert.equal(cities?.state, 'not followed yet: cluster_unreachable: cluster paris: because');

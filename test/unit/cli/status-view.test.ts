@@ -156,10 +156,44 @@ describe('the table of status', () => {
     );
     const lines = shown([many], { rows: 12 });
     assert.equal(lines.length, 12, 'eleven lines, and the cursor on the twelfth');
-    assert.match(lines[7] ?? '', /^… 24 more shards/);
+    assert.equal(lines[0], '30 shards of 1 index: 1 fatal; 29 following');
+    assert.match(lines[2] ?? '', /^tokyo:cities +29 +fatal/, 'what is most urgent stands first');
+    assert.match(lines[3] ?? '', /^tokyo:cities +0 +following/);
+    assert.equal(lines[7], '… 25 more shards; slipstream status --all lists all');
     assert.match(lines[9] ?? '', /^tokyo:cities\/29 fatal/);
     const broken = shown([many], { rows: 12, columns: 90 });
     assert.equal(broken.length, 10, 'two lines are broken by the terminal');
+  });
+
+  it('fills the screen and no more, however many pairs there are and stand still', () => {
+    const states = ['following', 'following', 'retrying', 'paused', 'fatal'] as const;
+    const many = Array.from({ length: 10_000 }, (_, at) => {
+      const state = states[at % 5] ?? 'following';
+      const failed = state === 'retrying' || state === 'fatal';
+      const follower = { cluster: 'tokyo', index: `logs-${String(at).padStart(5, '0')}` };
+      return index([pair({ follower, state, ...(failed ? { failure: conflict } : {}) })]);
+    });
+    const lines = shown([...many, index([], { state: 'followed' })], { rows: 40, columns: 400 });
+    assert.equal(lines.length, 40);
+    assert.equal(
+      lines[0],
+      '10,000 shards of 10,001 indices: 2,000 fatal; 2,000 retrying; 2,000 paused; 4,000 following; 1 index without shards',
+    );
+    const table = lines.slice(2, lines.indexOf(''));
+    assert.equal(table.pop(), '… 9,983 more shards; slipstream status --all lists all');
+    assert.ok(table.length === 18 && table.every((line) => / 0 +fatal/.test(line)), table.join('\n'));
+    const below = lines.slice(lines.indexOf('') + 1, -1);
+    assert.equal(below.pop(), '… 5,992 more; slipstream status --all tells them');
+    assert.equal(below.filter((line) => /^tokyo:logs-\d+\/0 fatal: mapping_conflict/.test(line)).length, 8);
+    const all = shown(many, { columns: 400 });
+    assert.equal(all.filter((line) => /^tokyo:logs-\d+ +0 /.test(line)).length, 10_000);
+    assert.equal(all.filter((line) => line.startsWith('  next: ')).length, 6_000);
+  });
+
+  it('shows what follows whole as long as the screen has the lines', () => {
+    const lines = shown([index(Array.from({ length: 10 }, (_, shard) => pair({ shard })))], { rows: 12 });
+    assert.equal(lines.length, 12);
+    assert.match(lines[0] ?? '', /^FOLLOWER/);
   });
 
   it('tells a command that is not effective yet', () => {

@@ -89,6 +89,21 @@ describe('slipstream status', () => {
     assert.equal(await cli.run('status', '--watch'), 0);
   });
 
+  it('shows what fits on a terminal, and everything with --all or elsewhere', async () => {
+    const lines = async (isTty: boolean, ...more: string[]): Promise<number> => {
+      const many = index(Array.from({ length: 100 }, (_, shard) => pair({ shard })));
+      const rows = (): number => (isTty ? 24 : Number.POSITIVE_INFINITY);
+      const cli = bench({ answer: () => [many], deps: { isTty, env: { NO_COLOR: '1' }, columns: () => 100, rows } });
+      assert.equal(await cli.run('status', ...more), 0);
+      return cli.out().split('\n').length - 1;
+    };
+    assert.equal(await lines(true), 23);
+    assert.equal(await lines(true, '--all'), 101);
+    assert.equal(await lines(false), 101);
+    const cli = bench();
+    assert.equal(await cli.run('status', '--watch', '--all'), 64);
+  });
+
   it('refuses to watch in JSON', async () => {
     const cli = bench();
     assert.equal(await cli.run('status', '--watch', '--json'), 64);
