@@ -30,6 +30,8 @@ export interface SharedIndices {
 }
 
 const AT_ONCE = 8;
+/** For the state of all pairs, which takes its supervisors some work. */
+const ASKED_EVERY_MS = 250;
 const LINES_AT_ONCE = 4_000;
 /** The life of a session that was not ended, moves, and as much again for a slow machine. */
 const TAKEN_OVER_WITHIN_MS = 60_000;
@@ -64,7 +66,7 @@ export async function shareIndices(
       return missing.length === 0 ? true : undefined;
     };
     const seen = (): string => `${missing.length} are missing: ${missing.slice(0, 5).join('; ')}`;
-    await until(what, withinMs, look, seen);
+    await until(what, withinMs, look, seen, ASKED_EVERY_MS);
   };
 
   const shared: SharedIndices = {
