@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parseClaim, parseKey, parseSession } from '../../src/actors/slot-records.ts';
+import { commandClient } from '../../src/control/client.ts';
 import type { PairStatus } from '../../src/domain/commands.ts';
+import { natsCommandTransport } from '../../src/infra/nats/command-client.ts';
 import { openLeaseStore } from '../../src/infra/nats/lease-store.ts';
 import { systemClock } from '../../src/infra/system/clock.ts';
+import { systemRandom } from '../../src/infra/system/random.ts';
 import { inTurns } from './in-turns.ts';
 import { LEADER, type Side, type World } from './replication-world.ts';
 import type { SupervisorProcess } from './supervisor-process.ts';
+import { bySize } from './test-size.ts';
 import { until } from './until.ts';
 
 export interface SharedIndices {
@@ -32,6 +36,8 @@ export interface SharedIndices {
 const AT_ONCE = 8;
 /** For the state of all pairs, which takes its supervisors some work. */
 const ASKED_EVERY_MS = 250;
+/** Whoever is suspended is asked as well, until NATS has noticed: then again, somebody else. */
+const ANSWERED_WITHIN_MS = bySize({ short: 1_000, full: 3_000 });
 const LINES_AT_ONCE = 4_000;
 /** The life of a session that was not ended, moves, and as much again for a slow machine. */
 const TAKEN_OVER_WITHIN_MS = 60_000;
@@ -47,6 +53,12 @@ export async function shareIndices(
   const supervisors = new Map<string, SupervisorProcess>();
   const { nats, stream, prefix } = world;
   const store = await openLeaseStore(nats, { stream, prefix: `${prefix}.leases`, nowMs: () => systemClock.now() });
+  const observer = commandClient({
+    transport: natsCommandTransport(nats, { prefix }),
+    clock: systemClock,
+    random: systemRandom,
+    timeoutMs: ANSWERED_WITHIN_MS,
+  });
   let rounds = 0;
   await inTurns({ of: names, atOnce: AT_ONCE, what: 'indices made', tell }, (name) =>
     world.leader.ok('PUT', `/${name}`, {
@@ -93,7 +105,7 @@ export async function shareIndices(
       return found;
     },
     async pairs() {
-      const status = await world.control.status({}).catch(() => []);
+      const status = await observer.status({}).catch(() => []);
       return status.flatMap((index) => index.pairs);
     },
     awaitOwners: (...owners) =>
