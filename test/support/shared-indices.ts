@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parseClaim, parseKey, parseSession } from '../../src/actors/slot-records.ts';
 import { commandClient } from '../../src/control/client.ts';
-import type { PairStatus } from '../../src/domain/commands.ts';
+import type { ControlSurface, PairStatus } from '../../src/domain/commands.ts';
 import { natsCommandTransport } from '../../src/infra/nats/command-client.ts';
 import { openLeaseStore } from '../../src/infra/nats/lease-store.ts';
 import { systemClock } from '../../src/infra/system/clock.ts';
@@ -66,6 +66,10 @@ export async function shareIndices(
     }),
   );
 
+  const pairsBy = async (surface: ControlSurface): Promise<readonly PairStatus[]> => {
+    const status = await surface.status({}).catch(() => []);
+    return status.flatMap((index) => index.pairs);
+  };
   const awaiting = async (
     what: string,
     withinMs: number,
@@ -73,7 +77,7 @@ export async function shareIndices(
   ): Promise<void> => {
     let missing: readonly string[] = [];
     const look = async (): Promise<true | undefined> => {
-      const pairs = await shared.pairs();
+      const pairs = await pairsBy(observer);
       missing = pairs.length === count ? found(pairs) : [`${pairs.length} of ${count} pairs are told of`];
       return missing.length === 0 ? true : undefined;
     };
@@ -104,10 +108,7 @@ export async function shareIndices(
       assert.ok(found !== undefined, name);
       return found;
     },
-    async pairs() {
-      const status = await observer.status({}).catch(() => []);
-      return status.flatMap((index) => index.pairs);
-    },
+    pairs: () => pairsBy(world.control),
     awaitOwners: (...owners) =>
       awaiting(`${owners.join(' and ')} own the shards`, TAKEN_OVER_WITHIN_MS, (pairs) => [
         ...pairs.flatMap(({ follower, owner }) =>
