@@ -55,7 +55,7 @@ test('a refusal at the very end of a copy is a retry that lasts, not one after t
       ? { kind: 'answer', status: 403, body: { error: { root_cause: [error], ...error }, status: 403 } }
       : { kind: 'pass' };
   await world.start();
-  await world.follow(index, { max_retry_delay_ms: 300 });
+  await world.follow(index);
   const attempted = (attempts: number): Promise<unknown> =>
     world.awaitPairs(
       index,
