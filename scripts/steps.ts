@@ -89,7 +89,7 @@ async function runTests({
     console.log(`no file matches ${tests.join(', ')}`);
     return { ok: false, passed: 0, failed: 0 };
   }
-  const folder = await mkdtemp(join(tmpdir(), 'slipstream-counts-'));
+  const folder = await mkdtemp(join(tmpdir(), 'slipstream-tests-'));
   try {
     const report = join(folder, 'counts.json');
     const reporters = [
@@ -99,11 +99,14 @@ async function runTests({
       `--test-reporter=${reporter}`,
       `--test-reporter-destination=${destination}`,
     ]);
-    const { ok } = await runPlain({ args: [...step.args, ...reporters, ...files], step, runner });
+    // The same sources are loaded by every test file and every process that it starts.
+    const env = { ...step.env, NODE_COMPILE_CACHE: join(folder, 'compiled') };
+    const args = [...step.args, ...reporters, ...files];
+    const { ok } = await runPlain({ args, step: { ...step, env }, runner });
     const counts = readCounts(await readFile(report, 'utf8').catch(() => ''));
     return { ok: ok && counts.failed === 0 && counts.passed > 0, ...counts };
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(folder, { recursive: true, maxRetries: 3 });
   }
 }
 

@@ -19,6 +19,8 @@ import type { PositionKeeper } from './position-keeper.ts';
  * of the watcher and the bulks of the keeper as well as all would.
  */
 export const OPENINGS_MAX = 1000;
+/** A cluster creates one index after the other; the requests of hundreds that are followed at once would time out in its queue. */
+export const CREATIONS_MAX = 4;
 
 /** One configured cluster with everything that exists once for it. */
 export interface ClusterAccess {
@@ -36,8 +38,18 @@ export interface ClusterAccess {
   readonly views: Semaphore;
   /** For pairs that follow into it: so many read their position and take it up at once. */
   readonly openings: Semaphore;
+  /** Indices that are created in it at once. */
+  readonly creations: Semaphore;
   /** A request has run, or never will, after this long. */
   readonly requestTimeoutMs: number;
+}
+
+/** The rest waits here, where no request times out. */
+export function creatingByTurns({ admin, creations }: Pick<ClusterAccess, 'admin' | 'creations'>): IndexAdmin {
+  return {
+    ...admin,
+    createIndex: (index, body, signal) => creations.use(signal, () => admin.createIndex(index, body, signal)),
+  };
 }
 
 /** What every actor of a supervisor shares. */

@@ -15,7 +15,7 @@ import { prepareFollower } from '../replication/index/prepare.ts';
 import { releaseFollower, restoreAfterBootstrap } from '../replication/index/restore.ts';
 import { syncMetadata } from '../replication/index/sync.ts';
 import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
-import type { ClusterAccess, SupervisorPorts } from './cluster-access.ts';
+import { type ClusterAccess, creatingByTurns, type SupervisorPorts } from './cluster-access.ts';
 import { DeleteMemory } from './delete-memory.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
 import { writtenVersion } from './event-version.ts';
@@ -216,7 +216,8 @@ export class FollowerIndex {
         throw failed('index_closed', { ...thrown.failure, hint: FAILURES.index_closed.hint });
       throw thrown;
     });
-    const made = await prepareFollower(plan, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
+    const making = { ...plan, followerAdmin: creatingByTurns(this.followerSide) };
+    const made = await prepareFollower(making, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
     const { followerUuid, followerShards, aligned, layout } = made;
     // It may have been unfollowed meanwhile, and stays so.
     if (this.#snapshot.state !== 'followed')

@@ -1,4 +1,4 @@
-import { type ClusterAccess, OPENINGS_MAX } from '../actors/cluster-access.ts';
+import { type ClusterAccess, CREATIONS_MAX, OPENINGS_MAX } from '../actors/cluster-access.ts';
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import type { Config } from '../config/config.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -77,6 +77,7 @@ export class Clusters {
       keeper,
       views: new Semaphore(VIEWS_MAX),
       openings: new Semaphore(OPENINGS_MAX),
+      creations: new Semaphore(CREATIONS_MAX),
       requestTimeoutMs,
     };
     this.#open.set(name, { access, cluster });

@@ -137,9 +137,9 @@ export class SimLife {
       });
       watcher.start();
       keeper.start();
-      const [views, openings] = [new Semaphore(2), new Semaphore(2)];
+      const bounds = { views: new Semaphore(2), openings: new Semaphore(2), creations: new Semaphore(2) };
       const roles = { leader, follower, admin, positions, quarantine };
-      this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, views, openings, requestTimeoutMs });
+      this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, ...bounds, requestTimeoutMs });
     }
     const shared: SupervisorPorts = {
       log,

@@ -121,6 +121,8 @@ export interface World extends AsyncDisposable {
 
 /** Names of 255 bytes, encoded, still fit into a request line. */
 const REMOVED_AT_ONCE = 5;
+/** Clauses of one query. */
+const FORGOTTEN_AT_ONCE = 500;
 /** Of the latest starts. */
 const LOGS_TOLD_MAX = 4;
 
@@ -279,8 +281,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
     async [Symbol.asyncDispose]() {
       for (const one of [...named, supervisor]) if (one?.running === true) await one.kill();
-      for (let at = 0; at < names.length; at += REMOVED_AT_ONCE)
-        await removeIndices({ leader, follower }, names.slice(at, at + REMOVED_AT_ONCE));
+      await removeIndices({ leader, follower }, names);
       await jetstreamManager(nats)
         .then(async (jsm) =>
           Promise.allSettled(
@@ -299,14 +300,25 @@ async function removeIndices(
   { leader, follower }: { readonly leader: Side; readonly follower: Side },
   names: readonly string[],
 ): Promise<void> {
-  const path = `/${names.map(encodeURIComponent).join(',')}?ignore_unavailable=true`;
-  for (const side of [leader, follower]) await side.call('DELETE', path).catch(() => undefined);
-  const pairs = names.map((index) => ({ prefix: { pair: `${FOLLOWER}/${index}/` } }));
-  const query = { query: { bool: { should: pairs } } };
-  for (const written of ['.replication_checkpoint', '.slipstream_quarantine'])
-    await follower
-      .call('POST', `/${written}/_delete_by_query?conflicts=proceed&refresh=true`, query)
-      .catch(() => undefined);
+  const removeFrom = async (side: Side): Promise<void> => {
+    for (const some of batches(names, REMOVED_AT_ONCE)) {
+      const path = `/${some.map(encodeURIComponent).join(',')}?ignore_unavailable=true`;
+      await side.call('DELETE', path).catch(() => undefined);
+    }
+  };
+  await Promise.all([removeFrom(leader), removeFrom(follower)]);
+  for (const some of batches(names, FORGOTTEN_AT_ONCE)) {
+    const pairs = some.map((index) => ({ prefix: { pair: `${FOLLOWER}/${index}/` } }));
+    const query = { query: { bool: { should: pairs } } };
+    for (const written of ['.replication_checkpoint', '.slipstream_quarantine'])
+      await follower
+        .call('POST', `/${written}/_delete_by_query?conflicts=proceed&refresh=true`, query)
+        .catch(() => undefined);
+  }
+}
+
+function* batches<T>(all: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
 }
 
 export function addressOf(variable: string): string {

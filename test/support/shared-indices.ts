@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parseClaim, parseKey, parseSession } from '../../src/actors/slot-records.ts';
-import type { PairStatus } from '../../src/domain/commands.ts';
+import { commandClient } from '../../src/control/client.ts';
+import type { ControlSurface, PairStatus } from '../../src/domain/commands.ts';
+import { natsCommandTransport } from '../../src/infra/nats/command-client.ts';
 import { openLeaseStore } from '../../src/infra/nats/lease-store.ts';
 import { systemClock } from '../../src/infra/system/clock.ts';
+import { systemRandom } from '../../src/infra/system/random.ts';
 import { inTurns } from './in-turns.ts';
 import { LEADER, type Side, type World } from './replication-world.ts';
 import type { SupervisorProcess } from './supervisor-process.ts';
+import { bySize } from './test-size.ts';
 import { until } from './until.ts';
 
 export interface SharedIndices {
@@ -30,6 +34,10 @@ export interface SharedIndices {
 }
 
 const AT_ONCE = 8;
+/** For the state of all pairs, which takes its supervisors some work. */
+const ASKED_EVERY_MS = 250;
+/** Whoever is suspended is asked as well, until NATS has noticed: then again, somebody else. */
+const ANSWERED_WITHIN_MS = bySize({ short: 1_000, full: 3_000 });
 const LINES_AT_ONCE = 4_000;
 /** The life of a session that was not ended, moves, and as much again for a slow machine. */
 const TAKEN_OVER_WITHIN_MS = 60_000;
@@ -45,6 +53,12 @@ export async function shareIndices(
   const supervisors = new Map<string, SupervisorProcess>();
   const { nats, stream, prefix } = world;
   const store = await openLeaseStore(nats, { stream, prefix: `${prefix}.leases`, nowMs: () => systemClock.now() });
+  const observer = commandClient({
+    transport: natsCommandTransport(nats, { prefix }),
+    clock: systemClock,
+    random: systemRandom,
+    timeoutMs: ANSWERED_WITHIN_MS,
+  });
   let rounds = 0;
   await inTurns({ of: names, atOnce: AT_ONCE, what: 'indices made', tell }, (name) =>
     world.leader.ok('PUT', `/${name}`, {
@@ -52,6 +66,10 @@ export async function shareIndices(
     }),
   );
 
+  const pairsBy = async (surface: ControlSurface): Promise<readonly PairStatus[]> => {
+    const status = await surface.status({}).catch(() => []);
+    return status.flatMap((index) => index.pairs);
+  };
   const awaiting = async (
     what: string,
     withinMs: number,
@@ -59,12 +77,12 @@ export async function shareIndices(
   ): Promise<void> => {
     let missing: readonly string[] = [];
     const look = async (): Promise<true | undefined> => {
-      const pairs = await shared.pairs();
+      const pairs = await pairsBy(observer);
       missing = pairs.length === count ? found(pairs) : [`${pairs.length} of ${count} pairs are told of`];
       return missing.length === 0 ? true : undefined;
     };
     const seen = (): string => `${missing.length} are missing: ${missing.slice(0, 5).join('; ')}`;
-    await until(what, withinMs, look, seen);
+    await until(what, withinMs, look, seen, ASKED_EVERY_MS);
   };
 
   const shared: SharedIndices = {
@@ -90,10 +108,7 @@ export async function shareIndices(
       assert.ok(found !== undefined, name);
       return found;
     },
-    async pairs() {
-      const status = await world.control.status({}).catch(() => []);
-      return status.flatMap((index) => index.pairs);
-    },
+    pairs: () => pairsBy(world.control),
     awaitOwners: (...owners) =>
       awaiting(`${owners.join(' and ')} own the shards`, TAKEN_OVER_WITHIN_MS, (pairs) => [
         ...pairs.flatMap(({ follower, owner }) =>

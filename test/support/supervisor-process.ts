@@ -40,7 +40,7 @@ export function startSupervisorProcess(
   const child = spawn(process.execPath, [program, 'start', '--config', configFile], {
     stdio: ['ignore', log, log],
     detached: guard !== undefined,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: ownEnvironment(),
   });
   closeSync(log);
   const { pid } = child;
@@ -66,6 +66,12 @@ export function startSupervisorProcess(
       return child.exitCode;
     },
   };
+}
+
+/** Nothing of the test's, but the folder of compiled code that its runner may have named. */
+function ownEnvironment(): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE: compiled } = process.env;
+  return { PATH, ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }) };
 }
 
 /** The last lines of a log file. */

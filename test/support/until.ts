@@ -8,12 +8,13 @@ export async function until<T>(
   withinMs: number,
   look: () => Promise<T | undefined>,
   last: () => string = () => '',
+  pollMs = POLL_MS,
 ): Promise<T> {
   const deadlineMs = performance.now() + withinMs;
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
     if (performance.now() > deadlineMs) throw new Error(`gave up on: ${what}, after ${withinMs / 1000} s\n${last()}`);
-    await delay(POLL_MS);
+    await delay(pollMs);
   }
 }

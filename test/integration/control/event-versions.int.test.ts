@@ -29,14 +29,14 @@ async function transition(world: World, index: string): Promise<void> {
 test('newer events are written when no older supervisor lives; one that comes then leaves their index alone, and keeps the rest', async () => {
   const line = 'export const EVENT_VERSION = ';
   await using next = await changedRelease('src/domain/journal.ts', `${line}${EVENT_VERSION};`, `${line}${NEWER};`);
-  await using world = await openWorld({ requestTimeoutMs: 5_000, commandTimeoutMs: 3_000 });
+  await using world = await openWorld({ requestTimeoutMs: 3_000, commandTimeoutMs: 3_000 });
   const shared = await shareIndices(world, PAIRS);
   const [index = ''] = shared.names;
   await Promise.all([shared.start('ada', next.program), shared.start('bea')]);
   await shared.write();
   await shared.follow();
   await shared.awaitApplied(['ada', 'bea'], APPLIED_WITHIN_MS);
-  for (const name of shared.names) await transition(world, name);
+  await Promise.all(shared.names.map((name) => transition(world, name)));
   for (const name of shared.names) assert.equal(await writtenVersion(world, name), EVENT_VERSION, name);
 
   assert.equal(await shared.processOf('bea').stop(), 0);

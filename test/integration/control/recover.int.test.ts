@@ -11,6 +11,8 @@ import { ownNatsServer } from '../../support/nats-server.ts';
 import { openWorld, type World } from '../../support/replication-world.ts';
 
 const DOCUMENTS = 300;
+/** What is recovered is not trusted until every request of the past has ended. */
+const REQUEST_TIMEOUT_MS = 3000;
 
 async function load(world: World, index: string, from: number, count: number): Promise<void> {
   const lines = Array.from({ length: count }, (_, at) => [
@@ -53,7 +55,7 @@ const failures = (pairs: readonly PairStatus[]): readonly (string | undefined)[]
 
 test('after the storage of NATS was lost every pair goes on from where it was, and what was paused stays so', async () => {
   await using server = await ownNatsServer();
-  await using world = await openWorld({ natsUrl: server.url });
+  await using world = await openWorld({ natsUrl: server.url, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const index = await followed(world);
   await world.control.pause({ follower: world.followerOf(index), shard: 1, waitMs: 20_000 });
   const lost = await journalOf(world, index);
@@ -88,7 +90,7 @@ test('after the storage of NATS was lost every pair goes on from where it was, a
 
 test('a journal that is older than the data is refused by name until it is rebuilt', async () => {
   await using server = await ownNatsServer();
-  await using world = await openWorld({ natsUrl: server.url });
+  await using world = await openWorld({ natsUrl: server.url, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const index = await followed(world);
   const follower = world.followerOf(index);
   await world.supervisor?.stop();
@@ -126,7 +128,7 @@ test('a journal that is older than the data is refused by name until it is rebui
 
 test('a follower that was restored from a snapshot into a new index is copied again, in place, once it is recovered', async () => {
   await using server = await ownNatsServer();
-  await using world = await openWorld({ natsUrl: server.url });
+  await using world = await openWorld({ natsUrl: server.url, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const index = await followed(world);
   const repository = `${index}-repository`;
   const { defaults } = (await world.follower.ok(
@@ -168,7 +170,7 @@ test('a follower that was restored from a snapshot into a new index is copied ag
 
 test('an index that was promoted is never written to, and not recovered', async () => {
   await using server = await ownNatsServer();
-  await using world = await openWorld({ natsUrl: server.url });
+  await using world = await openWorld({ natsUrl: server.url, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const index = await followed(world);
   await world.supervisor?.stop();
   const { [index]: found } = await world.follower.ok('GET', `/${index}/_mapping`);

@@ -72,7 +72,8 @@ async function ownStream(): Promise<{ stream: string; prefix: string } & AsyncDi
 
 const IDLE_MS = 6_000;
 
-describe('ownership of slots on NATS', () => {
+// They wait for sessions to end and for what is counted over a while.
+describe('ownership of slots on NATS', { concurrency: 2 }, () => {
   it('gives a lone supervisor all slots, whose idle renewals cost less than 1 KB/s', async (context) => {
     await using names = await ownStream();
     await using one = await supervisor('one', names);

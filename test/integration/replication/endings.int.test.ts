@@ -6,6 +6,7 @@ import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
 import { operationsLeft, total } from '../../support/copy-left.ts';
 import { type HttpProxy, startHttpProxy } from '../../support/http-proxy.ts';
 import { addressOf, openWorld, type World } from '../../support/replication-world.ts';
+import { bySize } from '../../support/test-size.ts';
 
 async function worldThrough(side: 'leader' | 'follower', proxy: HttpProxy): Promise<World> {
   const url = addressOf(side === 'leader' ? 'SLIPSTREAM_LEADER_URL' : 'SLIPSTREAM_FOLLOWER_URL');
@@ -86,8 +87,8 @@ test('a refusal at the very end of a copy is a retry that lasts, not one after t
 });
 
 for (const { operations, waitMs } of [
-  // Gone in ranges.
-  { operations: 60_000, waitMs: 10_000 },
+  // Gone in ranges, as more than 20,000 are.
+  { operations: bySize({ short: 30_000, full: 60_000 }), waitMs: 10_000 },
   // One view of many pages.
   { operations: 15_000, waitMs: 5000 },
 ]) {

@@ -23,6 +23,14 @@ import { until } from '../../support/until.ts';
 const PASSWORD = 'a-password-of-the-tests';
 const SETTLED_WITHIN_MS = 120_000;
 
+/** Documents `lost-0`, `lost-1`, ... */
+async function writeNumbered({ leader }: World, index: string, word: string, documents: number): Promise<void> {
+  const line = (at: number): string => `{"index":{"_id":"${word}-${at}"}}\n{"at":${at}}\n`;
+  const body = Array.from({ length: documents }, (_, at) => line(at)).join('');
+  const { errors } = await leader.ok('POST', `/${index}/_bulk?filter_path=errors`, body);
+  assert.equal(errors, false);
+}
+
 describe('with nodes of our own', () => {
   let folder: string;
   let stack: Stack;
@@ -132,7 +140,7 @@ describe('with nodes of our own', () => {
   it('goes on from its position when the follower is killed while it bootstraps, whatever it had only acknowledged', async (t: TestContext) => {
     const kills = bySize({ short: 1, full: 10 });
     // Long enough for a second save, which comes 10 s after the first.
-    const documents = 80_000;
+    const documents = bySize({ short: 65_000, full: 80_000 });
     const random = seededRandom(31);
     const node = stack.server('follower');
     for (let kill = 1; kill <= kills; kill += 1) {
@@ -205,8 +213,8 @@ describe('with nodes of our own', () => {
       await createIndex(world.leader, index);
       await loadDocuments(world.leader, index, 400);
       await world.follow(index, { on_missing_history: policies[at] ?? 'fail' });
-      await world.awaitSettled(index);
     }
+    for (const index of indices) await world.awaitSettled(index);
     const names = indices.join(',');
     const location = join(folder, 'leader', 'snapshots');
     await world.leader.ok('PUT', '/_snapshot/tests', { type: 'fs', settings: { location } });
@@ -215,10 +223,10 @@ describe('with nodes of our own', () => {
       include_global_state: false,
     });
     for (const index of indices) {
-      for (let at = 0; at < 50; at += 1) await world.leader.ok('PUT', `/${index}/_doc/lost-${at}`, { at });
+      await writeNumbered(world, index, 'lost', 50);
       await world.leader.ok('DELETE', `/${index}/_doc/doc-7`);
-      await world.awaitSettled(index);
     }
+    for (const index of indices) await world.awaitSettled(index);
     const followers = await Promise.all(
       indices.map((index) => world.follower.ok('GET', `/${index}/_settings?flat_settings=true`)),
     );
@@ -228,8 +236,7 @@ describe('with nodes of our own', () => {
       include_global_state: false,
     });
     // Numbers that were given before are given again, to other documents.
-    for (const index of indices)
-      for (let at = 0; at < 80; at += 1) await world.leader.ok('PUT', `/${index}/_doc/new-${at}`, { at });
+    for (const index of indices) await writeNumbered(world, index, 'new', 80);
 
     const [failing = '', automatic = ''] = indices;
     const stopped = await world.awaitPairs(failing, 'the pairs stop', 60_000, ({ state }) => state === 'fatal');
