@@ -40,7 +40,7 @@ after(async () => {
 
 for (const followerShards of [3, 1]) {
   test(`churn of unique ids, two shards into ${followerShards}: the copy is exact`, async (t) => {
-    const operations = bySize({ short: 8000, full: 100_000 });
+    const operations = bySize({ short: 5000, full: 100_000 });
     const proof = await churnWhileFollowing(world, { operations, seed: 30 + followerShards, followerShards });
     const { report, pairs, comparison, settledMs } = proof;
     t.diagnostic(
@@ -174,9 +174,9 @@ describe('one id under several routings', () => {
 });
 
 test('a supervisor killed in the middle of such a copy goes on from its cursors and ends identical', async (t: TestContext) => {
-  const documents = bySize({ short: 50_000, full: 150_000 });
+  const documents = bySize({ short: 44_000, full: 150_000 });
   await using world = await openWorld({
-    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES },
+    leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES / 2 },
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
   const index = world.name('-killed');
