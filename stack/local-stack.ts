@@ -2,7 +2,7 @@
  * The servers that the demo and the tests need, without Docker: two Elasticsearch nodes, NATS with JetStream, and Zipkin. On loopback, in a
  * temporary folder, each on its default port where that is free. Whatever happens to the process that started them, none is left behind.
  */
-import { chmod, mkdir, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openTo, unprivilegedAccount } from './account.ts';
@@ -168,7 +168,9 @@ async function startOnFreePorts({
     try {
       return await startServer({ recipe, guard: preparation.guard });
     } catch (error) {
-      const taken = error instanceof StackError && error.code === 'server_exited' && PORT_TAKEN.test(error.reason);
+      const ended = error instanceof StackError && error.code === 'server_exited';
+      // All of the log: a trace of Java is longer than the end of it that is told.
+      const taken = ended && PORT_TAKEN.test(await readFile(recipe.logFile, 'utf8').catch(() => ''));
       if (!taken || attempt === PORT_ATTEMPTS) throw error;
       log(`${preparation.part}: its port was taken meanwhile, trying another`);
     }

@@ -31,6 +31,8 @@ export interface VerifyRequest {
   readonly content: boolean;
   /** Documents to name of each kind of difference; 100 unless told. */
   readonly samplesMax?: number;
+  /** Shards that have stopped: what differs there is told at once. Asked once, where something does not agree at first sight. */
+  readonly stopped?: () => Promise<ReadonlySet<number>>;
   readonly onProgress: (progress: VerifyProgress) => void;
 }
 

@@ -72,6 +72,7 @@ export async function verify(config: Config, request: VerifyRequest, signal: Abo
         },
         clock: systemClock,
         onProgress: request.onProgress,
+        ...(request.stopped === undefined ? {} : { stopped: request.stopped }),
         ...(request.samplesMax === undefined ? {} : { limits: { samplesMax: request.samplesMax } }),
       },
       signal,

@@ -34,7 +34,7 @@ export const repair: Command = {
     { name: 'dry-run', about: 'Compare, and name what would be done; nothing is changed.' },
     { name: 'allow-mass-delete', about: 'Delete even if that is more than the allowed share of the index.' },
   ],
-  details: `Compares as verify does, has the supervisor put right what differs, and compares again: the exit is that of the last comparison. What the leader has is read from it again and written, also over what somebody else wrote or deleted on the follower; what the leader has no more is deleted. The index may be written to and goes on following; a shard that stopped with follower_newer goes on. Documents that are not named are not touched. Each line names the document, its leader shard, what was wrong and what was done, never its content. What is in quarantine is left to quarantine retry. Where more would be deleted than the share mass_delete_share of the configuration allows, nothing is done unless --allow-mass-delete says so: another index may be meant. At most ${integer(DOCUMENTS_MAX)} documents of each kind of difference in one run. A difference is looked at again for up to ${PATIENCE} before it is believed.`,
+  details: `Compares as verify does, has the supervisor put right what differs, and compares again: the exit is that of the last comparison. What the leader has is read from it again and written, also over what somebody else wrote or deleted on the follower; what the leader has no more is deleted. The index may be written to and goes on following; a shard that stopped with follower_newer goes on. Documents that are not named are not touched. Each line names the document, its leader shard, what was wrong and what was done, never its content. What is in quarantine is left to quarantine retry. Where more would be deleted than the share mass_delete_share of the configuration allows, nothing is done unless --allow-mass-delete says so: another index may be meant. At most ${integer(DOCUMENTS_MAX)} documents of each kind of difference in one run. A difference is looked at again for up to ${PATIENCE} before it is believed, unless its shard has stopped; a dry run asks no supervisor and does not know that.`,
   examples: [
     ['slipstream repair tokyo:cities --dry-run', 'what differs, and what would be done; exit 1 if anything does'],
     ['slipstream repair tokyo:cities --content', 'exit 0 when both sides are equal in the end'],
@@ -57,13 +57,15 @@ export const repair: Command = {
 interface Compared {
   readonly follower: FollowerIndexRef;
   readonly content: boolean;
+  readonly stopped?: (() => Promise<ReadonlySet<number>>) | undefined;
 }
 
 async function repairIndex(context: CommandContext, compared: Compared, signal: AbortSignal): Promise<Exit> {
   const { args, say, answer } = context;
   const { follower } = compared;
   const dryRun = args.has('dry-run');
-  const before = await compare(context, compared, signal);
+  const stopped = dryRun ? undefined : (): Promise<ReadonlySet<number>> => stoppedShards(context, follower);
+  const before = await compare(context, { ...compared, stopped }, signal);
   if (before === undefined) return 'notCompared';
   const planned = plannedOf(before.report);
   const none = planned.length === 0;
@@ -124,14 +126,33 @@ function refuseMassDelete(
   });
 }
 
+/** Nothing is on its way to them. None where no supervisor tells, which is said when one is needed. */
+async function stoppedShards(context: CommandContext, follower: FollowerIndexRef): Promise<ReadonlySet<number>> {
+  try {
+    const indices = await withControl(context, ({ control }) => control.status({ follower }));
+    const stopped = indices.flatMap(({ pairs }) =>
+      pairs.filter(({ state }) => state === 'fatal' || state === 'paused'),
+    );
+    return new Set(stopped.map(({ shard }) => shard));
+  } catch {
+    return new Set();
+  }
+}
+
 /** Undefined, and told: they could not be compared. */
 async function compare(
   context: CommandContext,
-  { follower, content }: Compared,
+  { follower, content, stopped }: Compared,
   signal: AbortSignal,
 ): Promise<VerifyAnswer | undefined> {
   const progress = progressLine(context);
-  const request = { follower, content, samplesMax: DOCUMENTS_MAX, onProgress: progress.show };
+  const request = {
+    follower,
+    content,
+    samplesMax: DOCUMENTS_MAX,
+    ...(stopped === undefined ? {} : { stopped }),
+    onProgress: progress.show,
+  };
   try {
     return await context.deps.verify(await context.config(), request, signal);
   } catch (error) {

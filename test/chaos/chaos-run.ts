@@ -77,8 +77,7 @@ export async function runChaos(field: Field, options: ChaosOptions): Promise<Cha
   } finally {
     for (const { churn } of followed) churn.stop();
   }
-  const outcomes: IndexOutcome[] = [];
-  for (const one of followed) outcomes.push(await outcomeOf(field, one));
+  const outcomes = await Promise.all(followed.map((one) => outcomeOf(field, one)));
   faulty.push(...outcomes.flatMap((one) => one.faulty));
   const peaksMib = memories.map((memory) => memory.stop());
   for (const [at, peakMib] of peaksMib.entries())

@@ -5,6 +5,7 @@
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { present } from '../../src/domain/assert.ts';
 import type { FollowParameters } from '../../src/domain/parameters.ts';
 import { type Guard, startGuard } from '../../stack/guard.ts';
 import { startCluster, THREE_NODES } from '../../stack/leader-cluster.ts';
@@ -72,6 +73,46 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const FOLLOWER_HEAP_MB = 512;
 const SUPERVISORS = 2;
 
+/** How supervisors reach each node of both clusters: through a proxy of its own. */
+export interface Way extends AsyncDisposable {
+  readonly world: World;
+  readonly leaders: readonly FaultProxy[];
+  readonly follower: FaultProxy;
+}
+
+export interface WayOptions extends Pick<FieldOptions, 'random' | 'defaults'> {
+  readonly leaders: readonly RunningServer[];
+  readonly follower: RunningServer;
+  readonly nats: RunningServer;
+  readonly guard: Guard;
+}
+
+/** What is done to its proxies befalls nobody else. No supervisor is started. */
+export async function openWay({ leaders, follower, nats, guard, random, defaults }: WayOptions): Promise<Way> {
+  await using opening = new AsyncDisposableStack();
+  const proxyOf = async (server: RunningServer): Promise<FaultProxy> =>
+    opening.use(await startFaultProxy({ serverPort: portOf(server), ...(random === undefined ? {} : { random }) }));
+  const before = { leaders: await Promise.all(leaders.map(proxyOf)), follower: await proxyOf(follower) };
+  const seenAt = ({ port }: FaultProxy): string => `http://127.0.0.1:${port}`;
+  const world = opening.use(
+    await openWorld({
+      leader: { url: leaders.at(-1)?.url ?? '', seenAt: before.leaders.map(seenAt) },
+      follower: { url: follower.url, seenAt: seenAt(before.follower) },
+      natsUrl: nats.url,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      commandTimeoutMs: 3_000,
+      guard,
+      ...(defaults === undefined ? {} : { defaults }),
+    }),
+  );
+  const open = opening.move();
+  return { ...before, world, [Symbol.asyncDispose]: () => open.disposeAsync() };
+}
+
+function portOf({ url }: RunningServer): number {
+  return Number(new URL(url).port);
+}
+
 /** Starts everything, the supervisors included. */
 export async function openField(options: FieldOptions): Promise<Field> {
   const { log, signal } = options;
@@ -115,38 +156,32 @@ async function startAll({ folder, guard, cleanUp, ...options }: Starting): Promi
   const [cluster, stack] = started;
   if (cluster.status === 'rejected') throw cluster.reason;
   if (stack.status === 'rejected') throw stack.reason;
-  const proxyOf = async ({ url }: RunningServer): Promise<FaultProxy> =>
-    cleanUp.use(
-      await startFaultProxy({
-        serverPort: Number(new URL(url).port),
-        ...(options.random === undefined ? {} : { random: options.random }),
-      }),
-    );
-  const behindProxy = async (server: RunningServer): Promise<Target> => ({
-    server,
-    proxy: await proxyOf(server),
-    up: true,
-  });
-  const leaders = await Promise.all(cluster.value.nodes.map(behindProxy));
-  const follower = await behindProxy(stack.value.server('follower'));
+  const { random, defaults } = options;
   const nats: Server = { server: stack.value.server('nats'), up: true };
-  const seenAt = ({ proxy }: Target): string => `http://127.0.0.1:${proxy.port}`;
-  const world = cleanUp.use(
-    await openWorld({
-      leader: { url: leaders.at(-1)?.server.url ?? '', seenAt: leaders.map(seenAt) },
-      follower: { url: follower.server.url, seenAt: seenAt(follower) },
-      natsUrl: nats.server.url,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      commandTimeoutMs: 3_000,
+  const way = cleanUp.use(
+    await openWay({
+      leaders: cluster.value.nodes,
+      follower: stack.value.server('follower'),
+      nats: nats.server,
       guard,
-      ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
+      ...(random === undefined ? {} : { random }),
+      ...(defaults === undefined ? {} : { defaults }),
     }),
   );
+  const { world } = way;
+  const leaders = way.leaders.map((proxy, at) => ({
+    server: present(cluster.value.nodes[at], 'a node'),
+    proxy,
+    up: true,
+  }));
+  const follower: Target = { server: stack.value.server('follower'), proxy: way.follower, up: true };
+  const proxyOfNats = async (): Promise<FaultProxy> =>
+    cleanUp.use(
+      await startFaultProxy({ serverPort: portOf(nats.server), ...(random === undefined ? {} : { random }) }),
+    );
   const names = Array.from({ length: options.supervisors ?? SUPERVISORS }, (_, at) => `supervisor-${at + 1}`);
   // Together, so that none has to give up what it has only just taken.
-  const supervisors = await Promise.all(
-    names.map(async (name) => startSupervisor(world, name, await proxyOf(nats.server))),
-  );
+  const supervisors = await Promise.all(names.map(async (name) => startSupervisor(world, name, await proxyOfNats())));
   options.signal?.throwIfAborted();
   return {
     world,

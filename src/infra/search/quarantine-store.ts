@@ -14,7 +14,13 @@ import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
 import { searchTarget } from './search-target.ts';
 
 export const QUARANTINE_INDEX = '.slipstream_quarantine';
-const SETTINGS = { 'index.hidden': true, 'index.number_of_shards': 1, 'index.auto_expand_replicas': '0-1' };
+const SETTINGS = {
+  'index.hidden': true,
+  'index.number_of_shards': 1,
+  'index.auto_expand_replicas': '0-1',
+  // What somebody else deletes here is remembered under a version above ours: for a minute, the default, the pair could not go on.
+  'index.gc_deletes': '1s',
+};
 const keyword = { type: 'keyword', ignore_above: 1024 };
 const MAPPINGS = {
   dynamic: false,

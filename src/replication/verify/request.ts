@@ -68,6 +68,8 @@ export interface VerifyRequest {
   readonly contents: ContentComparison | undefined;
   /** What is in quarantine now: such documents are told apart from those that are missing or differ without anybody's knowing. */
   readonly quarantined?: (signal: AbortSignal) => Promise<readonly KnownRefusal[]>;
+  /** Leader shards whose pair has stopped: nothing is on its way, and no patience is due. Asked once, where something does not agree at first sight. */
+  readonly stopped?: (signal: AbortSignal) => Promise<ReadonlySet<number>>;
   readonly clock: Clock;
   readonly onProgress: (progress: VerifyProgress) => void;
   readonly limits?: Partial<VerifyLimits>;

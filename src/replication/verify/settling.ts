@@ -25,6 +25,7 @@ export class Settling {
   #fresh: Doubt[] = [];
   /** Leader operations that the follower refuses, by id. */
   #refused: ReadonlyMap<string, readonly KnownRefusal[]> | undefined;
+  #stopped: ReadonlySet<number> | undefined;
 
   constructor(options: SettlingOptions) {
     this.#options = options;
@@ -134,6 +135,7 @@ export class Settling {
     const nowMs = clock.monotonic();
     const overdue: Doubt[] = [];
     this.#refused ??= await this.#refusals(signal);
+    if (this.#open.size > 0) this.#stopped ??= (await request.stopped?.(signal)) ?? new Set();
     for (const [key, doubt] of this.#open) {
       // Nothing to wait for.
       if (doubt.looks > 0 && this.#isRefused(doubt)) {
@@ -141,7 +143,8 @@ export class Settling {
         tally.quarantined.add(findingOf(doubt));
         continue;
       }
-      const ending = endingOf(doubt, scheme, { nowMs, patienceMs: limits.patienceMs });
+      const onItsWay = doubt.leaderShard === undefined || this.#stopped?.has(doubt.leaderShard) !== true;
+      const ending = endingOf(doubt, scheme, { nowMs, patienceMs: onItsWay ? limits.patienceMs : 0 });
       if (ending === 'later') continue;
       this.#open.delete(key);
       if (ending === 'different') recordDifference(doubt, scheme, tally);

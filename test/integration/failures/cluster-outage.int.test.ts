@@ -1,6 +1,6 @@
 /**
- * Whole clusters go away under their pairs: killed, stopped, and refusing every credential. Both nodes are this test's own, each behind a
- * proxy that writes down what is asked of it.
+ * Whole clusters go away under their pairs: killed, stopped, and refusing every credential. Nodes that go away are this test's own; each is behind
+ * a proxy that writes down what is asked of it.
  */
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { present } from '../../../src/domain/assert.ts';
 import type { Outage } from '../../../src/domain/outage.ts';
 import { ELASTIC_USER } from '../../../stack/elasticsearch.ts';
-import { type Stack, startStack, withoutAddresses } from '../../../stack/local-stack.ts';
+import { ADDRESS_VARIABLES, type Stack, startStack, withoutAddresses } from '../../../stack/local-stack.ts';
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
 import { type HttpProxy, startHttpProxy } from '../../support/http-proxy.ts';
 import { FOLLOWER, LEADER, openWorld, type World } from '../../support/replication-world.ts';
@@ -36,7 +36,8 @@ describe('a whole cluster is away', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'slipstream-outage-'));
     await chmod(folder, 0o755);
-    const environment = withoutAddresses(process.env, ['leader', 'follower']);
+    // Without the long versions nothing is done to the follower.
+    const environment = withoutAddresses(process.env, full ? ['leader', 'follower'] : ['leader']);
     stack = await startStack({
       parts: ['leader', 'follower'],
       folder,
@@ -45,7 +46,8 @@ describe('a whole cluster is away', () => {
       follower: { heapMb: 512 },
       log: (line) => console.log(line),
     });
-    const [leader, follower] = [stack.server('leader').url, stack.server('follower').url];
+    const leader = stack.server('leader').url;
+    const follower = present(stack.env[ADDRESS_VARIABLES.follower], 'the address of a follower');
     proxies.left = await startHttpProxy(leader);
     proxies.right = await startHttpProxy(follower);
     world = await openWorld({

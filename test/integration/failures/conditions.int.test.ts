@@ -33,6 +33,13 @@ const SHORT: ReadonlySet<string> = new Set<ProvenCondition>([
   'mapping_conflict',
   'settings_refused',
 ]);
+/** What is done to a cluster is done to every index of it: these go one by one, the others beside each other. */
+const OF_A_CLUSTER: ReadonlySet<string> = new Set<ProvenCondition>([
+  'circuit_breaker',
+  'cluster_read_only',
+  'write_queue_full',
+]);
+const AT_ONCE = 4;
 const full = bySize({ short: false, full: true });
 
 interface Row {
@@ -202,11 +209,19 @@ describe('conditions on real servers', () => {
     },
   };
 
-  for (const [name, row] of Object.entries(rows).filter(([each]) => full || SHORT.has(each))) {
+  const tested = Object.entries(rows).filter(([name]) => full || SHORT.has(name));
+  describe('of a whole cluster', () => {
+    for (const [name, row] of tested) if (OF_A_CLUSTER.has(name)) prove(name, row);
+  });
+  describe('of one index or document', { concurrency: AT_ONCE }, () => {
+    for (const [name, row] of tested) if (!OF_A_CLUSTER.has(name)) prove(name, row);
+  });
+
+  function prove(name: string, row: Row | string): void {
     const { what, code } = CONDITIONS[name as ProvenCondition];
     if (typeof row === 'string') {
       it(`${what} is proven in ${row}`, () => assert.ok(existsSync(new URL(`../${row}`, import.meta.url))));
-      continue;
+      return;
     }
     const ends = row.heal === undefined ? 'stops the pair' : 'ends by itself';
     it(`${what}: it is ${code}, and ${ends}`, async () => {

@@ -1,7 +1,7 @@
 /** Documents that the follower refuses for ever, one among many: passed over, remembered, counted, and taken as soon as they can be. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import type { PairStatus, QuarantineEntry } from '../../../src/domain/commands.ts';
 import type { VerifyReport } from '../../../src/replication/verify/report.ts';
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
@@ -80,13 +80,22 @@ async function stored(world: World, index: string): Promise<readonly Record<stri
   return (body['hits'] as { hits: { _source: Record<string, unknown> }[] }).hits.map(({ _source }) => _source);
 }
 
+/** For those that kill no supervisor. */
+let world: World;
+
+before(async () => {
+  world = await openWorld();
+  await world.start();
+});
+after(async () => {
+  await world?.[Symbol.asyncDispose]();
+});
+
 test('one refused document among many does not stop a first copy; it is told, and taken once the mapping is corrected', async () => {
-  await using world = await openWorld();
   const index = await lenientLeader(world, '-quarantine-copy', 2000);
   const id = `q"\\é\u0001${'x'.repeat(490)}`;
   await put(world, index, id, SECRET);
   await mapAs(world.leader, index, STRICT);
-  await world.start();
   await world.follow(index);
   const pairs = await awaitQuarantine(world, index, 1);
   assert.equal(total(pairs, 'quarantinedWithoutCopy'), 1);
@@ -120,9 +129,7 @@ test('one refused document among many does not stop a first copy; it is told, an
 });
 
 test('live: older copies stay and are told; the leader corrects one document and deletes the other', async () => {
-  await using world = await openWorld();
   const index = await lenientLeader(world, '-quarantine-live', 200);
-  await world.start();
   await world.follow(index);
   for (const id of ['corrected', 'deleted', 'replaced']) await put(world, index, id, '2024-01-01');
   await world.awaitSettled(index);
@@ -214,11 +221,9 @@ test('a supervisor that is killed knows what it passed over, also when somebody 
 });
 
 test('under the policy fail one refused document stops its shard, as it does in cross-cluster replication', async () => {
-  await using world = await openWorld();
   const index = await lenientLeader(world, '-quarantine-fail', 0);
   await put(world, index, 'refused', SECRET);
   await mapAs(world.leader, index, STRICT);
-  await world.start();
   await world.follow(index, { on_document_rejected: 'fail' });
   const [stopped] = await until('a shard stops', 30_000, async () => {
     const pairs = (await world.status(index))?.pairs.filter(({ state }) => state === 'fatal') ?? [];
@@ -233,13 +238,11 @@ test('under the policy fail one refused document stops its shard, as it does in 
 });
 
 test('a storm of refusals stops the shard instead of filling the quarantine, and passes when its cause is gone', async () => {
-  await using world = await openWorld();
   const index = await lenientLeader(world, '-quarantine-storm', 0);
   const lines = (when: string): string =>
     Array.from({ length: 600 }, (_, at) => `{"index":{"_id":"d${at}"}}\n${JSON.stringify({ when })}\n`).join('');
   await world.leader.ok('POST', `/${index}/_bulk?refresh=true`, lines(SECRET));
   await mapAs(world.leader, index, STRICT);
-  await world.start();
   await world.follow(index);
   const pairs = await world.awaitPairs(index, 'both shards stop', 60_000, ({ state }) => state === 'fatal');
   for (const { failure, quarantined } of pairs) {

@@ -1,6 +1,6 @@
 /** Followers with other numbers of shards than their leaders, so that each follower shard holds documents of several pairs. */
 import assert from 'node:assert/strict';
-import { describe, test, type TestContext } from 'node:test';
+import { after, before, describe, test, type TestContext } from 'node:test';
 import type { PairStatus } from '../../../src/domain/commands.ts';
 import type { FollowParameters } from '../../../src/domain/parameters.ts';
 import { createIndex, loadDocuments, SLOW_READING_BYTES } from '../../support/bulk-load.ts';
@@ -27,11 +27,20 @@ async function followInto(
   });
 }
 
+/** For those that kill no supervisor. */
+let world: World;
+
+before(async () => {
+  world = await openWorld();
+  await world.start();
+});
+after(async () => {
+  await world?.[Symbol.asyncDispose]();
+});
+
 for (const followerShards of [3, 1]) {
   test(`churn of unique ids, two shards into ${followerShards}: the copy is exact`, async (t) => {
-    await using world = await openWorld();
-    await world.start();
-    const operations = bySize({ short: 8000, full: 100_000 });
+    const operations = bySize({ short: 5000, full: 100_000 });
     const proof = await churnWhileFollowing(world, { operations, seed: 30 + followerShards, followerShards });
     const { report, pairs, comparison, settledMs } = proof;
     t.diagnostic(
@@ -47,10 +56,8 @@ for (const followerShards of [3, 1]) {
 }
 
 test('the status of such a follower says that shards do not align, and what it costs', async () => {
-  await using world = await openWorld();
   const index = world.name('-status');
   await createIndex(world.leader, index);
-  await world.start();
   await followInto(world, index, 3);
   await world.awaitSettled(index);
   const status = await world.status(index);
@@ -93,14 +100,12 @@ async function awaitCollision(world: World, index: string, shards?: readonly num
 describe('one id under several routings', () => {
   for (const first of [0, 1]) {
     test(`is told when the document of shard ${first} is copied first, and the other one comes`, async () => {
-      await using world = await openWorld();
       const index = world.name('-twins');
       await createIndex(world.leader, index);
       const [[low = ''], [high = '']] = await Promise.all([routingsTo(world, index, 0), routingsTo(world, index, 1)]);
       const [before, after] = first === 0 ? [low, high] : [high, low];
       await world.leader.ok('PUT', `/${index}/_doc/x?routing=${before}`, { from: before });
       await loadDocuments(world.leader, index, 50);
-      await world.start();
       await followInto(world, index, 1);
       await world.awaitSettled(index);
       await world.leader.ok('PUT', `/${index}/_doc/x?routing=${after}`, { from: after });
@@ -115,20 +120,17 @@ describe('one id under several routings', () => {
   }
 
   test('is told while everything is copied for the first time', async () => {
-    await using world = await openWorld();
     const index = world.name('-first');
     await createIndex(world.leader, index);
     const [[low], [high]] = await Promise.all([routingsTo(world, index, 0), routingsTo(world, index, 1)]);
     await loadDocuments(world.leader, index, 3000);
     for (const routing of [low, high]) await world.leader.ok('PUT', `/${index}/_doc/x?routing=${routing}`, { routing });
-    await world.start();
     await followInto(world, index, 1);
     const pair = await awaitCollision(world, index);
     assert.equal(pair.state, 'fatal');
   });
 
   test('is copied exactly where its documents do not meet, also when one is routed anew', async () => {
-    await using world = await openWorld();
     const index = world.name('-apart');
     await createIndex(world.leader, index);
     const three = world.name('-places');
@@ -145,7 +147,6 @@ describe('one id under several routings', () => {
       known.find(([, ours, theirs]) => ours === 0 && theirs !== one[2] && theirs !== other[2]) ?? assert.fail('none');
     for (const [routing] of [one, other])
       await world.leader.ok('PUT', `/${index}/_doc/x?routing=${routing}`, { routing });
-    await world.start();
     await followInto(world, index, 3);
     await world.awaitSettled(index);
     // The same document of shard 0, which has another place on the follower by that.
@@ -158,11 +159,9 @@ describe('one id under several routings', () => {
   });
 
   test('under churn with three routings nothing is lost in silence', async (t) => {
-    await using world = await openWorld();
     const index = world.name('-three');
     const address = { url: world.leader.url, index };
     await createChurnIndex(address, { shards: 2, gcDeletes: '1s' });
-    await world.start();
     await followInto(world, index, 1);
     const churn = await startChurn({ ...address, seed: 41, operations: bySize({ short: 3000, full: 20_000 }) });
     const report = await churn.done;
@@ -175,7 +174,7 @@ describe('one id under several routings', () => {
 });
 
 test('a supervisor killed in the middle of such a copy goes on from its cursors and ends identical', async (t: TestContext) => {
-  const documents = bySize({ short: 50_000, full: 150_000 });
+  const documents = bySize({ short: 44_000, full: 150_000 });
   await using world = await openWorld({
     leader: { url: addressOf('SLIPSTREAM_LEADER_URL'), readRateLimitBytes: SLOW_READING_BYTES / 2 },
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -204,11 +203,9 @@ test('a supervisor killed in the middle of such a copy goes on from its cursors 
 
 test('a storm of deletes goes through, and takes nothing else', async (t: TestContext) => {
   const documents = bySize({ short: 20_000, full: 200_000 });
-  await using world = await openWorld();
   const index = world.name('-storm');
   await createIndex(world.leader, index);
   await loadDocuments(world.leader, index, documents);
-  await world.start();
   await followInto(world, index, 3);
   await world.awaitSettled(index, 120_000);
   const query = { query: { range: { number: { lt: documents / 4 } } } };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { QuarantinedDocument } from '../../../src/domain/quarantine.ts';
 import type { QuarantineWrite } from '../../../src/ports/quarantine-store.ts';
+import { until } from '../../support/until.ts';
 import { never, openReal, urlOf } from './real-cluster.ts';
 
 const url = urlOf('SLIPSTREAM_FOLLOWER_URL');
@@ -68,6 +69,29 @@ describe('the quarantine', () => {
     // Refused again in the same state: nothing of the removal is in the way.
     await c.quarantine.put([write('late', { seqNo: 8 }, 108)], never);
     assert.equal((await c.quarantine.load(`${run}/late/0`, never)).length, 1);
+  });
+
+  it('takes again what somebody else deleted, before its pair has waited for long', async () => {
+    await using c = openReal(url);
+    const one = write('deleted');
+    await c.quarantine.put([one], never);
+    const query = JSON.stringify({ query: { term: { pair: one.pair } } });
+    const path = `${url}/.slipstream_quarantine/_delete_by_query?refresh=true&conflicts=proceed`;
+    const headers = { 'content-type': 'application/json' };
+    assert.equal((await fetch(path, { method: 'POST', headers, body: query })).status, 200);
+    assert.deepEqual(await c.quarantine.load(one.pair, never), []);
+    let refusal: unknown;
+    const put = async (): Promise<true | undefined> => {
+      try {
+        await c.quarantine.put([one], never);
+        return true;
+      } catch (thrown) {
+        refusal = thrown;
+        return undefined;
+      }
+    };
+    await until('it is taken again', 15_000, put, () => String(refusal));
+    assert.equal((await c.quarantine.load(one.pair, never)).length, 1);
   });
 
   it('writes and reads more at once than one request takes', async () => {

@@ -4,7 +4,8 @@ import type { VerifyRequest } from '../../../src/app/program.ts';
 import type { RepairCommand } from '../../../src/domain/commands.ts';
 import { failed } from '../../../src/domain/failure.ts';
 import type { Finding, VerifyReport } from '../../../src/replication/verify/report.ts';
-import { bench, type Bench } from './cli-bench.ts';
+import type { CliDependencies } from '../../../src/cli/dependencies.ts';
+import { bench, type Bench, index, pair } from './cli-bench.ts';
 
 const none = { total: 0, samples: [] };
 const leader = { cluster: 'paris', index: 'cities' };
@@ -169,6 +170,34 @@ describe('slipstream repair', () => {
       ids,
       many.map(({ id }) => id),
     );
+  });
+
+  it('knows from the supervisor which shards have stopped, and none where there is no supervisor', async () => {
+    const shards = (['following', 'fatal', 'retrying', 'paused'] as const).map((state, shard) =>
+      pair({ state, shard }),
+    );
+    const connects: Partial<CliDependencies> = {};
+    const failing: Partial<CliDependencies> = {
+      connectControl: () => Promise.reject(failed('no_supervisor', { op: 'status', reason: 'nobody answers' })),
+    };
+    for (const [deps, expected] of [
+      [connects, [1, 3]],
+      [failing, []],
+    ] as const) {
+      let stopped: ReadonlySet<number> | undefined;
+      const cli = bench({
+        deps: {
+          ...deps,
+          verify: async (_config, request) => {
+            stopped = await request.stopped?.();
+            return { leader, report: report() };
+          },
+        },
+        answer: ({ name }) => (name === 'status' ? [index(shards)] : undefined),
+      });
+      assert.equal(await cli.run('repair', 'tokyo:cities'), 0);
+      assert.deepEqual(stopped, new Set(expected));
+    }
   });
 
   it('ends with 2 when it could not compare', async () => {

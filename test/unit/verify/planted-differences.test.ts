@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { EPOCH_SPAN, versionOf } from '../../../src/domain/version.ts';
+import type { VerifyReport } from '../../../src/replication/verify/report.ts';
 import { shardOf, shardNumberOf } from '../../support/memory-search/memory-cluster.ts';
 import { FOLLOWER, NOTHING, type Scenario, scenario, totals } from './scenario.ts';
 
@@ -181,6 +182,47 @@ test('a content that could not be read is read again: a rewritten copy is not ta
     );
     assert.equal(rewritten, 4);
   }
+});
+
+test('what a stopped shard lacks is told at once; other shards have their time', async () => {
+  const world = scenario();
+  let asked = 0;
+  const verify = (): Promise<VerifyReport> =>
+    world.verify({
+      stopped: async () => {
+        asked += 1;
+        return new Set([0]);
+      },
+      limits: { patienceMs: 60_000 },
+    });
+  const onShard = (shard: number): string =>
+    Array.from({ length: 20 }, (_, at) => `d${at}`).find((id) => shardNumberOf(world.leaderIndex, { id }) === shard) ??
+    assert.fail('no id of that shard');
+  assert.equal((await verify()).outcome, 'equal');
+  assert.equal(asked, 0, 'nobody is asked about what agrees');
+
+  world.put(onShard(0));
+  const { missing, tookMs } = await verify();
+  assert.deepEqual(
+    missing.samples.map(({ shard }) => shard),
+    [0],
+  );
+  assert.ok(tookMs < 1_000, `${tookMs} ms of the scenario's own clock`);
+
+  world.put(onShard(1));
+  let rounds = 0;
+  const report = await world.verify({
+    stopped: async () => new Set([0]),
+    limits: { patienceMs: 60_000 },
+    onProgress: ({ phase }) => {
+      if (phase === 'settling' && ++rounds === 3) world.replicate((id) => id === onShard(1));
+    },
+  });
+  assert.deepEqual(
+    report.missing.samples.map(({ shard }) => shard),
+    [0],
+  );
+  assert.equal(asked, 1);
 });
 
 test('samples and doubtful documents are bounded, totals are not', async () => {

@@ -31,6 +31,7 @@ export interface Scenario {
     contents?: boolean;
     limits?: Partial<VerifyLimits>;
     signal?: AbortSignal;
+    stopped?: () => Promise<ReadonlySet<number>>;
     onProgress?: (progress: VerifyProgress) => void;
   }): Promise<VerifyReport>;
   readonly openViews: () => number;
@@ -107,6 +108,7 @@ export function scenario(
       contents = false,
       limits = {},
       signal = new AbortController().signal,
+      stopped,
       onProgress = () => undefined,
     } = {}) =>
       verifyIndex(
@@ -120,6 +122,7 @@ export function scenario(
           contents: contents
             ? { followerReader: memoryLeader(follower), digest: (bytes) => hash('sha256', bytes) }
             : undefined,
+          ...(stopped === undefined ? {} : { stopped }),
           clock,
           onProgress,
           limits: { pageDocuments: 7, batchDocuments: 5, blockDocuments: 11, patienceMs: 5_000, ...limits },
