@@ -50,8 +50,10 @@ async function runMany(from: number, count: number): Promise<void> {
     transitions: new Map<string, number>(),
     checks: new Map<string, number>(),
   };
-  let [steps, virtualMs, lives, events] = [0, 0, 0, 0];
+  let [done, steps, virtualMs, lives, events] = [0, 0, 0, 0, 0];
   const heard = (report: ControlReport): void => {
+    done += 1;
+    if (done % Math.ceil(count / 10) === 0 && done < count) console.log(`${done} of ${count} seeds`);
     steps += report.steps;
     virtualMs += report.virtualMs;
     lives += report.lives;

@@ -1,5 +1,6 @@
-/** `npm test`: the checks, then the tests that need servers, against one local stack. `--full` runs the long versions of them. */
+/** `npm test`: the checks, more seeds of the control plane, then the tests that need servers, against one local stack. `--full` runs the long versions of them. */
 import { globSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../stack/cache.ts';
 import { findChromium } from '../stack/chromium.ts';
@@ -7,18 +8,36 @@ import { natsServer } from '../stack/downloads.ts';
 import { startGuard } from '../stack/guard.ts';
 import { startStack } from '../stack/local-stack.ts';
 import { StackError } from '../stack/stack-error.ts';
-import { checkSteps, endSignal, type Outcome, type Runner, runStep, summarize, testStep } from './steps.ts';
+import {
+  checkSteps,
+  endSignal,
+  type Outcome,
+  ROOT,
+  type Runner,
+  runStep,
+  type Step,
+  summarize,
+  testStep,
+} from './steps.ts';
 
 const HOUR_MS = 3_600_000;
+/** Of the control plane, on all cores: two million steps, or more than ten. */
+const SIMULATED_SEEDS = { short: 1_600, full: 10_000 };
 
 const { values } = parseArgs({ options: { full: { type: 'boolean', default: false } } });
 const started = Date.now();
 const runner: Runner = { guard: startGuard(), signal: endSignal() };
 const outcomes: Outcome[] = [];
-for (const step of checkSteps()) outcomes.push(await runStep({ step, runner }));
+for (const step of [...checkSteps(), simulation()]) outcomes.push(await runStep({ step, runner }));
 if (!runner.signal.aborted) outcomes.push(...(await testsWithServers()));
 await runner.guard.sweep();
 process.exitCode = summarize({ outcomes, seconds: (Date.now() - started) / 1000, signal: runner.signal });
+
+function simulation(): Step {
+  const seeds = SIMULATED_SEEDS[values.full ? 'full' : 'short'];
+  const args = [process.execPath, join(ROOT, 'scripts', 'sim-control.ts'), '--from', '1000', '--seeds', `${seeds}`];
+  return { name: 'control plane in simulation', args };
+}
 
 async function testsWithServers(): Promise<readonly Outcome[]> {
   const log = (line: string): void => console.log(`   ${line}`);
