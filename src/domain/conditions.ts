@@ -55,6 +55,12 @@ const rows = {
     ccr: ['"Connection timed out"'],
     proven: true,
   },
+  other_cluster: {
+    what: 'Another cluster has taken the address',
+    code: 'other_cluster',
+    shows: 'another `cluster_uuid` than when the process first asked',
+    proven: false,
+  },
   no_master: {
     what: 'The cluster has no master, or has not recovered its state yet',
     code: 'no_master',

@@ -34,6 +34,10 @@ const rows = {
     kind: 'transient',
     hint: 'The cluster has no elected master, or has only just started; check its nodes.',
   },
+  other_cluster: {
+    kind: 'transient',
+    hint: 'Another cluster answers at the url of this one: correct the url, its DNS name or its port. If it is the one that is meant, restart the supervisor.',
+  },
   index_closed: { kind: 'transient', hint: 'Open the index.' },
   blocked: {
     kind: 'transient',

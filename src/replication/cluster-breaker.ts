@@ -16,6 +16,9 @@ const SUSPICIOUS: ReadonlySet<FailureCode> = new Set([
   'unauthorized',
   'forbidden',
   'no_master',
+  'other_cluster',
+  // Of another cluster that took the address, every index is missing.
+  'index_deleted',
 ] satisfies FailureCode[]);
 
 /** A stream of faults that are not the cluster's costs one probe in this time. */
@@ -101,6 +104,7 @@ export class ClusterBreaker implements RequestGate {
     } catch (thrown) {
       if (thrown instanceof Failed && SUSPICIOUS.has(thrown.failure.code) && !signal.aborted)
         await this.#known(signal).catch(() => undefined);
+      if (this.#outageIs('other_cluster')) this.#requireClosed();
       throw thrown;
     }
   }
@@ -123,6 +127,10 @@ export class ClusterBreaker implements RequestGate {
 
   stop(): void {
     this.#stop.abort(new DOMException('the breaker stops', 'AbortError'));
+  }
+
+  #outageIs(code: FailureCode): boolean {
+    return this.#state.kind === 'open' && this.#state.failure.code === code;
   }
 
   #requireClosed(): void {

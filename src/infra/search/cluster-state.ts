@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { failed } from '../../domain/failure.ts';
 import type { IndexShardStats, IndexVersions, ShardStats } from '../../domain/shard-stats.ts';
 import type { ClusterState } from '../../ports/search-cluster.ts';
 import type { SearchClient } from './client.ts';
 import { ask, broadcast, pathOf } from './json-answer.ts';
 
-const versionAnswer = z.object({ version: z.number(), state_uuid: z.string() });
+const versionAnswer = z.object({ cluster_uuid: z.string(), version: z.number(), state_uuid: z.string() });
+/** What a node calls a cluster whose state it does not know yet. */
+const UNKNOWN_CLUSTER = '_na_';
 
 const versionsAnswer = z.object({
   metadata: z
@@ -55,18 +58,39 @@ const STATS_FIELDS = [
  */
 const NAMES_BYTES_MAX = 3_000;
 
-export function createClusterState(client: SearchClient): ClusterState {
+/** Which cluster answered first, as long as the process lives; shared by all that ask it. */
+export interface ClusterIdentity {
+  uuid: string | undefined;
+}
+
+/** What another cluster that took the address says of indices and shards is not to be believed: all of them would seem to be deleted. */
+function requireSameCluster(name: string, identity: ClusterIdentity, uuid: string): void {
+  if (uuid === UNKNOWN_CLUSTER) return;
+  identity.uuid ??= uuid;
+  if (identity.uuid === uuid) return;
+  throw failed('other_cluster', {
+    op: `${name} state version`,
+    cluster: name,
+    reason: `the cluster at this address has uuid ${uuid}; it was ${identity.uuid} when this process first asked it`,
+  });
+}
+
+export function createClusterState(
+  client: SearchClient,
+  identity: ClusterIdentity = { uuid: undefined },
+): ClusterState {
   const { name } = client;
   return {
     name,
     async stateVersion(signal) {
-      const query = { filter_path: 'version,state_uuid' };
+      const query = { filter_path: 'cluster_uuid,version,state_uuid' };
       const answer = await ask(
         client,
         { op: `${name} state version`, method: 'GET', path: '/_cluster/state/version', query, effect: 'read' },
         versionAnswer,
         signal,
       );
+      requireSameCluster(name, identity, answer.cluster_uuid);
       return `${answer.version}/${answer.state_uuid}`;
     },
     async indexVersions(indices, signal) {

@@ -7,7 +7,7 @@ import type { RequestGate } from '../../ports/request-gate.ts';
 import { createClusterInspection } from './cluster-inspection.ts';
 import type { QuarantineStore } from '../../ports/quarantine-store.ts';
 import { createSearchClient, type SearchClientOptions } from './client.ts';
-import { createClusterState } from './cluster-state.ts';
+import { type ClusterIdentity, createClusterState } from './cluster-state.ts';
 import { createEngineProbe } from './engine.ts';
 import { createFollowerCluster } from './follower.ts';
 import { gatedClient } from './gated-client.ts';
@@ -34,12 +34,13 @@ export function openCluster(options: SearchClientOptions, gate?: RequestGate): O
   const ungated = createSearchClient(options);
   const client = gate === undefined ? ungated : gatedClient(ungated, gate);
   const engine = createEngineProbe(client);
+  const identity: ClusterIdentity = { uuid: undefined };
   return {
-    leader: createLeaderCluster(client, engine),
-    follower: createFollowerCluster(client, engine),
+    leader: createLeaderCluster(client, engine, identity),
+    follower: createFollowerCluster(client, engine, identity),
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
-    probe: (signal) => createClusterState(ungated).stateVersion(signal),
+    probe: (signal) => createClusterState(ungated, identity).stateVersion(signal),
     inspection: createClusterInspection(client),
     quarantine: createQuarantineStore(client),
     close: () => client.close(),

@@ -88,6 +88,7 @@ describe('what opens it', () => {
     'unauthorized',
     'forbidden',
     'no_master',
+    'other_cluster',
     'unexpected_answer',
   ] as const)
     test(`${code} of a request, and of the probe that follows`, async () => {
@@ -105,7 +106,7 @@ describe('what opens it', () => {
       assert.deepEqual([b.breaker.outage, b.probes.length], [undefined, 2]);
     });
 
-  for (const code of ['shard_unavailable', 'index_closed', 'index_deleted', 'blocked', 'cluster_busy'] as const)
+  for (const code of ['shard_unavailable', 'index_closed', 'blocked', 'cluster_busy'] as const)
     test(`never ${code}, which does not even cause a probe`, async () => {
       const b = bench();
       await b.request();
@@ -113,6 +114,22 @@ describe('what opens it', () => {
       assert.equal(await b.request(code), code);
       assert.deepEqual([b.breaker.outage, b.probes.length], [undefined, 1]);
     });
+
+  test('an index is not taken for deleted where another cluster has taken the address', async () => {
+    const b = bench();
+    await b.request();
+    await b.advance(2000);
+    assert.equal(await b.request('index_deleted'), 'index_deleted', 'the same cluster says so');
+    await b.advance(2000);
+    b.cluster = 'other_cluster';
+    assert.equal(await b.request('index_deleted'), 'other_cluster');
+    assert.equal(b.breaker.outage?.failure.code, 'other_cluster');
+    b.cluster = 'cluster_unreachable';
+    await b.advance(2500);
+    b.cluster = undefined;
+    await b.advance(2500);
+    assert.equal(await b.request(), 'answered');
+  });
 
   test('an index whose requests always fail costs a probe a second', async () => {
     const b = bench();
