@@ -9,7 +9,7 @@ import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
 
 /** Of one shard each. */
-const PAIRS = bySize({ short: 30, full: 1_000 });
+const PAIRS = bySize({ short: 50, full: 1_000 });
 /** What the product promises: from `kill -9` until the pairs of the dead one are followed again, and have what was written meanwhile. */
 const FOLLOWED_AGAIN_WITHIN_MS = 20_000;
 const APPLIED_WITHIN_MS = 60_000 + 120 * PAIRS;
