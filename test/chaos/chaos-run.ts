@@ -15,7 +15,7 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Rounds begin for so long. */
   readonly durationMs: number;
-  /** So many are played however long they take; one unless told. */
+  /** So many are played however long they take; none unless told. */
   readonly roundsMin?: number;
   /** All kinds unless told. */
   readonly kinds?: readonly FaultKind[];
@@ -107,7 +107,7 @@ interface Played {
 }
 
 async function playRounds({ field, indices, options, faults }: Rounds): Promise<number> {
-  const { seed, durationMs, roundsMin = 1, log } = options;
+  const { seed, durationMs, roundsMin = 0, log } = options;
   const random = seededRandom(seed);
   const bag = faultBag(random, options.kinds);
   const endsAtMs = performance.now() + durationMs;
@@ -136,6 +136,7 @@ async function playRounds({ field, indices, options, faults }: Rounds): Promise<
   while (performance.now() < endsAtMs || round < roundsMin) {
     const kinds = await drawFaults(bag, field, random);
     if (kinds.length === 0) {
+      if (broken !== undefined) throw broken;
       await delay(NOTHING_POSSIBLE_PAUSE_MS);
       continue;
     }
