@@ -15,6 +15,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Rounds begin for so long. */
   readonly durationMs: number;
+  /** So many are played however long they take; none unless told. */
+  readonly roundsMin?: number;
   /** All kinds unless told. */
   readonly kinds?: readonly FaultKind[];
   readonly log: (line: string) => void;
@@ -105,7 +107,7 @@ interface Played {
 }
 
 async function playRounds({ field, indices, options, faults }: Rounds): Promise<number> {
-  const { seed, durationMs, log } = options;
+  const { seed, durationMs, roundsMin = 0, log } = options;
   const random = seededRandom(seed);
   const bag = faultBag(random, options.kinds);
   const endsAtMs = performance.now() + durationMs;
@@ -131,9 +133,10 @@ async function playRounds({ field, indices, options, faults }: Rounds): Promise<
     await kind.run({ field, index: pick(indices, own), durationMs: drawnMs, random: own, later });
     return { kind, atMs, durationMs: Date.now() - atMs };
   };
-  while (performance.now() < endsAtMs) {
+  while (performance.now() < endsAtMs || round < roundsMin) {
     const kinds = await drawFaults(bag, field, random);
     if (kinds.length === 0) {
+      if (broken !== undefined) throw broken;
       await delay(NOTHING_POSSIBLE_PAUSE_MS);
       continue;
     }
