@@ -158,6 +158,7 @@ describe('faults on real servers', () => {
 
   it('a follower that is restored from an older snapshot is brought up to date again', async () => {
     const { world } = field;
+    await whole();
     const index = world.name('-older');
     await createIndex(world.leader, index);
     await loadDocuments(world.leader, index, 500);
