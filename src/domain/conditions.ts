@@ -59,7 +59,7 @@ const rows = {
     what: 'Another cluster has taken the address',
     code: 'other_cluster',
     shows: 'another `cluster_uuid` than when the process first asked',
-    proven: false,
+    proven: true,
   },
   no_master: {
     what: 'The cluster has no master, or has not recovered its state yet',

@@ -20,6 +20,7 @@ export interface ProxiedRequest {
  * - leave    the client gets a reset as soon as the server has the whole request; the server goes on
  * - delay    the server gets the request so much later, unless the client has gone by then
  * - headers  the server gets these headers instead of those of the same names
+ * - to       the server at another address gets it, and answers
  * - answer   the client gets this answer; the server gets nothing
  */
 export type Treatment =
@@ -29,6 +30,7 @@ export type Treatment =
   | { readonly kind: 'leave' }
   | { readonly kind: 'headers'; readonly headers: Readonly<Record<string, string>> }
   | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'to'; readonly url: string }
   | { readonly kind: 'answer'; readonly status: number; readonly body: object };
 
 export interface HttpProxy extends AsyncDisposable {
@@ -42,7 +44,6 @@ export interface HttpProxy extends AsyncDisposable {
 const PASS: Treatment = { kind: 'pass' };
 
 export async function startHttpProxy(target: string): Promise<HttpProxy> {
-  const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const requests: ProxiedRequest[] = [];
   const sockets = new Set<Socket>();
@@ -71,6 +72,7 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
         ...(treatment.kind === 'rewrite' ? { 'accept-encoding': 'identity' } : {}),
         ...(treatment.kind === 'headers' ? treatment.headers : {}),
       };
+      const { hostname, port } = new URL(treatment.kind === 'to' ? treatment.url : target);
       const forwarded = send({ host: hostname, port, method, path, headers: given, agent });
       forwarded.end(body);
       if (treatment.kind === 'leave') {

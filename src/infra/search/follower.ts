@@ -3,8 +3,8 @@ import { failed } from '../../domain/failure.ts';
 import { WireFormatError } from '../../domain/wire/search-page.ts';
 import { scanBulkAnswer } from '../../domain/wire/bulk-answer.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
+import type { ClusterState } from '../../ports/search-cluster.ts';
 import type { SearchClient } from './client.ts';
-import { type ClusterIdentity, createClusterState } from './cluster-state.ts';
 import { multiGet } from './documents.ts';
 import type { EngineProbe } from './engine.ts';
 import { askHistogram } from './histogram.ts';
@@ -22,14 +22,10 @@ const BULK_QUERY = {
 } as const;
 const maximum = z.object({ value: z.number().nullable() });
 
-export function createFollowerCluster(
-  client: SearchClient,
-  engine: EngineProbe,
-  identity?: ClusterIdentity,
-): FollowerCluster {
+export function createFollowerCluster(client: SearchClient, engine: EngineProbe, state: ClusterState): FollowerCluster {
   const { name } = client;
   return {
-    ...createClusterState(client, identity),
+    ...state,
     get versionAggregates() {
       // Unknown counts as no: the caller's other way (listings) works everywhere.
       return engine.known?.versionAggregates ?? false;

@@ -1,9 +1,8 @@
 import { Failed, failed } from '../../domain/failure.ts';
 import type { SearchPage } from '../../domain/wire/search-page.ts';
 import type { LeaderCluster, PageRequest } from '../../ports/leader-cluster.ts';
-import type { HistogramRequest, View } from '../../ports/search-cluster.ts';
+import type { ClusterState, HistogramRequest, View } from '../../ports/search-cluster.ts';
 import type { SearchClient } from './client.ts';
-import { type ClusterIdentity, createClusterState } from './cluster-state.ts';
 import { listed, LISTING, multiGet } from './documents.ts';
 import type { EngineProbe } from './engine.ts';
 import { askHistogram } from './histogram.ts';
@@ -15,11 +14,7 @@ import { closeView, openView } from './views.ts';
 /** An index without any mapping does not even know `_seq_no`, and refuses to sort on it. */
 const BY_SEQ_NO = [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }];
 
-export function createLeaderCluster(
-  client: SearchClient,
-  engine: EngineProbe,
-  identity?: ClusterIdentity,
-): LeaderCluster {
+export function createLeaderCluster(client: SearchClient, engine: EngineProbe, state: ClusterState): LeaderCluster {
   const { name } = client;
 
   async function present(
@@ -59,7 +54,7 @@ export function createLeaderCluster(
   }
 
   return {
-    ...createClusterState(client, identity),
+    ...state,
     async readPage(request, signal) {
       const { excludeVectorsOption } = await engine.capabilities(signal);
       const { index, shard, nodeId, view, countTotal, size, buffers } = request;

@@ -35,9 +35,10 @@ export function openCluster(options: SearchClientOptions, gate?: RequestGate): O
   const client = gate === undefined ? ungated : gatedClient(ungated, gate);
   const engine = createEngineProbe(client);
   const identity: ClusterIdentity = { uuid: undefined };
+  const state = createClusterState(client, identity);
   return {
-    leader: createLeaderCluster(client, engine, identity),
-    follower: createFollowerCluster(client, engine, identity),
+    leader: createLeaderCluster(client, engine, state),
+    follower: createFollowerCluster(client, engine, state),
     admin: createIndexAdmin(client, engine),
     positions: createPositionStore(client),
     probe: (signal) => createClusterState(ungated, identity).stateVersion(signal),

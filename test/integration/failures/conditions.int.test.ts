@@ -123,6 +123,7 @@ describe('conditions on real servers', () => {
     credentials_refused: 'failures/cluster-outage.int.test.ts',
     view_expired: 'search/leader.int.test.ts',
     leader_recreated: 'replication/leader-lost.int.test.ts',
+    other_cluster: 'replication/leader-lost.int.test.ts',
     leader_restored: 'replication/own-nodes.int.test.ts',
     follower_name_taken: 'replication/bad-input.int.test.ts',
     shard_not_active: {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createIndex, loadDocuments } from '../../support/bulk-load.ts';
-import { openWorld } from '../../support/replication-world.ts';
+import { startHttpProxy } from '../../support/http-proxy.ts';
+import { addressOf, openWorld } from '../../support/replication-world.ts';
 
 test('a leader index that is deleted, or is another one of the same name, stops its pairs with the reason; the copy stays', async () => {
   await using world = await openWorld();
@@ -47,6 +48,31 @@ test('a leader index that is closed is waited for', async () => {
   for (const { failure } of pairs) assert.equal(failure?.code, 'index_closed');
   await world.leader.ok('POST', `/${index}/_open`);
   await world.leader.ok('PUT', `/${index}/_doc/after`, { number: -1 });
+  await world.awaitSettled(index);
+  assert.ok((await world.compare(index)).equal);
+});
+
+test("another cluster at the leader's address is waited out: what it says of an index of that name is not believed", async () => {
+  const [url, otherUrl] = [addressOf('SLIPSTREAM_LEADER_URL'), addressOf('SLIPSTREAM_FOLLOWER_URL')];
+  await using toLeader = await startHttpProxy(url);
+  await using world = await openWorld({ leader: { url, seenAt: toLeader.url } });
+  await world.start();
+  const index = world.name('-other');
+  await createIndex(world.leader, index);
+  await loadDocuments(world.leader, index, 50);
+  await world.follow(index);
+  await world.awaitSettled(index);
+  // It has an index of the same name: the copy.
+  toLeader.treat = () => ({ kind: 'to', url: otherUrl });
+  await world.leader.ok('PUT', `/${index}/_doc/after`, { number: -1 });
+  const pairs = await world.awaitPairs(
+    index,
+    'the pairs wait',
+    30_000,
+    ({ state, failure }) => state === 'retrying' && failure?.code === 'other_cluster',
+  );
+  for (const { failure } of pairs) assert.match(failure?.reason ?? '', /uuid/);
+  toLeader.treat = () => ({ kind: 'pass' });
   await world.awaitSettled(index);
   assert.ok((await world.compare(index)).equal);
 });
