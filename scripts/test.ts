@@ -21,8 +21,8 @@ import {
 } from './steps.ts';
 
 const HOUR_MS = 3_600_000;
-/** Of the control plane, on all cores: two million steps, or more than ten. */
-const SIMULATED_SEEDS = { short: 1_600, full: 10_000 };
+/** Of the control plane, on all cores: a million steps, or more than ten. */
+const SIMULATED_SEEDS = { short: 800, full: 10_000 };
 
 const { values } = parseArgs({ options: { full: { type: 'boolean', default: false } } });
 const started = Date.now();
