@@ -150,8 +150,9 @@ export function testLeaseStore(name: string, create: () => Promise<LeaseStoreBen
         const other = await bench.another();
         const seen = await watched(bench, bench.store);
         const first = await other.put('slot.1', 'a', once, idle);
-        const session = await other.put('session.a', 'alive', { expectedRevision: 0, ttlMs: 60_000 }, idle);
+        // Before the other, so that whoever has seen that has seen it too, or its end.
         await other.put('session.b', 'alive', { expectedRevision: 0, ttlMs: 1_000 }, idle);
+        const session = await other.put('session.a', 'alive', { expectedRevision: 0, ttlMs: 60_000 }, idle);
         await bench.until('both', () => (seen.values.has('slot.1') && seen.values.has('session.a') ? true : undefined));
         const currents = seen.currents;
         await bench.cut();

@@ -40,7 +40,7 @@ after(async () => {
 
 for (const followerShards of [3, 1]) {
   test(`churn of unique ids, two shards into ${followerShards}: the copy is exact`, async (t) => {
-    const operations = bySize({ short: 5000, full: 100_000 });
+    const operations = bySize({ short: 12_000, full: 100_000 });
     const proof = await churnWhileFollowing(world, { operations, seed: 30 + followerShards, followerShards });
     const { report, pairs, comparison, settledMs } = proof;
     t.diagnostic(
