@@ -42,7 +42,7 @@ const MACHINE = shardPairMachine.provide({
   },
 });
 
-/** The XState actor of one pair. Its work is done by actions and not by an actor that it invokes, which would double what each of ten thousand weighs. */
+/** The XState actor of one pair. Its work is done by actions and not by an actor that it invokes: one actor less for each of ten thousand. */
 export class PairMachine {
   readonly #actor: Actor<typeof shardPairMachine>;
   readonly #worker: StateWorker;
