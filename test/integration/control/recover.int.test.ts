@@ -110,8 +110,8 @@ test('a journal that is older than the data is refused by name until it is rebui
   const old = await world.awaitPairs(index, 'both are refused', 20_000, ({ state }) => state === 'fatal');
   assert.deepEqual(failures(old), ['journal_older_than_data', 'journal_older_than_data']);
   assert.match(old[0]?.failure?.hint ?? '', /slipstream recover/);
-  for (const command of [world.control.resume({ follower }), world.control.pause({ follower })]) {
-    const thrown: unknown = await command.catch((error: unknown) => error);
+  for (const command of ['resume', 'pause'] as const) {
+    const thrown: unknown = await world.control[command]({ follower }).catch((error: unknown) => error);
     assert.ok(thrown instanceof Failed && thrown.failure.code === 'journal_older_than_data', String(thrown));
   }
   await world.supervisor?.stop();
