@@ -30,7 +30,13 @@ function sum(counts: Iterable<number>): number {
 }
 
 before(async () => {
-  world = await openWorld({ requestTimeoutMs: 5_000, commandTimeoutMs: 3_000 });
+  // A cluster that makes a thousand indices answers late.
+  world = await openWorld(
+    bySize({
+      short: { requestTimeoutMs: 5_000, commandTimeoutMs: 3_000 },
+      full: { requestTimeoutMs: 20_000, commandTimeoutMs: 15_000 },
+    }),
+  );
   shared = await shareIndices(world, PAIRS, tell);
   // Together, so that none has to give up what it has only just taken.
   await Promise.all(['ada', 'bea', 'cyd'].map((name) => shared.start(name)));
