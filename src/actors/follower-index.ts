@@ -13,7 +13,6 @@ import { markEpoch, requireFollower } from '../replication/index/mark.ts';
 import { preflight } from '../replication/index/preflight.ts';
 import { prepareFollower } from '../replication/index/prepare.ts';
 import { releaseFollower, restoreAfterBootstrap } from '../replication/index/restore.ts';
-import { syncMetadata } from '../replication/index/sync.ts';
 import { EPOCH_MAX, nextEpoch, type VersionLayout } from '../domain/version.ts';
 import { type ClusterAccess, creatingByTurns, type SupervisorPorts } from './cluster-access.ts';
 import { DeleteMemory } from './delete-memory.ts';
@@ -21,6 +20,7 @@ import { causeFields, type EventCause } from './event-cause.ts';
 import { writtenVersion } from './event-version.ts';
 import type { Folded } from './journal-fold.ts';
 import { type Lease, leasedSide } from './lease.ts';
+import { MetadataInStep } from './metadata-in-step.ts';
 
 /** What pairs need to know of their index before they move data. */
 export interface PreparedIndex {
@@ -32,8 +32,15 @@ export interface PreparedIndex {
   readonly fresh: boolean;
 }
 
+interface Found {
+  /** Monotonic clock, before it was asked. */
+  readonly atMs: number;
+  /** The follower forgets its deletes at each refresh. */
+  readonly forgets: boolean;
+}
+
 const PRIMARIES_TIMEOUT_MS = 60_000;
-const IDLE_SYNC_RETRY_MS = 5000;
+const RESTORE_RETRY_MS = 5_000;
 
 /** The keeper of one follower index: creates it, keeps its metadata in step, and gives it back at the end. */
 export class FollowerIndex {
@@ -49,6 +56,7 @@ export class FollowerIndex {
   readonly #copiedListeners = new Set<() => void>();
   readonly #indexAudit = new IndexAudit();
   readonly deleteMemory: DeleteMemory;
+  readonly #metadata: MetadataInStep;
   #replicators: readonly ShardReplicator[] = [];
   #snapshot: IndexSnapshot;
   #seq: number;
@@ -57,8 +65,8 @@ export class FollowerIndex {
   #durable = false;
   /** Calls that change the follower do not overlap. */
   #turn: Promise<unknown> = Promise.resolve();
-  #syncedVersions: string | undefined;
-  #idleSyncAtMs = 0;
+  /** What a follower that stood already was found to be. */
+  #found: Found | undefined;
   #deleteMemoryAtMs = 0;
   /** Shards that have to be copied before the bootstrap settings are put back; told by the supervisor. */
   activeShards: () => readonly number[] = () => [];
@@ -87,6 +95,12 @@ export class FollowerIndex {
     };
     const { name, requestTimeoutMs } = this.followerSide;
     const writeLifeMs = Math.max(requestTimeoutMs, ports.ownership.longestRequestMs(name));
+    this.#metadata = new MetadataInStep({
+      ports,
+      link: this.#link,
+      signal: this.#stop.signal,
+      inTurn: (work) => this.#inTurn(work),
+    });
     this.deleteMemory = new DeleteMemory({ clock: ports.clock, link: this.#link, writeLifeMs });
   }
 
@@ -119,7 +133,9 @@ export class FollowerIndex {
     const { leader, follower } = this.#snapshot;
     this.#unwatch.push(
       this.leaderSide.watcher.watch(leader.index, {
-        observed: (observation) => this.#followIdle(observation),
+        observed: (observation) => {
+          if (this.#prepared !== undefined && this.lease.held) this.#metadata.followIdle(observation);
+        },
         failed: () => undefined,
       }),
       this.followerSide.watcher.watch(follower.index, {
@@ -153,7 +169,7 @@ export class FollowerIndex {
   #restoreDeleteMemory(): void {
     const now = this.#ports.clock.monotonic();
     if (now < this.#deleteMemoryAtMs || this.#prepared === undefined || !this.lease.held) return;
-    this.#deleteMemoryAtMs = now + IDLE_SYNC_RETRY_MS;
+    this.#deleteMemoryAtMs = now + RESTORE_RETRY_MS;
     // Tried again at a later tick.
     this.#inTurn(() => this.deleteMemory.restore(this.#stop.signal)).catch(() => undefined);
   }
@@ -188,12 +204,15 @@ export class FollowerIndex {
 
   /**
    * Before anything is written: the follower still is the index that was prepared. Bulk requests would otherwise create an index of that
-   * name, or go into somebody else's.
+   * name, or go into somebody else's. Not asked again if `prepared` asked it since then (monotonic clock).
    */
-  async requireSame(signal: AbortSignal): Promise<void> {
-    const { description } = await requireFollower(this.#link, signal);
-    if (forgetsDeletes(description) && !this.deleteMemory.busy)
-      await this.#inTurn(() => this.deleteMemory.restoreLeft(signal));
+  async requireSame(sinceMs: number, signal: AbortSignal): Promise<void> {
+    const found = this.#found?.atMs ?? Number.NEGATIVE_INFINITY;
+    const forgets =
+      found >= sinceMs
+        ? this.#found?.forgets === true
+        : forgetsDeletes((await requireFollower(this.#link, signal)).description);
+    if (forgets && !this.deleteMemory.busy) await this.#inTurn(() => this.deleteMemory.restoreLeft(signal));
   }
 
   async #prepare(): Promise<PreparedIndex> {
@@ -252,9 +271,18 @@ export class FollowerIndex {
   }
 
   async #findAgain(signal: AbortSignal): Promise<PreparedIndex> {
-    // What the follower's engine can do is known only once it has been asked.
-    await this.followerSide.admin.identify(signal);
-    const { description, mark } = await requireFollower(this.#link, signal);
+    const atMs = this.#ports.clock.monotonic();
+    // Side by side, since hundreds are found again at once when a supervisor dies. What the follower's engine can do is known only once it has been asked.
+    const [engine, follower, leader] = await Promise.allSettled([
+      this.followerSide.admin.identify(signal),
+      requireFollower(this.#link, signal),
+      this.leaderSide.admin.describe(this.#snapshot.leader.index, signal),
+    ]);
+    // The first of those that failed by this order, not by chance.
+    if (engine.status === 'rejected') throw engine.reason;
+    if (follower.status === 'rejected') throw follower.reason;
+    if (leader.status === 'rejected') throw leader.reason;
+    const { description, mark } = follower.value;
     const known = this.journalEpoch();
     if (mark.epoch > known)
       throw failed('journal_older_than_data', {
@@ -263,58 +291,20 @@ export class FollowerIndex {
         reason: `the mark of ${this.#snapshot.follower.index} has epoch ${mark.epoch}, the journal knows of none above ${known}`,
       });
     this.#durable = mark.restore === undefined;
-    const leader = await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal);
+    this.#found = { atMs, forgets: forgetsDeletes(description) };
+    this.#metadata.known(leader.value);
     return {
       aligned: this.#snapshot.aligned ?? false,
       layout: mark.versions ?? 'interleaved',
       followerUuid: description.uuid,
-      resultWindow: resultWindowOf(leader?.settings ?? {}),
+      resultWindow: resultWindowOf(leader.value?.settings ?? {}),
       fresh: false,
     };
   }
 
   /** Metadata first, then documents: brings the follower in step if the observation shows other versions than were synced last. */
-  async syncMetadata({ versions }: Observation): Promise<void> {
-    if (versions === undefined) return;
-    const seen = `${versions.uuid}/${versions.mappingVersion}/${versions.settingsVersion}/${versions.aliasesVersion}`;
-    if (seen === this.#syncedVersions) return;
-    await this.#inTurn(async () => {
-      if (seen === this.#syncedVersions) return;
-      const span = this.#ports.narrator.span('metadata-sync', indexKey(this.#snapshot.follower), undefined);
-      try {
-        const done = await syncMetadata(this.#link, this.#stop.signal);
-        span.set({
-          'slipstream.mapping': done.mapping,
-          'slipstream.settings': done.settings.length,
-          'slipstream.aliases': done.aliases.length,
-        });
-        span.end();
-      } catch (thrown) {
-        span.end(failureOf(thrown, 'sync metadata'));
-        throw thrown;
-      }
-      this.#syncedVersions = seen;
-    });
-  }
-
-  /** Aliases and settings change without a document being written: pairs that have nothing to do would not notice. */
-  #followIdle(observation: Observation): void {
-    if (
-      this.#prepared === undefined ||
-      this.#syncedVersions === undefined ||
-      !this.lease.held ||
-      this.#ports.clock.monotonic() < this.#idleSyncAtMs
-    )
-      return;
-    this.syncMetadata(observation).catch((thrown: unknown) => {
-      this.#idleSyncAtMs = this.#ports.clock.monotonic() + IDLE_SYNC_RETRY_MS;
-      if (!this.#stop.signal.aborted) {
-        this.#ports.narrator.log('warn', 'metadata is not in step', {
-          index: indexKey(this.#snapshot.follower),
-          failure: failureOf(thrown, 'sync metadata'),
-        });
-      }
-    });
+  async syncMetadata(observation: Observation): Promise<void> {
+    await this.#metadata.sync(observation);
   }
 
   /** Whether the leader index is gone for good. A cluster that is still starting does not answer this question, and throws. */

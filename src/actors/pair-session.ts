@@ -189,8 +189,9 @@ export class PairSession {
     if (this.#replicator !== undefined && !anew && this.#epoch === input.epoch) return this.#replicator;
     this.close();
     index.start();
+    const sinceMs = this.#options.ports.clock.monotonic();
     const prepared = await index.prepared();
-    await index.requireSame(signal);
+    await index.requireSame(sinceMs, signal);
     let { epoch } = input;
     if (input.raiseEpoch) {
       epoch = await index.epochAbove(epoch, signal);

@@ -34,6 +34,8 @@ export interface SlotOwnershipOptions extends Partial<OwnershipTimings> {
    * the session lives a little longer.
    */
   readonly alone?: boolean | undefined;
+  /** Slots that there are, `SLOT_COUNT` unless told: fewer make a simulation short, where indices are named to lie in them. */
+  readonly slots?: number;
 }
 
 const TIMINGS: OwnershipTimings = { renewEveryMs: 3_000, sessionTtlMs: 9_000, windowMs: 7_000 };
@@ -66,6 +68,7 @@ interface SharesOf {
  */
 class SlotOwnership implements Ownership {
   readonly #options: SlotOwnershipOptions;
+  readonly #count: number;
   readonly #ending = new AbortController();
   readonly #signal = this.#ending.signal;
   #ticking: unknown;
@@ -89,11 +92,12 @@ class SlotOwnership implements Ownership {
   constructor(options: SlotOwnershipOptions) {
     const { store, clock, random, announcement: announced } = options;
     this.#options = options;
+    this.#count = options.slots ?? SLOT_COUNT;
     const timings = { ...(options.alone === true ? ALONE_TIMINGS : TIMINGS), ...given(options) };
     assert(timings.windowMs < timings.sessionTtlMs, 'nobody may write when the session can have ended');
     this.#silentMs = SILENT_LIVES * timings.sessionTtlMs;
     this.#moves = movesAllowance(clock);
-    this.#view = slotView(clock, (by) => this.#moves.given(by === this.#session.id));
+    this.#view = slotView(clock, (by) => this.#moves.given(by === this.#session.id), this.#count);
     this.#session = new SlotSession({
       ...timings,
       store,
@@ -169,7 +173,7 @@ class SlotOwnership implements Ownership {
   }
 
   shun(slot: number, shunned = true): boolean {
-    assert(slot >= 0 && slot < SLOT_COUNT, 'a slot is below the number of slots');
+    assert(slot >= 0 && slot < this.#count, 'a slot is below the number of slots');
     if (this.#shunned.has(slot) !== shunned) {
       if (shunned) this.#shunned.add(slot);
       else this.#shunned.delete(slot);
@@ -275,9 +279,9 @@ class SlotOwnership implements Ownership {
       const takers = heeded(
         seen.map((taker) => (taker.session === session ? { session, shuns: this.#shunned } : taker)),
       );
-      this.#shares = { seen, takers, shares: slotShares(takers) };
+      this.#shares = { seen, takers, shares: slotShares(takers, this.#count) };
     }
-    if (this.#order?.of !== session) this.#order = { of: session, slots: slotOrder(session) };
+    if (this.#order?.of !== session) this.#order = { of: session, slots: slotOrder(session, this.#count) };
     const { takers, shares } = this.#shares;
     return { session, takers, shares, counts: this.#view.counts(), order: this.#order.slots };
   }

@@ -47,9 +47,16 @@ const NEVER: Claim = { revision: 0, session: undefined, settled: false };
 /** More than these are forgotten where no claim names them. */
 const ENDED_KEPT = 64;
 
-/** @param given tells that a live session has given a slot up */
-export function slotView(clock: Pick<Clock, 'monotonic'>, given: (session: string) => void): SlotView {
-  const claims: Claim[] = Array.from({ length: SLOT_COUNT }, () => NEVER);
+/**
+ * @param given tells that a live session has given a slot up
+ * @param count of slots
+ */
+export function slotView(
+  clock: Pick<Clock, 'monotonic'>,
+  given: (session: string) => void,
+  count = SLOT_COUNT,
+): SlotView {
+  const claims: Claim[] = Array.from({ length: count }, () => NEVER);
   const sessions = new Map<string, SeenSession>();
   const ended = new Set<string>();
   /** Requests for a cluster that sessions which ended left behind. */

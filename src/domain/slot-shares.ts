@@ -25,10 +25,10 @@ export function heeded(takers: readonly SlotTaker[]): readonly SlotTaker[] {
  * How many slots each should own: as even as may be, the same for everybody who asks with the same takers. What few may take is given
  * away first, so that the others make up for it with the rest. Without shunned slots this is a floor or ceiling of the mean.
  */
-export function slotShares(takers: readonly SlotTaker[]): ReadonlyMap<string, number> {
+export function slotShares(takers: readonly SlotTaker[], count = SLOT_COUNT): ReadonlyMap<string, number> {
   const ordered = takers.toSorted((a, b) => (a.session < b.session ? -1 : 1));
   const shares = new Map(ordered.map(({ session }) => [session, 0]));
-  const slots = Array.from({ length: SLOT_COUNT }, (_, slot) => ({ slot, takers: takersOf(slot, ordered) }));
+  const slots = Array.from({ length: count }, (_, slot) => ({ slot, takers: takersOf(slot, ordered) }));
   for (const { slot } of slots.toSorted((a, b) => a.takers - b.takers || a.slot - b.slot)) {
     let least: string | undefined;
     for (const { session, shuns } of ordered) {
@@ -41,8 +41,8 @@ export function slotShares(takers: readonly SlotTaker[]): ReadonlyMap<string, nu
 }
 
 /** An order of slots that is each session's own, so that two that take free slots at once rarely want the same one first. */
-export function slotOrder(session: string): readonly number[] {
-  const ranks = Array.from({ length: SLOT_COUNT }, (_, slot) => ({ slot, rank: mixed(`${session} ${slot}`) }));
+export function slotOrder(session: string, count = SLOT_COUNT): readonly number[] {
+  const ranks = Array.from({ length: count }, (_, slot) => ({ slot, rank: mixed(`${session} ${slot}`) }));
   return ranks.toSorted((a, b) => a.rank - b.rank || a.slot - b.slot).map(({ slot }) => slot);
 }
 

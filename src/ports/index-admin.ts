@@ -14,6 +14,8 @@ export interface IndexDescription {
   readonly name: string;
   readonly uuid: string;
   readonly state: 'open' | 'close';
+  /** Of the cluster state, read before the rest, which is of these versions or of later ones. */
+  readonly versions: { readonly mapping: number; readonly settings: number; readonly aliases: number };
   readonly settings: FlatSettings;
   /** Defaults of settings not set (`include_defaults`). */
   readonly defaults: FlatSettings;

@@ -69,7 +69,18 @@ export function memoryAdmin(cluster: MemoryCluster, options: { formula?: Routing
       if (index === undefined) return Promise.resolve(undefined);
       const { settings, mappings, aliases } = metadata(index);
       const { uuid, state } = index;
-      const description: IndexDescription = { name, uuid, state, settings, defaults: {}, mappings, aliases };
+      const { mappingVersion: mapping, settingsVersion, aliasesVersion } = index;
+      const versions = { mapping, settings: settingsVersion, aliases: aliasesVersion };
+      const description: IndexDescription = {
+        name,
+        uuid,
+        state,
+        versions,
+        settings,
+        defaults: {},
+        mappings,
+        aliases,
+      };
       return Promise.resolve(structuredClone(description));
     },
     shardsOf: (name, values) =>

@@ -25,7 +25,13 @@ const description = z.object({
   mappings: z.record(z.string(), z.unknown()),
   aliases: z.record(z.string(), z.record(z.string(), z.unknown())),
 });
-const indexState = z.object({ state: z.enum(['open', 'close']) });
+const STATE_FIELDS = ['state', 'mapping_version', 'settings_version', 'aliases_version'];
+const indexState = z.object({
+  state: z.enum(['open', 'close']),
+  mapping_version: z.number(),
+  settings_version: z.number(),
+  aliases_version: z.number(),
+});
 const states = z.object({ metadata: z.object({ indices: z.record(z.string(), indexState) }).optional() });
 
 /** Requests under way at once of `shardsOf`, which asks for a few dozen values. */
@@ -70,21 +76,24 @@ async function describeIndex(
 ): Promise<IndexDescription | undefined> {
   const op = `${client.name} describe`;
   const get = { op, method: 'GET', effect: 'read' } as const;
+  const fields = STATE_FIELDS.map((field) => `metadata.indices.*.${field}`).join(',');
+  const stateQuery = { filter_path: fields, ignore_unavailable: true, expand_wildcards: 'all' };
+  const stateRequest = { ...get, path: `/_cluster/state/metadata${pathOf(index)}`, query: stateQuery };
+  // Before the rest, so that the versions are not later than what is described. An alias answers with the name of its index.
+  const seen = (await ask(client, stateRequest, states, signal)).metadata?.indices[index];
+  if (seen === undefined) return undefined;
   const query = { flat_settings: true, include_defaults: true };
   const request = { ...get, path: pathOf(index), query, accept: [404] };
-  // An alias answers with the name of its index.
   const { [index]: found } = await ask(client, request, z.object({ [index]: description.optional() }), signal);
   if (found === undefined) return undefined;
-  const stateQuery = { filter_path: 'metadata.indices.*.state', ignore_unavailable: true, expand_wildcards: 'all' };
-  const stateRequest = { ...get, path: `/_cluster/state/metadata${pathOf(index)}`, query: stateQuery };
-  const state = (await ask(client, stateRequest, states, signal)).metadata?.indices[index]?.state;
-  if (state === undefined) return undefined;
+  const { state, mapping_version: mapping, settings_version: settingsVersion, aliases_version: aliasesVersion } = seen;
+  const versions = { mapping, settings: settingsVersion, aliases: aliasesVersion };
   const { settings, defaults = {}, mappings, aliases } = found;
   const uuid = settings['index.uuid'];
   if (typeof uuid !== 'string') {
     throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the index has no uuid' });
   }
-  return { name: index, uuid, state, settings, defaults, mappings, aliases };
+  return { name: index, uuid, state, versions, settings, defaults, mappings, aliases };
 }
 
 const marked = z.record(

@@ -23,10 +23,16 @@ const op = 'sync metadata';
  * leader's mapping, settings or aliases version changed, before documents read after that change are written; the versions are to be read before this call, so that a
  * change in between is seen again. Throws `mapping_conflict`, `settings_rejected` (after everything else was done), `index_deleted`, `index_recreated`, what
  * `requireFollower` throws, or what the ports throw.
+ *
+ * @param known the leader's description, if there is one that is not older than the versions that led to this call
  */
-export async function syncMetadata(link: FollowerLink, signal: AbortSignal): Promise<SyncOutcome> {
+export async function syncMetadata(
+  link: FollowerLink,
+  signal: AbortSignal,
+  known?: IndexDescription,
+): Promise<SyncOutcome> {
   const { followerAdmin, follower: ref } = link;
-  const leader = await describeLeader(link, signal);
+  const leader = known ?? (await describeLeader(link, signal));
   const { description: follower, mark } = await requireFollower(link, signal);
   const settings = diffSettings({ leader, follower, mark });
   const aliases = diffAliases({

@@ -5,14 +5,13 @@ import { commandClient } from '../../../src/control/client.ts';
 import { commandService } from '../../../src/control/service.ts';
 import { shortAnswers } from '../../../src/control/short-answers.ts';
 import { Failed, failed } from '../../../src/domain/failure.ts';
-import { SLOT_COUNT } from '../../../src/domain/slots.ts';
 import type { CommandHandler, CommandName } from '../../../src/ports/command-transport.ts';
 import type { Ownership } from '../../../src/ports/ownership.ts';
 import type { MemoryLink } from '../../support/memory-leases.ts';
 import { SimLife } from '../sim-life.ts';
 import type { Caller } from './control-network.ts';
 import { FOLLOWER, LEADER } from './control-options.ts';
-import type { ControlWorld } from './control-world.ts';
+import { type ControlWorld, SLOTS } from './control-world.ts';
 import { ProcessClock } from './process-clock.ts';
 
 const REQUEST_TIMEOUT_MS = 2000;
@@ -57,7 +56,7 @@ export class ControlProcess implements Caller {
   }
 
   #openOwnership(): Ownership {
-    const { leases, network, random, narrator, slots } = this.#world;
+    const { leases, network, random, narrator } = this.#world;
     const { clock } = this;
     this.#leases = leases.open({
       fate: () => network.leaseFate(this),
@@ -71,9 +70,8 @@ export class ControlProcess implements Caller {
       clusters: [LEADER, FOLLOWER],
       readsEventVersion: 1,
     };
-    const ownership = slotOwnership({ store: this.#leases, clock, random, narrator, announcement, ...TIMINGS });
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) if (!slots.includes(slot)) ownership.shun(slot);
-    return ownership;
+    const options = { store: this.#leases, clock, random, narrator, announcement, slots: SLOTS, ...TIMINGS };
+    return slotOwnership(options);
   }
 
   /** The others, as this one reaches them. */

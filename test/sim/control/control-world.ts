@@ -1,3 +1,4 @@
+import { present } from '../../../src/domain/assert.ts';
 import { failed, type Failed, type FailureCode } from '../../../src/domain/failure.ts';
 import { slotOf } from '../../../src/domain/slots.ts';
 import type { AnswerStore } from '../../../src/ports/answer-store.ts';
@@ -26,6 +27,13 @@ export interface ControlPorts {
   readonly ownership: Ownership;
 }
 
+/** Few, since each is claimed anew by whoever owns it next, which takes steps. */
+export const SLOTS = 4;
+/** Of leader indices whose followers lie in these slots. */
+const NAMES: readonly string[] = Array.from({ length: 1_000 }, (_, at) => `logs-${at}`).filter(
+  (name) => slotOf({ cluster: FOLLOWER, index: `${name}-copy` }) < SLOTS,
+);
+
 /** Puts something between the production code and what outlives it; the tests that prove the checkers use it. */
 export type ControlWrapper = (ports: ControlPorts, world: ControlWorld) => ControlPorts;
 
@@ -41,7 +49,7 @@ export class ControlWorld {
   readonly journal: MemoryJournal;
   readonly answers: AnswerStore;
   readonly leases: MemoryLeases;
-  /** The slots of the indices; all others are wanted by nobody. */
+  /** The slots of the indices, among `SLOTS`. */
   readonly slots: readonly number[];
   readonly narrator: Narrator;
   readonly clusters: ReadonlyMap<string, ClusterPorts>;
@@ -74,7 +82,9 @@ export class ControlWorld {
     this.answers = memoryAnswers(() => this.clock.now());
     this.leader = new MemoryCluster({ name: LEADER, monotonicMs });
     this.follower = new MemoryCluster({ name: FOLLOWER, monotonicMs });
-    this.indices = options.shards.map((shards, at) => this.leader.createIndex(`logs-${at}`, { shards }).name);
+    this.indices = options.shards.map(
+      (shards, at) => this.leader.createIndex(present(NAMES[at], 'a name'), { shards }).name,
+    );
     this.leases = memoryLeases(this.clock);
     this.slots = this.indices.map((index) => slotOf({ cluster: FOLLOWER, index: `${index}-copy` }));
     this.narrator = this.#narrator();
@@ -101,7 +111,7 @@ export class ControlWorld {
   }
 
   anyIndex(): string {
-    return this.indices[this.random.below(this.indices.length)] ?? 'logs-0';
+    return this.indices[this.random.below(this.indices.length)] ?? present(NAMES[0], 'a name');
   }
 
   #ports(cluster: MemoryCluster): ClusterPorts {
