@@ -9,8 +9,8 @@ import { simulateControl } from './control/control-simulation.ts';
 import { PLANTED_IN_CONTROL } from './control/planted-control-bugs.ts';
 
 /** `npm test` runs many more, on all cores. */
-const SEEDS = 80;
-const SEEDS_OF_A_TEST = 40;
+const SEEDS = 200;
+const SEEDS_OF_A_TEST = 100;
 /** A planted defect that this many seeds do not find is not found. */
 const HUNT_SEEDS = 100;
 

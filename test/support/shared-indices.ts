@@ -27,6 +27,8 @@ export interface SharedIndices {
   awaitOwners(...names: readonly string[]): Promise<void>;
   /** Slots by the name of their supervisor, as its live session claims them. */
   slots(): Promise<ReadonlyMap<string, number>>;
+  /** Until all pairs are owned by one of these and followed: each has found its index and its saved position again, and looks at its leader. */
+  awaitFollowed(owners: readonly string[], withinMs: number): Promise<void>;
   /** Until all pairs are owned by one of these, follow, and have applied what was written so far. */
   awaitApplied(owners: readonly string[], withinMs: number): Promise<void>;
   /** Everything is applied, deletes included, and each index is the same on both sides. Nobody may write meanwhile. */
@@ -140,14 +142,26 @@ export async function shareIndices(
       }
       return counts;
     },
+    awaitFollowed: (owners, withinMs) =>
+      awaiting('the shards are followed', withinMs, (pairs) =>
+        pairs.flatMap((pair) =>
+          // A lag is known only of what runs.
+          followedBy(owners, pair) && pair.lagSeconds !== null
+            ? []
+            : [`${pair.follower.index} ${pair.state}, owned by ${pair.owner?.supervisor ?? 'nobody'}`],
+        ),
+      ),
     async awaitApplied(owners, withinMs) {
       const goals = await lastOperations(world.leader, world.indices);
       await awaiting('what was written is applied', withinMs, (pairs) =>
-        pairs.flatMap(({ follower, owner, state, checkpoint, suspended }) => {
+        pairs.flatMap((pair) => {
+          const { follower, owner, state, checkpoint } = pair;
           const goal = goals.get(follower.index) ?? Number.POSITIVE_INFINITY;
-          const owned = owner !== null && owners.includes(owner.supervisor) && suspended === undefined;
-          if (owned && state === 'following' && checkpoint >= goal) return [];
-          return [`${follower.index} ${state} at ${checkpoint} of ${goal}, owned by ${owner?.supervisor ?? 'nobody'}`];
+          if (followedBy(owners, pair) && checkpoint >= goal) return [];
+          const why = pair.failure === undefined ? '' : ` (${pair.failure.code})`;
+          return [
+            `${follower.index} ${state}${why} at ${checkpoint} of ${goal}, owned by ${owner?.supervisor ?? 'nobody'}`,
+          ];
         }),
       );
     },
@@ -168,6 +182,10 @@ export async function shareIndices(
     },
   };
   return shared;
+}
+
+function followedBy(owners: readonly string[], { owner, state, suspended }: PairStatus): boolean {
+  return owner !== null && owners.includes(owner.supervisor) && suspended === undefined && state === 'following';
 }
 
 /** Resident memory of a process now, in MB (10^6 bytes). */

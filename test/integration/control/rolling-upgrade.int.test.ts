@@ -10,7 +10,8 @@ import { bySize } from '../../support/test-size.ts';
 const PAIRS = bySize({ short: 12, full: 200 });
 const NAMES = ['ada', 'bea', 'cyd'];
 const APPLIED_WITHIN_MS = 60_000 + 200 * PAIRS;
-const ROUND_EVERY_MS = 100;
+/** Hundreds of indices keep two cores busy with a round for longer than that. */
+const ROUND_EVERY_MS = bySize({ short: 100, full: 1_000 });
 
 interface Load {
   /** Rounds so far. */
@@ -43,7 +44,12 @@ function load(shared: SharedIndices): Load {
 test('three supervisors are upgraded one by one under load, and set back: nothing is lost', async (t) => {
   await using previous = await previousRelease();
   t.diagnostic(`upgraded from: ${previous.told}`);
-  await using world = await openWorld({ requestTimeoutMs: 5_000, commandTimeoutMs: 3_000 });
+  await using world = await openWorld(
+    bySize({
+      short: { requestTimeoutMs: 5_000, commandTimeoutMs: 3_000 },
+      full: { requestTimeoutMs: 20_000, commandTimeoutMs: 15_000 },
+    }),
+  );
   const shared = await shareIndices(world, PAIRS, (line) => console.log(line));
   await Promise.all(NAMES.map((name) => shared.start(name, previous.program)));
   await shared.write();

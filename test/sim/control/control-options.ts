@@ -3,6 +3,8 @@ import { SimRandom } from '../../support/sim-random.ts';
 /** The clusters. */
 export const LEADER = 'main';
 export const FOLLOWER = 'replica';
+/** Few, since each is claimed anew by whoever owns it next, which takes steps. */
+export const SLOTS = 4;
 
 /** What may go wrong while a seed runs; each is a share of calls, or of the moments at which something may happen. */
 export interface ControlFaults {
@@ -60,7 +62,11 @@ export function drawControlOptions(seed: number): ControlOptions {
     supervisors: random.pick(1, 2, 3, 3),
     shards: random.pick([1], [2], [1, 1], [1, 2]),
     // Some live long enough for history to be purged that nobody asks for any more.
-    troubledMs: random.chance(0.03) ? 16_000 : random.between(1500, 5000),
+    troubledMs: random.chance(0.03)
+      ? 16_000
+      : random.chance(0.25)
+        ? random.between(1500, 5000)
+        : random.between(600, 1500),
     commandPauseMs: random.pick(200, 600),
     documentPauseMs: random.pick(400, 1500),
     refusedShare: random.chance(0.3) ? 0.3 : 0,

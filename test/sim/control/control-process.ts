@@ -10,8 +10,8 @@ import type { Ownership } from '../../../src/ports/ownership.ts';
 import type { MemoryLink } from '../../support/memory-leases.ts';
 import { SimLife } from '../sim-life.ts';
 import type { Caller } from './control-network.ts';
-import { FOLLOWER, LEADER } from './control-options.ts';
-import { type ControlWorld, SLOTS } from './control-world.ts';
+import { FOLLOWER, LEADER, SLOTS } from './control-options.ts';
+import type { ControlWorld } from './control-world.ts';
 import { ProcessClock } from './process-clock.ts';
 
 const REQUEST_TIMEOUT_MS = 2000;

@@ -18,7 +18,7 @@ import { SimRandom } from '../../support/sim-random.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 import type { ClusterPorts } from '../sim-life.ts';
 import { ControlNetwork } from './control-network.ts';
-import { type ControlOptions, FOLLOWER, LEADER } from './control-options.ts';
+import { type ControlOptions, FOLLOWER, LEADER, SLOTS } from './control-options.ts';
 import { ControlProcess } from './control-process.ts';
 
 export interface ControlPorts {
@@ -27,8 +27,6 @@ export interface ControlPorts {
   readonly ownership: Ownership;
 }
 
-/** Few, since each is claimed anew by whoever owns it next, which takes steps. */
-export const SLOTS = 4;
 /** Of leader indices whose followers lie in these slots. */
 const NAMES: readonly string[] = Array.from({ length: 1_000 }, (_, at) => `logs-${at}`).filter(
   (name) => slotOf({ cluster: FOLLOWER, index: `${name}-copy` }) < SLOTS,

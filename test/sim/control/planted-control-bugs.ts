@@ -46,7 +46,7 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   },
   {
     name: 'a fold that ignores the recorded state',
-    caughtAs: /lives as .*, and the journal says/,
+    caughtAs: /lives as .*, and the journal says|it begins at \w+, and the one before it ended at/,
     wrap: (ports) =>
       withLog(ports, ({ latest }) => ({
         latest: async (signal) =>
@@ -59,7 +59,8 @@ export const PLANTED_IN_CONTROL: readonly PlantedControlBug[] = [
   },
   {
     name: 'an expected sequence that is not checked',
-    caughtAs: /it begins at|it stands behind|was decided twice|takes over changes nothing|and the journal ends at/,
+    caughtAs:
+      /it begins at|it stands behind|was decided twice|takes over changes nothing|and the journal ends at|is told to be at \d+, and is not in the journal/,
     wrap: (ports) =>
       withLog(ports, ({ append, latestOf }) => ({
         append: async (subject, event, _expectedSeq, signal) =>
