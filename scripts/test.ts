@@ -1,4 +1,4 @@
-/** `npm test`: the checks, more seeds of the control plane, then the tests that need servers, against one local stack. `--full` runs the full sizes of them. */
+/** `npm test`: the checks, many seeds of both simulations, then the tests that need servers, against one local stack. `--full` runs the full sizes of them. */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,21 +21,23 @@ import {
 } from './steps.ts';
 
 const HOUR_MS = 3_600_000;
-/** Of the control plane, on all cores. */
-const SIMULATED_SEEDS = 10_000;
+/** On all cores. */
+const SEEDS = { data: { short: 3_000, full: 20_000 }, control: { short: 10_000, full: 10_000 } };
 
 const { values } = parseArgs({ options: { full: { type: 'boolean', default: false } } });
 const started = Date.now();
 const runner: Runner = { guard: startGuard(), signal: endSignal() };
 const outcomes: Outcome[] = [];
-for (const step of [...checkSteps(), simulation()]) outcomes.push(await runStep({ step, runner }));
+const simulations = [simulation('data', 'data path'), simulation('control', 'control plane')];
+for (const step of [...checkSteps(), ...simulations]) outcomes.push(await runStep({ step, runner }));
 if (!runner.signal.aborted) outcomes.push(...(await testsWithServers()));
 await runner.guard.sweep();
 process.exitCode = summarize({ outcomes, seconds: (Date.now() - started) / 1000, signal: runner.signal });
 
-function simulation(): Step {
-  const args = [process.execPath, join(ROOT, 'scripts', 'sim-control.ts'), '--seeds', `${SIMULATED_SEEDS}`];
-  return { name: 'control plane in simulation', args };
+function simulation(name: keyof typeof SEEDS, what: string): Step {
+  const seeds = SEEDS[name][values.full ? 'full' : 'short'];
+  const args = [process.execPath, join(ROOT, 'scripts', `sim-${name}.ts`), '--seeds', `${seeds}`];
+  return { name: `${what} in simulation`, args };
 }
 
 async function testsWithServers(): Promise<readonly Outcome[]> {

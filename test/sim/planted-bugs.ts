@@ -67,6 +67,19 @@ export const PLANTED: readonly PlantedBug[] = [
     }),
   },
   {
+    name: 'deleted documents that are still counted',
+    caughtAs: /counts \d+, the follower has \d+/,
+    wrap: (ports) => ({
+      ...ports,
+      follower: over(ports.follower, {
+        bulk: async (request, signal) =>
+          (await ports.follower.bulk(request, signal)).map((item) =>
+            item.result === 'deleted' ? { ...item, result: 'updated' } : item,
+          ),
+      }),
+    }),
+  },
+  {
     name: 'a leader that is not refreshed before it is read',
     caughtAs: /vouches for|is missing on the follower|differs on the follower|does not come right/,
     wrap: (ports) => ({

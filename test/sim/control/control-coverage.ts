@@ -140,11 +140,11 @@ const FAULTS: readonly string[] = [
 
 /** What never came, and so was not tested. */
 export function missing(came: {
-  readonly faults: ReadonlyMap<string, number>;
-  readonly transitions: ReadonlyMap<string, number>;
+  readonly faults?: ReadonlyMap<string, number>;
+  readonly transitions?: ReadonlyMap<string, number>;
 }): readonly string[] {
   return [
-    ...TRANSITIONS.filter((name) => !came.transitions.has(name)),
-    ...FAULTS.filter((name) => !came.faults.has(name)),
+    ...TRANSITIONS.filter((name) => came.transitions?.has(name) !== true),
+    ...FAULTS.filter((name) => came.faults?.has(name) !== true),
   ];
 }
