@@ -4,6 +4,7 @@ import type { IndexShardStats, IndexVersions } from '../domain/shard-stats.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ClusterState } from '../ports/search-cluster.ts';
 import type { ClusterBreaker } from './cluster-breaker.ts';
+import { Semaphore } from './semaphore.ts';
 
 /** One index as seen by one tick. Every request of the tick started after those of the tick before had ended. */
 export interface Observation {
@@ -35,6 +36,11 @@ interface Request {
 }
 
 const IDLE_GROWTH = 1.25;
+/**
+ * A node refreshes with few threads, one index after the other; what hundreds of pairs ask for at once would time out in its queue, and hold every
+ * connection meanwhile. The rest waits here.
+ */
+const REFRESHES_MAX = 4;
 
 export interface WatcherOptions {
   readonly cluster: ClusterState;
@@ -62,6 +68,7 @@ export class ClusterWatcher {
   readonly #options: WatcherOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #stop = new AbortController();
+  readonly #refreshes = new Semaphore(REFRESHES_MAX);
   #requests: Request[] = [];
   #wake: (() => void) | undefined;
   #stateVersion: string | undefined;
@@ -279,7 +286,8 @@ export class ClusterWatcher {
     const [first] = refreshing;
     if (first === undefined) return;
     try {
-      await this.#options.cluster.refresh(first.index, this.#stop.signal);
+      const { signal } = this.#stop;
+      await this.#refreshes.use(signal, () => this.#options.cluster.refresh(first.index, signal));
       for (const { resolve } of refreshing) resolve(observation);
     } catch (thrown) {
       for (const { reject } of refreshing) reject(thrown);
