@@ -37,7 +37,7 @@ export interface SharedIndices {
 
 const AT_ONCE = 8;
 /** For the state of all pairs, which takes its supervisors some work. */
-const ASKED_EVERY_MS = 250;
+const ASKED_EVERY_MS = bySize({ short: 250, full: 1_000 });
 /** Whoever is suspended is asked as well, until NATS has noticed: then again, somebody else. */
 const ANSWERED_WITHIN_MS = bySize({ short: 1_000, full: 3_000 });
 const LINES_AT_ONCE = 4_000;

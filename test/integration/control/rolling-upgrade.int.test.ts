@@ -10,8 +10,8 @@ import { bySize } from '../../support/test-size.ts';
 const PAIRS = bySize({ short: 12, full: 200 });
 const NAMES = ['ada', 'bea', 'cyd'];
 const APPLIED_WITHIN_MS = 60_000 + 200 * PAIRS;
-/** Hundreds of indices keep two cores busy with a round for longer than that. */
-const ROUND_EVERY_MS = bySize({ short: 100, full: 1_000 });
+/** Two cores apply a round of updates and deletes to some twenty indices a second. */
+const ROUND_EVERY_MS = bySize({ short: 100, full: 15_000 });
 
 interface Load {
   /** Rounds so far. */
