@@ -77,11 +77,7 @@ describe('shards that do not align, and ids that live under several routings', (
 describe('a scenario that failed once', () => {
   for (const kept of KEPT)
     test(kept.failedWith, async () => {
-      const options = optionsOf(kept);
-      assert.equal((await simulate(options)).violation, undefined);
-      const planted = PLANTED.find(({ name }) => name === kept.failedWith);
-      if (planted === undefined) return;
-      assert.match((await simulate(options, planted.wrap)).violation ?? 'nothing', planted.caughtAs);
+      assert.equal((await simulate(optionsOf(kept))).violation, undefined);
     });
 });
 

@@ -2,8 +2,8 @@ import { DEFAULT_PARAMETERS } from '../../src/domain/parameters.ts';
 import type { FaultRates, SimOptions } from './sim-options.ts';
 
 /**
- * Seeds that failed, each with all that was drawn for it then: what a seed draws changes with the code, these do not. `failedWith` is the defect;
- * those of planted-bugs.ts stand here by the name that they have there, and still have to be caught. Whoever finds another failing seed adds
+ * Seeds that failed, each with all that was drawn for it then: what a seed draws changes with the code, these do not. `failedWith` is the defect: those
+ * that stand here so far are by name the planted ones (planted-bugs.ts). Whoever finds another failing seed adds
  * what `npm run sim:data -- --seed N` prints first, without what is 0 or a default, and what was wrong.
  */
 export interface KeptScenario extends Omit<SimOptions, 'parameters' | 'faults'> {
