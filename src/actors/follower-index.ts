@@ -281,7 +281,6 @@ export class FollowerIndex {
     // The first of those that failed by this order, not by chance.
     if (engine.status === 'rejected') throw engine.reason;
     if (follower.status === 'rejected') throw follower.reason;
-    if (leader.status === 'rejected') throw leader.reason;
     const { description, mark } = follower.value;
     const known = this.journalEpoch();
     if (mark.epoch > known)
@@ -290,6 +289,7 @@ export class FollowerIndex {
         cluster: this.followerSide.name,
         reason: `the mark of ${this.#snapshot.follower.index} has epoch ${mark.epoch}, the journal knows of none above ${known}`,
       });
+    if (leader.status === 'rejected') throw leader.reason;
     this.#durable = mark.restore === undefined;
     this.#found = { atMs, forgets: forgetsDeletes(description) };
     this.#metadata.known(leader.value);

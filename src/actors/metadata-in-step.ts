@@ -30,7 +30,7 @@ export class MetadataInStep {
 
   /** The leader was described for another reason: if nothing has changed until the first sync, it need not be asked again. */
   known(leader: IndexDescription | undefined): void {
-    this.#leader = leader;
+    this.#leader = leader?.uuid === this.#options.link.leaderUuid ? leader : undefined;
   }
 
   /** Brings the follower in step if the observation shows other versions than were synced last. */

@@ -282,6 +282,7 @@ export class PairSession {
       miscounted: (beforeMs: number) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,
+      drained: () => this.#drained.signal,
       moved: () => followerSide.keeper.moved(pair),
     };
     const replicator = new ShardReplicator(replicatorPorts(ports, index), setup, {

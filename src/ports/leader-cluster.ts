@@ -22,6 +22,8 @@ export interface PageRequest {
   readonly upTo?: number | undefined;
   /** Number of documents at most; the caller keeps it within `max_result_window`. */
   readonly size: number;
+  /** In any order, which is cheaper: only where the bounds hold no more numbers than `size`, so that nothing can be cut off. */
+  readonly unsorted?: boolean | undefined;
   readonly view?: View | undefined;
   /** Exact number of all documents that match (without `upTo`: of the whole shard). */
   readonly countTotal: boolean;
@@ -32,7 +34,7 @@ export interface PageRequest {
 /** Reading a leader: public REST only, never writing more than a refresh. Errors: `Failed`. */
 export interface LeaderCluster extends ClusterState {
   /**
-   * One `_search` sorted by `_seq_no`: raw bytes with the hits' offsets (domain/wire). An answer that is partial, timed out, skipped
+   * One `_search` sorted by `_seq_no` (unless `unsorted`): raw bytes with the hits' offsets (domain/wire). An answer that is partial, timed out, skipped
    * or counted only roughly is thrown as `partial_answer`.
    */
   readPage(request: PageRequest, signal: AbortSignal): Promise<SearchPage>;

@@ -4,7 +4,7 @@ import type { IndexShardStats, IndexVersions } from '../domain/shard-stats.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ClusterState } from '../ports/search-cluster.ts';
 import type { ClusterBreaker } from './cluster-breaker.ts';
-import { Semaphore } from './semaphore.ts';
+import { RefreshQueue } from './refresh-queue.ts';
 
 /** One index as seen by one tick. Every request of the tick started after those of the tick before had ended. */
 export interface Observation {
@@ -31,16 +31,13 @@ interface Request {
   readonly index: string;
   /** Also refresh the index after its stats were read, and answer only then. */
   readonly refresh: boolean;
+  readonly urgent: boolean;
+  givenUp: boolean;
   readonly resolve: (observation: Observation) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 const IDLE_GROWTH = 1.25;
-/**
- * A node refreshes with few threads, one index after the other; what hundreds of pairs ask for at once would time out in its queue, and hold every
- * connection meanwhile. The rest waits here.
- */
-const REFRESHES_MAX = 4;
 
 export interface WatcherOptions {
   readonly cluster: ClusterState;
@@ -68,7 +65,7 @@ export class ClusterWatcher {
   readonly #options: WatcherOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #stop = new AbortController();
-  readonly #refreshes = new Semaphore(REFRESHES_MAX);
+  readonly #refreshes: RefreshQueue;
   #requests: Request[] = [];
   #wake: (() => void) | undefined;
   #stateVersion: string | undefined;
@@ -83,6 +80,7 @@ export class ClusterWatcher {
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.#intervalMs = options.pollIntervalMs;
+    this.#refreshes = new RefreshQueue((index) => options.cluster.refresh(index, this.#stop.signal), options.clock);
   }
 
   get name(): string {
@@ -98,6 +96,7 @@ export class ClusterWatcher {
     this.#wake?.();
     await this.#running;
     for (const request of this.#requests.splice(0)) request.reject(this.#stop.signal.reason);
+    this.#refreshes.end(this.#stop.signal.reason);
   }
 
   /** Listens to every tick that saw the index, and to failures of ticks. Gives the function that ends it. */
@@ -142,13 +141,18 @@ export class ClusterWatcher {
   }
 
   /** An observation of a watched index, all of whose requests start after this call. Throws `Failed` when the tick fails. */
-  async observe(index: string, options: { refresh: boolean }, signal: AbortSignal): Promise<Observation> {
+  async observe(
+    index: string,
+    { refresh, urgent = false }: { refresh: boolean; urgent?: boolean },
+    signal: AbortSignal,
+  ): Promise<Observation> {
     signal.throwIfAborted();
     this.#stop.signal.throwIfAborted();
     assert(this.#watched.has(index), `${index} is watched before it is observed`);
     const { promise, resolve, reject } = Promise.withResolvers<Observation>();
-    const request: Request = { index, refresh: options.refresh, resolve, reject };
+    const request: Request = { index, refresh, urgent, givenUp: false, resolve, reject };
     const onAbort = (): void => {
+      request.givenUp = true;
       this.#requests = this.#requests.filter((other) => other !== request);
       reject(signal.reason);
     };
@@ -286,8 +290,9 @@ export class ClusterWatcher {
     const [first] = refreshing;
     if (first === undefined) return;
     try {
-      const { signal } = this.#stop;
-      await this.#refreshes.use(signal, () => this.#options.cluster.refresh(first.index, signal));
+      const urgent = refreshing.some((request) => request.urgent);
+      const wanted = (): boolean => refreshing.some((request) => !request.givenUp);
+      await this.#refreshes.refresh(first.index, { urgent, wanted });
       for (const { resolve } of refreshing) resolve(observation);
     } catch (thrown) {
       for (const { reject } of refreshing) reject(thrown);

@@ -23,8 +23,9 @@ export async function copyRanges(
 ): Promise<void> {
   const { progress } = target;
   const work = progress.ranges.map(async (_, at) => {
-    let more = true;
-    while (more && !target.ended()) more = await copyPage(target, at, signal, apply);
+    // Sequence numbers are dense where nothing was updated, which is known only after a page.
+    let density: number | undefined = 1;
+    while (density !== undefined && !target.ended()) density = await copyPage(target, { at, density }, signal, apply);
   });
   // Nothing is in flight when this returns or throws.
   for (const outcome of await Promise.allSettled(work)) if (outcome.status === 'rejected') throw outcome.reason;
@@ -34,21 +35,22 @@ export async function copyRanges(
   progress.advance(end);
 }
 
-/** One page of one range; false when the range is done. */
+/** One page of one range. Gives how many documents there were for each sequence number; undefined when the range is done. */
 async function copyPage(
   { progress, reader, wish }: RangeTarget,
-  at: number,
+  { at, density }: { readonly at: number; readonly density: number },
   signal: AbortSignal,
   apply: (page: SearchPage) => Promise<void>,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const range = progress.ranges[at];
-  if (range === undefined || range.next > range.to) return false;
-  const request = { ...wish, after: range.next - 1, upTo: range.to, countTotal: false };
-  const next = await reader.read(request, signal, async (page, full) => {
+  if (range === undefined || range.next > range.to) return undefined;
+  const request = { ...wish, after: range.next - 1, upTo: range.to, countTotal: false, density };
+  let seen = 0;
+  const next = await reader.readRange(request, signal, async (page, upTo) => {
     await apply(page);
-    const last = page.hits.at(-1);
-    return full && last !== undefined ? last.seqNo + 1 : range.to + 1;
+    seen = page.hits.length;
+    return upTo + 1;
   });
   progress.ranges = progress.ranges.map((other, index) => (index === at ? { ...other, next } : other));
-  return next <= range.to;
+  return next <= range.to ? seen / (next - range.next) : undefined;
 }

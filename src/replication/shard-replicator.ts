@@ -221,7 +221,10 @@ export class ShardReplicator {
     if (this.audit.rolledBack !== undefined) throw this.audit.rolledBack;
     const now = this.#ports.clock.monotonic();
     if (this.progress.followerCount === undefined && this.#recountPossible(now)) await this.#recount(signal);
-    const { stats, observation } = await this.#observe({ refresh: true }, signal);
+    const sight = await this.#firstSight(signal);
+    // It waited for its turn to refresh the leader.
+    if (sight === undefined) return { progress: false, more: false };
+    const { stats, observation } = sight;
     this.#adopt(stats);
     this.#refreshedAtMs = this.#ports.clock.monotonic();
     this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
@@ -246,7 +249,18 @@ export class ShardReplicator {
     }
   }
 
-  async #observe(options: { refresh: boolean }, signal: AbortSignal): Promise<FencedSight> {
+  /** Undefined: the pair drains before the leader was refreshed. */
+  async #firstSight(signal: AbortSignal): Promise<FencedSight | undefined> {
+    const drained = this.#setup.drained();
+    try {
+      return await this.#observe({ refresh: true }, AbortSignal.any([signal, drained]));
+    } catch (thrown) {
+      if (signal.aborted || !drained.aborted) throw thrown;
+      return undefined;
+    }
+  }
+
+  async #observe(options: { refresh: boolean; urgent?: boolean }, signal: AbortSignal): Promise<FencedSight> {
     const observation = await this.#ports.leaderWatcher.observe(this.#leader.index, options, signal);
     if (observation.versions === undefined && !(await this.#setup.leaderIsGone(signal))) {
       throw failed('shard_unavailable', {
@@ -396,7 +410,7 @@ export class ShardReplicator {
 
   /** False: the view is to be dropped. */
   async #fence(stats: FencedStats, last: number | 'all', signal: AbortSignal): Promise<boolean> {
-    const look = async (refresh: boolean): Promise<FencedSight> => this.#observe({ refresh }, signal);
+    const look = async (refresh: boolean): Promise<FencedSight> => this.#observe({ refresh, urgent: true }, signal);
     const safe = await awaitCheckpoint(
       look,
       { primaryTerm: stats.primaryTerm, last, clock: this.#ports.clock },
@@ -430,7 +444,7 @@ export class ShardReplicator {
       writer: this.#writer,
       stats,
       fence: (last) => this.#fence(stats, last, signal),
-      refresh: () => this.#observe({ refresh: true }, signal),
+      refresh: () => this.#observe({ refresh: true, urgent: true }, signal),
     };
   }
 }

@@ -16,6 +16,7 @@ const TWIN_SEEDS = 40;
 const MOVE_SEEDS = 40;
 /** A planted defect that this many seeds do not find is not found. */
 const HUNT_SEEDS = 120;
+const KEPT_SEEDS = 60;
 
 describe('whatever goes wrong on the way', () => {
   const checks = new Map<string, number>();
@@ -77,7 +78,16 @@ describe('shards that do not align, and ids that live under several routings', (
 describe('a scenario that failed once', () => {
   for (const kept of KEPT)
     test(kept.failedWith, async () => {
-      assert.equal((await simulate(optionsOf(kept))).violation, undefined);
+      const options = optionsOf(kept);
+      assert.equal((await simulate(options)).violation, undefined);
+      const planted = PLANTED.find(({ name }) => name === kept.failedWith);
+      if (planted === undefined) return;
+      // In what was drawn then the defect still shows, if not with the same seed: that draws the moments as well.
+      for (let seed = kept.seed; seed < kept.seed + KEPT_SEEDS; seed += 1) {
+        const { violation } = await simulate({ ...options, seed }, planted.wrap);
+        if (violation !== undefined && planted.caughtAs.test(violation)) return;
+      }
+      assert.fail(`${KEPT_SEEDS} seeds saw nothing`);
     });
 });
 

@@ -16,8 +16,8 @@ import { until } from './until.ts';
 
 export interface SharedIndices {
   readonly names: readonly string[];
-  /** Another round: in each index some documents more, some changed, one deleted. */
-  write(): Promise<void>;
+  /** Another round: in each index, or in some, some documents more, some changed, one deleted. */
+  write(some?: readonly string[]): Promise<void>;
   follow(): Promise<void>;
   /** A supervisor of that name; `program` is its entry point, if not that of this code. */
   start(name: string, program?: string): Promise<SupervisorProcess>;
@@ -89,9 +89,9 @@ export async function shareIndices(
 
   const shared: SharedIndices = {
     names,
-    async write() {
+    async write(some = names) {
       rounds += 1;
-      const lines = names.flatMap((name) => roundOf(name, rounds));
+      const lines = some.flatMap((name) => roundOf(name, rounds));
       for (let at = 0; at < lines.length; at += LINES_AT_ONCE)
         await bulk(world.leader, lines.slice(at, at + LINES_AT_ONCE));
     },

@@ -79,13 +79,16 @@ async function describeIndex(
   const fields = STATE_FIELDS.map((field) => `metadata.indices.*.${field}`).join(',');
   const stateQuery = { filter_path: fields, ignore_unavailable: true, expand_wildcards: 'all' };
   const stateRequest = { ...get, path: `/_cluster/state/metadata${pathOf(index)}`, query: stateQuery };
-  // Before the rest, so that the versions are not later than what is described. An alias answers with the name of its index.
-  const seen = (await ask(client, stateRequest, states, signal)).metadata?.indices[index];
-  if (seen === undefined) return undefined;
+  const askState = async () => (await ask(client, stateRequest, states, signal)).metadata?.indices[index];
+  // Before the rest, so that the versions are not later than what is described.
+  const before = await askState();
   const query = { flat_settings: true, include_defaults: true };
   const request = { ...get, path: pathOf(index), query, accept: [404] };
+  // Only this one tells that there is no index: of a cluster that has not recovered yet the state lists none, and this is refused. An alias answers
+  // with the name of its index.
   const { [index]: found } = await ask(client, request, z.object({ [index]: description.optional() }), signal);
-  if (found === undefined) return undefined;
+  const seen = before ?? (found === undefined ? undefined : await askState());
+  if (found === undefined || seen === undefined) return undefined;
   const { state, mapping_version: mapping, settings_version: settingsVersion, aliases_version: aliasesVersion } = seen;
   const versions = { mapping, settings: settingsVersion, aliases: aliasesVersion };
   const { settings, defaults = {}, mappings, aliases } = found;

@@ -1,3 +1,4 @@
+import { assert } from '../../domain/assert.ts';
 import { Failed, failed } from '../../domain/failure.ts';
 import type { SearchPage } from '../../domain/wire/search-page.ts';
 import type { LeaderCluster, PageRequest } from '../../ports/leader-cluster.ts';
@@ -13,6 +14,8 @@ import { closeView, openView } from './views.ts';
 
 /** An index without any mapping does not even know `_seq_no`, and refuses to sort on it. */
 const BY_SEQ_NO = [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }];
+/** That of the segments, which nobody has to sort. */
+const IN_ANY_ORDER = ['_doc'];
 
 export function createLeaderCluster(client: SearchClient, engine: EngineProbe, state: ClusterState): LeaderCluster {
   const { name } = client;
@@ -102,9 +105,10 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe, s
  * of a million documents in 2 ms. One value is enough in `search_after`: `_seq_no` is unique in a shard.
  */
 function pageSearch(
-  { after, upTo, size, countTotal }: PageRequest,
+  { after, upTo, size, countTotal, unsorted = false }: PageRequest,
   excludeVectorsOption: boolean,
 ): Record<string, unknown> {
+  assert(!unsorted || (upTo !== undefined && upTo - after <= size), 'what has no order is not cut off');
   const bounds = upTo === undefined ? {} : { query: { range: { _seq_no: { gt: after, lte: upTo } } } };
   if (size === 0) return { ...WHOLE_SEARCH, size, track_total_hits: countTotal, ...bounds };
   return {
@@ -112,7 +116,7 @@ function pageSearch(
     size,
     track_total_hits: countTotal,
     ...(upTo === undefined ? { search_after: [after] } : bounds),
-    sort: BY_SEQ_NO,
+    sort: unsorted ? IN_ANY_ORDER : BY_SEQ_NO,
     seq_no_primary_term: true,
     version: false,
     ...(excludeVectorsOption ? { _source: { exclude_vectors: false } } : {}),

@@ -63,6 +63,11 @@ describe('reading pages of a leader shard', () => {
     const request = { index: index.name, shard: 0, nodeId, after: 9, size: 100, countTotal: true };
     const page = await c.leader.readPage({ ...request, upTo: 19 }, never);
     assert.deepEqual([page.total, page.hits.map((hit) => hit.seqNo)], [10, [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]]);
+    const window = await c.leader.readPage({ ...request, upTo: 19, size: 10, unsorted: true }, never);
+    assert.deepEqual(
+      window.hits.map((hit) => hit.seqNo).toSorted((a, b) => a - b),
+      page.hits.map((hit) => hit.seqNo),
+    );
     const count = await c.leader.readPage({ ...request, size: 0 }, never);
     assert.deepEqual([count.total, count.hits.length], [50, 0]);
     const uncounted = await c.leader.readPage({ ...request, countTotal: false }, never);

@@ -52,8 +52,9 @@ export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
         const start = firstAbove(all, 'seqNo', request.after);
         const end = request.upTo === undefined ? all.length : firstAbove(all, 'seqNo', request.upTo);
         const total = request.upTo === undefined ? all.length : Math.max(0, end - start);
+        const found = all.slice(start, end);
         const body = searchAnswer(
-          all.slice(start, Math.min(end, start + request.size)),
+          (request.unsorted === true ? found.toReversed() : found).slice(0, request.size),
           request.countTotal ? total : undefined,
         );
         return scanSearchPage(new TextEncoder().encode(body));
