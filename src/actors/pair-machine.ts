@@ -1,4 +1,4 @@
-import { createActor, type Actor } from 'xstate';
+import { createActor, fromTransition, type Actor, type AnyActorRef } from 'xstate';
 import { assert } from '../domain/assert.ts';
 import type { PairSnapshot } from '../domain/journal.ts';
 import {
@@ -23,24 +23,41 @@ export interface StateWorker {
   failed(thrown: unknown): void;
 }
 
-type System = Actor<typeof shardPairMachine>['system'];
+const workers = new WeakMap<AnyActorRef, StateWorker>();
 
-const workers = new WeakMap<System, StateWorker>();
-
-function workerIn(system: System): StateWorker {
-  const worker = workers.get(system);
+function workerOf(actor: AnyActorRef): StateWorker {
+  const worker = workers.get(actor);
   assert(worker !== undefined, 'a pair has a worker before its machine starts');
   return worker;
 }
 
-/** One for all pairs: an actor finds its worker by its system. */
+/** One for all pairs: an actor finds its worker by itself. */
 const MACHINE = shardPairMachine.provide({
   actions: {
-    beginWork: ({ system }, input) => workerIn(system).begin(input),
-    drain: ({ system }) => workerIn(system).drain(),
-    endWork: ({ system }) => workerIn(system).end(),
+    beginWork: ({ self }, input) => workerOf(self).begin(input),
+    drain: ({ self }) => workerOf(self).drain(),
+    endWork: ({ self }) => workerOf(self).end(),
   },
 });
+
+/**
+ * The parent of all pairs that share a clock. An actor without a parent brings a system of its own, with registries and scheduler: 2 KB for each of ten
+ * thousand, which none of them uses. It hears when one of them fails, and has nothing to do then: the pair tells its worker.
+ */
+const parents = new WeakMap<Clock, AnyActorRef>();
+
+function parentOf(clock: Clock): AnyActorRef {
+  let parent = parents.get(clock);
+  if (parent === undefined) {
+    const deaf = fromTransition((state: undefined) => state, undefined);
+    parent = createActor(deaf, { clock }).start();
+    parents.set(clock, parent);
+  }
+  return parent;
+}
+
+/** How XState ends a child; only its parent's actions may do so otherwise. */
+const END = { type: 'xstate.stop' } as unknown as PairMachineEvent;
 
 /** The XState actor of one pair. Its work is done by actions and not by an actor that it invokes: one actor less for each of ten thousand. */
 export class PairMachine {
@@ -51,8 +68,8 @@ export class PairMachine {
   /** Not started yet. */
   constructor(input: PairInput, worker: StateWorker, clock: Clock) {
     this.#worker = worker;
-    this.#actor = createActor(MACHINE, { input, clock });
-    workers.set(this.#actor.system, worker);
+    this.#actor = createActor(MACHINE, { input, parent: parentOf(clock) });
+    workers.set(this.#actor, worker);
     this.#actor.subscribe({ error: (thrown) => worker.failed(thrown) });
   }
 
@@ -71,7 +88,7 @@ export class PairMachine {
   /** For good. */
   stop(): void {
     this.#stopped = true;
-    this.#actor.stop();
+    this.#actor.send(END);
     this.#worker.end();
   }
 

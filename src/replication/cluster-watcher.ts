@@ -17,6 +17,15 @@ export interface Observation {
   readonly shards: IndexShardStats;
 }
 
+export interface ObserveOptions {
+  /** The index is refreshed as well, after its statistics were read. */
+  readonly refresh: boolean;
+  /** Before those that hold nothing while they wait for it. */
+  readonly urgent?: boolean;
+  /** Aborted when it is not wanted any more; not by the request itself. */
+  readonly until?: AbortSignal;
+}
+
 export interface WatchListener {
   observed(observation: Observation): void;
   failed(failure: Failure): void;
@@ -143,10 +152,11 @@ export class ClusterWatcher {
   /** An observation of a watched index, all of whose requests start after this call. Throws `Failed` when the tick fails. */
   async observe(
     index: string,
-    { refresh, urgent = false }: { refresh: boolean; urgent?: boolean },
+    { refresh, urgent = false, until }: ObserveOptions,
     signal: AbortSignal,
   ): Promise<Observation> {
     signal.throwIfAborted();
+    until?.throwIfAborted();
     this.#stop.signal.throwIfAborted();
     assert(this.#watched.has(index), `${index} is watched before it is observed`);
     const { promise, resolve, reject } = Promise.withResolvers<Observation>();
@@ -154,15 +164,15 @@ export class ClusterWatcher {
     const onAbort = (): void => {
       request.givenUp = true;
       this.#requests = this.#requests.filter((other) => other !== request);
-      reject(signal.reason);
+      reject(signal.aborted ? signal.reason : until?.reason);
     };
-    signal.addEventListener('abort', onAbort, { once: true });
+    for (const end of [signal, until]) end?.addEventListener('abort', onAbort, { once: true });
     this.#requests.push(request);
     this.#wake?.();
     try {
       return await promise;
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      for (const end of [signal, until]) end?.removeEventListener('abort', onAbort);
     }
   }
 

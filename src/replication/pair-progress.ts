@@ -67,8 +67,8 @@ export class PairProgress {
    */
   safe: Reach = { checkpoint: -1, ranges: [] };
   #unproven: { readonly reach: Reach; readonly maxSeqNo: number } | undefined;
-  /** Applied operations above C. */
-  readonly appliedAbove = new Set<number>();
+  /** Applied operations above C, if there are any. */
+  #appliedAbove: Set<number> | undefined;
   /** Live documents of this pair on the follower; undefined: unknown until recounted. */
   followerCount: number | undefined;
   leaderCount: number | undefined;
@@ -172,13 +172,23 @@ export class PairProgress {
     this.checkpoint = this.safe.checkpoint;
     this.ranges = this.safe.ranges;
     this.#unproven = undefined;
-    this.appliedAbove.clear();
+    this.#appliedAbove = undefined;
+  }
+
+  /** An operation above C is on the follower. */
+  appliedAbove(seqNo: number): void {
+    (this.#appliedAbove ??= new Set()).add(seqNo);
+  }
+
+  isAppliedAbove(seqNo: number): boolean {
+    return this.#appliedAbove?.has(seqNo) === true;
   }
 
   advance(checkpoint: number): void {
     if (checkpoint <= this.checkpoint) return;
     this.checkpoint = checkpoint;
-    for (const seqNo of this.appliedAbove) if (seqNo <= checkpoint) this.appliedAbove.delete(seqNo);
+    for (const seqNo of this.#appliedAbove ?? []) if (seqNo <= checkpoint) this.#appliedAbove?.delete(seqNo);
+    if (this.#appliedAbove?.size === 0) this.#appliedAbove = undefined;
     this.#samples = this.#samples.filter((sample) => sample.checkpoint > checkpoint);
   }
 

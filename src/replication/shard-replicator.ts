@@ -2,7 +2,7 @@ import { failed } from '../domain/failure.ts';
 import { rangesProgress, splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
-import type { Observation } from './cluster-watcher.ts';
+import type { Observation, ObserveOptions } from './cluster-watcher.ts';
 import { Comparison } from './comparison.ts';
 import { comparedView, type Corrected, resend } from './correction.ts';
 import { FollowerAudit } from './follower-audit.ts';
@@ -253,14 +253,14 @@ export class ShardReplicator {
   async #firstSight(signal: AbortSignal): Promise<FencedSight | undefined> {
     const drained = this.#setup.drained();
     try {
-      return await this.#observe({ refresh: true }, AbortSignal.any([signal, drained]));
+      return await this.#observe({ refresh: true, until: drained }, signal);
     } catch (thrown) {
       if (signal.aborted || !drained.aborted) throw thrown;
       return undefined;
     }
   }
 
-  async #observe(options: { refresh: boolean; urgent?: boolean }, signal: AbortSignal): Promise<FencedSight> {
+  async #observe(options: ObserveOptions, signal: AbortSignal): Promise<FencedSight> {
     const observation = await this.#ports.leaderWatcher.observe(this.#leader.index, options, signal);
     if (observation.versions === undefined && !(await this.#setup.leaderIsGone(signal))) {
       throw failed('shard_unavailable', {
@@ -366,12 +366,12 @@ export class ShardReplicator {
     const countTotal = view === undefined || after === this.progress.checkpoint;
     return this.#reader.read({ ...this.#wish(stats), after, countTotal, view }, signal, async (page, full) => {
       const last = page.hits.at(-1)?.seqNo ?? after;
-      const hits = page.hits.filter((hit) => !this.progress.appliedAbove.has(hit.seqNo));
+      const hits = page.hits.filter((hit) => !this.progress.isAppliedAbove(hit.seqNo));
       // Where nothing is new, nothing has to be safe.
       if (hits.length > 0) {
         if (!(await this.#fence(stats, last, signal))) return 'moved';
         await this.#writer.write(page, hits, signal);
-        for (const hit of hits) if (hit.seqNo > stats.globalCheckpoint) this.progress.appliedAbove.add(hit.seqNo);
+        for (const hit of hits) if (hit.seqNo > stats.globalCheckpoint) this.progress.appliedAbove(hit.seqNo);
         this.progress.advance(Math.min(last, stats.globalCheckpoint));
       }
       return { full, total: page.total, last, applied: hits.length };

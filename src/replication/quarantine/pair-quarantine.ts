@@ -10,6 +10,7 @@ import { identityOf, shardNamedBy, type VersionScheme } from '../../domain/versi
 import type { Clock } from '../../ports/clock.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Narrator } from '../../ports/narrator.ts';
+import { SparseMap } from '../../domain/sparse-map.ts';
 import type { QuarantineStore, QuarantineWrite } from '../../ports/quarantine-store.ts';
 import type { DocumentKey, FoundDocument } from '../../ports/search-cluster.ts';
 
@@ -51,9 +52,9 @@ const RETRY_INTERVAL_EACH_MS = 100;
  */
 export class PairQuarantine {
   readonly #options: QuarantineOptions;
-  readonly #documents = new Map<string, QuarantinedDocument>();
+  readonly #documents = new SparseMap<string, QuarantinedDocument>();
   /** Not in quarantine any more, and perhaps still in the index: version by id. */
-  readonly #left = new Map<string, number>();
+  readonly #left = new SparseMap<string, number>();
   #arriving = 0;
   /** Leader operations that a position has passed over and that the index does not hold. */
   #lost: readonly number[] = [];
@@ -84,11 +85,11 @@ export class PairQuarantine {
 
   /** What a position has to say of it. */
   get passedOver(): readonly number[] {
-    return [...Array.from(this.#documents.values(), ({ seqNo }) => seqNo), ...this.#lost].toSorted((a, b) => a - b);
+    return [...this.#documents.values().map(({ seqNo }) => seqNo), ...this.#lost].toSorted((a, b) => a - b);
   }
 
   get documents(): readonly QuarantinedDocument[] {
-    return [...this.#documents.values()];
+    return this.#documents.values();
   }
 
   get(id: string): QuarantinedDocument | undefined {
@@ -114,7 +115,7 @@ export class PairQuarantine {
       if (epoch === scheme.epoch) this.#documents.set(document.id, document);
       else this.#left.set(document.id, version);
     }
-    const known = new Set(Array.from(this.#documents.values(), ({ seqNo }) => seqNo));
+    const known = new Set(this.#documents.values().map(({ seqNo }) => seqNo));
     this.#lost = [...new Set(passedOver)].filter((seqNo) => !known.has(seqNo));
     await this.lookAtCopies(signal);
     this.askRetry();
@@ -216,8 +217,8 @@ export class PairQuarantine {
     if (this.#left.size === 0) return;
     await this.#inTurn(async () => {
       // What came back meanwhile stays.
-      for (const id of this.#left.keys()) if (this.#documents.has(id)) this.#left.delete(id);
-      const gone = [...this.#left].map(([id, version]) => ({ id, version }));
+      for (const [id] of this.#left.entries()) if (this.#documents.has(id)) this.#left.delete(id);
+      const gone = this.#left.entries().map(([id, version]) => ({ id, version }));
       await this.#options.store.remove(this.#options.pair, gone, signal);
       for (const { id, version } of gone) if (this.#left.get(id) === version) this.#left.delete(id);
     });
@@ -229,7 +230,7 @@ export class PairQuarantine {
    */
   async lookAtCopies(signal: AbortSignal): Promise<void> {
     if (this.size === 0) return;
-    for (const [id, copyVersion] of await this.#copiesOf([...this.#documents.values()], signal)) {
+    for (const [id, copyVersion] of await this.#copiesOf(this.#documents.values(), signal)) {
       const before = this.#documents.get(id);
       if (before === undefined) continue;
       const document = { ...before, copyVersion };
@@ -340,7 +341,7 @@ export class PairQuarantine {
     if (!created || this.size === 0) return;
     // Somebody deleted the index.
     const put = new Set(writes.map(({ document }) => document.id));
-    const others = [...this.#documents.values()].filter(({ id }) => !put.has(id));
+    const others = this.#documents.values().filter(({ id }) => !put.has(id));
     await store.put(
       others.map((document) => this.#writeOf(document)),
       signal,
