@@ -166,6 +166,8 @@ export class PairSession {
       });
       if (progress) this.#options.index.followerSide.keeper.moved(this.#options.pair);
       this.#quarantine.tell();
+      // It may have been given up before it did anything, which is no success.
+      if (this.#draining && !progress && !more) continue;
       // The end of a bootstrap is tried as well, or what fails only there would be entered and left for ever.
       if (input.mode === 'attempt' && (input.goal === 'following' || !replicator.settled)) return { type: 'RECOVERED' };
       if (input.mode === 'attempt')
