@@ -15,7 +15,8 @@ import { RateMeter } from './rate-meter.ts';
 export interface Followed {
   readonly index: FollowerIndex;
   readonly pairs: readonly PairActor[];
-  readonly rates: readonly PairRates[];
+  /** By shard, from the first time that somebody asks. */
+  readonly rates: PairRates[];
 }
 
 /** Followed according to the journal, and not taken up: the failure says why. */
@@ -40,7 +41,7 @@ export function newRates(): PairRates {
 
 export function pairStatuses({ index, pairs, rates }: Followed, ports: StatusPorts): readonly PairStatus[] {
   const owner = ownSelf(ports.ownership, index.lease);
-  return pairs.map((pair, at) => ({ ...pairStatus(pair, index, rates[at] ?? newRates(), ports.clock), owner }));
+  return pairs.map((pair, at) => ({ ...pairStatus(pair, index, (rates[at] ??= newRates()), ports.clock), owner }));
 }
 
 export function indexStatus(followed: Followed, shard: number | undefined, ports: StatusPorts): IndexStatus {

@@ -10,7 +10,7 @@ import type { SlotHandlers } from '../ports/ownership.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { EventCause } from './event-cause.ts';
 import { FollowerIndex } from './follower-index.ts';
-import { newRates, type Followed, type Refused } from './index-status.ts';
+import { type Followed, type Refused } from './index-status.ts';
 import { untilReached } from './journal-patience.ts';
 import type { JournalView } from './journal-view.ts';
 import { openLease, type Lease } from './lease.ts';
@@ -219,7 +219,7 @@ export class OwnedIndices implements SlotHandlers {
     const pairs = this.#pairsOf(index);
     index.activeShards = () => pairs.filter(isCopying).map(({ pair }) => pair.shard);
     index.journalEpoch = () => Math.max(1, ...pairs.map((pair) => pair.snapshot?.epoch ?? 1));
-    this.#followed.set(key, { index, pairs, rates: pairs.map(newRates) });
+    this.#followed.set(key, { index, pairs, rates: [] });
     index.start();
     if (index.snapshot.state === 'unfollowed') this.#releaseLeftOver(follower);
     await this.#starts.use(signal, () => Promise.all(pairs.map((pair) => pair.start(cause))));

@@ -108,6 +108,8 @@ export class PairSession {
   /** Ends the work at the next safe point. */
   drain(): void {
     this.#drained.abort(new DOMException('the pair drains', 'AbortError'));
+    const { leaderSide, snapshot } = this.#options.index;
+    leaderSide.watcher.reconsider(snapshot.leader.index);
     this.wake();
   }
 
@@ -284,7 +286,6 @@ export class PairSession {
       miscounted: (beforeMs: number) => index.miscounted(beforeMs, this.#replicator),
       traceId,
       draining: () => this.#draining,
-      drained: () => this.#drained.signal,
       moved: () => followerSide.keeper.moved(pair),
     };
     const replicator = new ShardReplicator(replicatorPorts(ports, index), setup, {

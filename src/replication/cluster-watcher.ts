@@ -22,8 +22,8 @@ export interface ObserveOptions {
   readonly refresh: boolean;
   /** Before those that hold nothing while they wait for it. */
   readonly urgent?: boolean;
-  /** Aborted when it is not wanted any more; not by the request itself. */
-  readonly until?: AbortSignal;
+  /** Whether it is not wanted any more: asked when somebody calls `reconsider`. No signal, which would cost each idle pair a map of its own. */
+  readonly until?: (() => boolean) | undefined;
 }
 
 export interface WatchListener {
@@ -41,6 +41,7 @@ interface Request {
   /** Also refresh the index after its stats were read, and answer only then. */
   readonly refresh: boolean;
   readonly urgent: boolean;
+  readonly until: (() => boolean) | undefined;
   givenUp: boolean;
   readonly resolve: (observation: Observation) => void;
   readonly reject: (reason: unknown) => void;
@@ -75,6 +76,7 @@ export class ClusterWatcher {
   readonly #watched = new Map<string, Watched>();
   readonly #stop = new AbortController();
   readonly #refreshes: RefreshQueue;
+  readonly #refreshing = new Set<Request>();
   #requests: Request[] = [];
   #wake: (() => void) | undefined;
   #stateVersion: string | undefined;
@@ -156,24 +158,32 @@ export class ClusterWatcher {
     signal: AbortSignal,
   ): Promise<Observation> {
     signal.throwIfAborted();
-    until?.throwIfAborted();
     this.#stop.signal.throwIfAborted();
     assert(this.#watched.has(index), `${index} is watched before it is observed`);
     const { promise, resolve, reject } = Promise.withResolvers<Observation>();
-    const request: Request = { index, refresh, urgent, givenUp: false, resolve, reject };
-    const onAbort = (): void => {
-      request.givenUp = true;
-      this.#requests = this.#requests.filter((other) => other !== request);
-      reject(signal.aborted ? signal.reason : until?.reason);
-    };
-    for (const end of [signal, until]) end?.addEventListener('abort', onAbort, { once: true });
+    const request: Request = { index, refresh, urgent, until, givenUp: false, resolve, reject };
+    const onAbort = (): void => this.#giveUp(request, signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     this.#requests.push(request);
     this.#wake?.();
     try {
       return await promise;
     } finally {
-      for (const end of [signal, until]) end?.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** Requests for this index that are not wanted any more are given up, also while they wait for their turn to refresh. */
+  reconsider(index: string): void {
+    const reason = new DOMException('it is not wanted any more', 'AbortError');
+    for (const request of [...this.#requests, ...this.#refreshing])
+      if (request.index === index && request.until?.() === true) this.#giveUp(request, reason);
+  }
+
+  #giveUp(request: Request, reason: unknown): void {
+    request.givenUp = true;
+    this.#requests = this.#requests.filter((other) => other !== request);
+    request.reject(reason);
   }
 
   async #loop(): Promise<void> {
@@ -299,6 +309,7 @@ export class ClusterWatcher {
     for (const { resolve } of others) resolve(observation);
     const [first] = refreshing;
     if (first === undefined) return;
+    for (const request of refreshing) this.#refreshing.add(request);
     try {
       const urgent = refreshing.some((request) => request.urgent);
       const wanted = (): boolean => refreshing.some((request) => !request.givenUp);
@@ -306,6 +317,8 @@ export class ClusterWatcher {
       for (const { resolve } of refreshing) resolve(observation);
     } catch (thrown) {
       for (const { reject } of refreshing) reject(thrown);
+    } finally {
+      for (const request of refreshing) this.#refreshing.delete(request);
     }
   }
 }

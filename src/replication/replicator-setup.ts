@@ -58,8 +58,6 @@ export interface ReplicatorSetup {
   readonly traceId: () => string | undefined;
   /** The work is to end at the next safe point. */
   readonly draining: () => boolean;
-  /** Aborted when it drains. */
-  readonly drained: () => AbortSignal;
   /** The position moved within a step. */
   readonly moved: () => void;
 }

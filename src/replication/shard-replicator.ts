@@ -251,11 +251,11 @@ export class ShardReplicator {
 
   /** Undefined: the pair drains before the leader was refreshed. */
   async #firstSight(signal: AbortSignal): Promise<FencedSight | undefined> {
-    const drained = this.#setup.drained();
+    const { draining: until } = this.#setup;
     try {
-      return await this.#observe({ refresh: true, until: drained }, signal);
+      return await this.#observe({ refresh: true, until }, signal);
     } catch (thrown) {
-      if (signal.aborted || !drained.aborted) throw thrown;
+      if (signal.aborted || !(thrown instanceof DOMException)) throw thrown;
       return undefined;
     }
   }
