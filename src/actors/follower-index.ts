@@ -307,6 +307,11 @@ export class FollowerIndex {
     await this.#metadata.sync(observation);
   }
 
+  /** A pair drains: what it asked of the leader's watcher may be given up. */
+  reconsider(): void {
+    this.leaderSide.watcher.reconsider(this.#snapshot.leader.index);
+  }
+
   /** Whether the leader index is gone for good. A cluster that is still starting does not answer this question, and throws. */
   async leaderIsGone(signal: AbortSignal): Promise<boolean> {
     return (await this.leaderSide.admin.describe(this.#snapshot.leader.index, signal)) === undefined;

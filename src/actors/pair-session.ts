@@ -36,6 +36,8 @@ export interface SessionOptions extends SessionQuarantineOptions {
   readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
 
+const DRAINS = new DOMException('the pair drains', 'AbortError');
+
 /** The data side of one pair: its replicator, its place in the watchers, and its saved position. Lives through retries and pauses. */
 export class PairSession {
   readonly #options: SessionOptions;
@@ -52,7 +54,9 @@ export class PairSession {
   #seen: Observation | undefined;
   #watchFailure: Failure | undefined;
   #wake: (() => void) | undefined;
-  #drained = new AbortController();
+  /** Made when somebody asks for it: thousands of pairs wait for ever, and nobody asks. */
+  #drained: AbortController | undefined;
+  #draining = false;
   /** Known from the first position on: what is saved since comes from this process. */
   #journalFits = false;
 
@@ -96,20 +100,18 @@ export class PairSession {
     return this.#seen ?? this.#options.index.leaderSide.watcher.latest(this.#options.index.snapshot.leader.index);
   }
 
-  get #draining(): boolean {
-    return this.#drained.signal.aborted;
-  }
-
   /** Of the work under way, or the last: it is told to end. */
   get drained(): AbortSignal {
+    this.#drained ??= new AbortController();
+    if (this.#draining) this.#drained.abort(DRAINS);
     return this.#drained.signal;
   }
 
   /** Ends the work at the next safe point. */
   drain(): void {
-    this.#drained.abort(new DOMException('the pair drains', 'AbortError'));
-    const { leaderSide, snapshot } = this.#options.index;
-    leaderSide.watcher.reconsider(snapshot.leader.index);
+    this.#draining = true;
+    this.#drained?.abort(DRAINS);
+    this.#options.index.reconsider();
     this.wake();
   }
 
@@ -134,13 +136,13 @@ export class PairSession {
 
   /** Whoever aborts the signal wakes it: a listener for each pair that waits would be heavier than all the rest of its waiting. */
   async work(input: WorkerInput, signal: AbortSignal): Promise<WorkOutcome> {
-    this.#drained = new AbortController();
+    this.#draining = false;
+    this.#drained = undefined;
     this.#watchFailure = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
-    const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.#drained.signal, signal));
+    const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.drained, signal));
     const { index, pair } = this.#options;
-    const { lease } = index;
-    requireLease(lease, 'open pair');
+    requireLease(index.lease, 'open pair');
     let replicator = await this.#open(input, signal);
     for (let first = true; ; first = false) {
       if (this.#draining) return this.#paused(signal);
@@ -160,7 +162,7 @@ export class PairSession {
         }
         continue;
       }
-      requireLease(lease, 'replicate');
+      requireLease(index.lease, 'replicate');
       const { progress, more } = await replicator.step(signal).catch((thrown: unknown) => {
         // Cursors may have moved before it failed.
         this.#options.index.followerSide.keeper.moved(this.#options.pair);

@@ -46,6 +46,9 @@ const RETRIED_AT_ONCE = 50;
 const RETRY_INTERVAL_MS = 10_000;
 const RETRY_INTERVAL_EACH_MS = 100;
 
+/** Shared by the thousands that never have any. */
+const NONE: readonly number[] = [];
+
 /**
  * The documents of one pair that the follower refuses. In memory for the counting equation, and in the follower cluster's index before any
  * position passes them. What leaves it leaves the index later: an entry that is there in vain is found out by the counts.
@@ -57,11 +60,11 @@ export class PairQuarantine {
   readonly #left = new SparseMap<string, number>();
   #arriving = 0;
   /** Leader operations that a position has passed over and that the index does not hold. */
-  #lost: readonly number[] = [];
+  #lost = NONE;
   /** Requests to the index follow each other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Leader operations that are to be read again and sent. */
-  #toRetry: readonly number[] = [];
+  #toRetry = NONE;
   #retriedAtMs = Number.NEGATIVE_INFINITY;
   /** When trying again was last asked for, by whoever, whether there was anything or not. */
   #askedAtMs = Number.NEGATIVE_INFINITY;
