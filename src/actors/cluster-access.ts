@@ -15,10 +15,12 @@ import type { Semaphore } from '../replication/semaphore.ts';
 import type { PositionKeeper } from './position-keeper.ts';
 
 /**
- * Thousands of pairs start at once, and what each of them has under way until it is open weighs as much as the pair itself: with a thousand at once a
- * start of ten thousand took 40 MB more. As many as a cluster has connections, unless configured otherwise.
+ * Pairs that open at once. Hundreds share the ticks of the watcher and the bulks of the keeper as well as all would, which is what a takeover waits for.
+ * But when thousands start, what each has under way until it is open weighs as much as the pair itself: 40 MB in a start of ten thousand.
  */
-export const OPENINGS_MAX = 16;
+export function openingsAtOnce(waiting: number): number {
+  return waiting > 1_000 ? 16 : 200;
+}
 /** A cluster creates one index after the other; the requests of hundreds that are followed at once would time out in its queue. */
 export const CREATIONS_MAX = 4;
 

@@ -1,4 +1,4 @@
-import { type ClusterAccess, CREATIONS_MAX, OPENINGS_MAX } from '../actors/cluster-access.ts';
+import { type ClusterAccess, CREATIONS_MAX, openingsAtOnce } from '../actors/cluster-access.ts';
 import { PositionKeeper } from '../actors/position-keeper.ts';
 import type { Config } from '../config/config.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -76,7 +76,7 @@ export class Clusters {
       watcher,
       keeper,
       views: new Semaphore(VIEWS_MAX),
-      openings: new Semaphore(OPENINGS_MAX),
+      openings: new Semaphore(openingsAtOnce),
       creations: new Semaphore(CREATIONS_MAX),
       requestTimeoutMs,
     };

@@ -1,10 +1,12 @@
-/** At most `permits` at once; first come, first served. */
+/** So many at once; first come, first served. */
 export class Semaphore {
-  #free: number;
+  readonly #permits: (waiting: number) => number;
   readonly #waiters: (() => void)[] = [];
+  #underWay = 0;
 
-  constructor(permits: number) {
-    this.#free = permits;
+  /** `permits` as a function: of how many wait. */
+  constructor(permits: number | ((waiting: number) => number)) {
+    this.#permits = typeof permits === 'number' ? () => permits : permits;
   }
 
   async use<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -12,16 +14,22 @@ export class Semaphore {
     try {
       return await work();
     } finally {
-      const next = this.#waiters.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+      this.#underWay -= 1;
+      this.#grant();
+    }
+  }
+
+  #grant(): void {
+    while (this.#waiters.length > 0 && this.#underWay < this.#permits(this.#waiters.length)) {
+      this.#underWay += 1;
+      this.#waiters.shift()?.();
     }
   }
 
   async #take(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#free > 0) {
-      this.#free -= 1;
+    if (this.#waiters.length === 0 && this.#underWay < this.#permits(0)) {
+      this.#underWay += 1;
       return;
     }
     await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
 /** A supervisor over many idle pairs: real NATS, production actors, and search clusters in memory behind the ports. For benches. */
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { type ClusterAccess, CREATIONS_MAX, OPENINGS_MAX } from '../../src/actors/cluster-access.ts';
+import { type ClusterAccess, CREATIONS_MAX, openingsAtOnce } from '../../src/actors/cluster-access.ts';
 import { PositionKeeper } from '../../src/actors/position-keeper.ts';
 import { Supervisor } from '../../src/actors/supervisor.ts';
 import { commandJsonSchemas } from '../../src/control/schemas.ts';
@@ -227,7 +227,7 @@ async function start(
     watcher.start();
     keeper.start();
     const views = new Semaphore(8);
-    const openings = new Semaphore(Number(process.env['OPEN'] ?? OPENINGS_MAX));
+    const openings = new Semaphore(openingsAtOnce);
     const creations = new Semaphore(CREATIONS_MAX);
     const roles = { leader, follower, admin, positions, quarantine: memoryQuarantine() };
     const bounds = { views, openings, creations };
