@@ -91,7 +91,10 @@ export class ClusterWatcher {
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.#intervalMs = options.pollIntervalMs;
-    this.#refreshes = new RefreshQueue((index) => options.cluster.refresh(index, this.#stop.signal), options.clock);
+    this.#refreshes = new RefreshQueue(
+      async (index) => options.cluster.refresh(index, this.#stop.signal),
+      options.clock,
+    );
   }
 
   get name(): string {

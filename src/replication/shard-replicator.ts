@@ -222,7 +222,6 @@ export class ShardReplicator {
     const now = this.#ports.clock.monotonic();
     if (this.progress.followerCount === undefined && this.#recountPossible(now)) await this.#recount(signal);
     const sight = await this.#firstSight(signal);
-    // It waited for its turn to refresh the leader.
     if (sight === undefined) return { progress: false, more: false };
     const { stats, observation } = sight;
     this.#adopt(stats);
@@ -255,7 +254,8 @@ export class ShardReplicator {
     try {
       return await this.#observe({ refresh: true, until }, signal);
     } catch (thrown) {
-      if (signal.aborted || !(thrown instanceof DOMException)) throw thrown;
+      // The watcher's own end is told in the same way, and is no reason to wait.
+      if (signal.aborted || !until() || !(thrown instanceof DOMException)) throw thrown;
       return undefined;
     }
   }
