@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failed } from '../../../src/domain/failure.ts';
-import { openCluster } from '../../../src/infra/search/open-cluster.ts';
-import { systemClock } from '../../../src/infra/system/clock.ts';
-import { json, serve } from './scripted-server.ts';
+import { json, openServed, serve } from './scripted-server.ts';
 
 const never = new AbortController().signal;
 
@@ -12,16 +10,7 @@ test('another cluster that takes the address is told as such by whoever asks, un
   await using server = await serve((_, response) =>
     json(response, { cluster_uuid: uuid, version: 3, state_uuid: 'state' }),
   );
-  const cluster = openCluster({
-    name: 'paris',
-    url: server.url,
-    auth: { kind: 'none' },
-    caPem: undefined,
-    compression: false,
-    requestTimeoutMs: 5_000,
-    maxConnections: 2,
-    clock: systemClock,
-  });
+  const cluster = openServed(server);
   const asked = [
     () => cluster.probe(never),
     () => cluster.leader.stateVersion(never),

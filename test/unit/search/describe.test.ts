@@ -3,10 +3,8 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { it } from 'node:test';
 import { Failed } from '../../../src/domain/failure.ts';
-import { openCluster } from '../../../src/infra/search/open-cluster.ts';
-import { systemClock } from '../../../src/infra/system/clock.ts';
 import type { IndexDescription } from '../../../src/ports/index-admin.ts';
-import { json, serve, type Seen } from './scripted-server.ts';
+import { json, openServed, serve, type Seen } from './scripted-server.ts';
 
 const never = AbortSignal.any([]);
 const FOUND = { logs: { settings: { 'index.uuid': 'u1' }, defaults: {}, mappings: {}, aliases: {} } };
@@ -17,16 +15,7 @@ async function described(
   answer: (request: Seen, response: ServerResponse) => void,
 ): Promise<IndexDescription | undefined> {
   await using server = await serve(answer);
-  const cluster = openCluster({
-    name: 'paris',
-    url: server.url,
-    auth: { kind: 'none' },
-    caPem: undefined,
-    compression: false,
-    requestTimeoutMs: 5_000,
-    maxConnections: 1,
-    clock: systemClock,
-  });
+  const cluster = openServed(server);
   try {
     return await cluster.admin.describe('logs', never);
   } finally {

@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { it } from 'node:test';
 import type { OpenCluster } from '../../../src/infra/search/open-cluster.ts';
-import { openCluster } from '../../../src/infra/search/open-cluster.ts';
-import { systemClock } from '../../../src/infra/system/clock.ts';
-import { json, serve, type Seen } from './scripted-server.ts';
+import { json, openServed, serve, type Seen } from './scripted-server.ts';
 
 const idle = new AbortController().signal;
 
@@ -13,16 +11,7 @@ async function inspecting<T>(
   ask: (inspection: OpenCluster['inspection']) => Promise<T>,
 ): Promise<{ readonly found: T; readonly seen: readonly Seen[] }> {
   await using server = await serve(answer);
-  const cluster = openCluster({
-    name: 'paris',
-    url: server.url,
-    auth: { kind: 'none' },
-    caPem: undefined,
-    compression: false,
-    requestTimeoutMs: 5_000,
-    maxConnections: 1,
-    clock: systemClock,
-  });
+  const cluster = openServed(server);
   try {
     return { found: await ask(cluster.inspection), seen: server.seen };
   } finally {

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type OpenCluster, openCluster } from '../../../src/infra/search/open-cluster.ts';
+import { systemClock } from '../../../src/infra/system/clock.ts';
 
 /** A request as it came over the wire. */
 export interface Seen {
@@ -44,6 +46,20 @@ export async function serve(answer: (request: Seen, response: ServerResponse) =>
       await once(server, 'close');
     },
   };
+}
+
+/** It as the cluster `paris`, without security. */
+export function openServed({ url }: ScriptedServer): OpenCluster {
+  return openCluster({
+    name: 'paris',
+    url,
+    auth: { kind: 'none' },
+    caPem: undefined,
+    compression: false,
+    requestTimeoutMs: 5_000,
+    maxConnections: 2,
+    clock: systemClock,
+  });
 }
 
 export function json(response: ServerResponse, value: unknown, status = 200): void {
