@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Guard, signalGroup } from '../stack/guard.ts';
+import type { FailedTest } from './count-reporter.ts';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -25,6 +26,7 @@ export type Outcome = {
   readonly seconds: number;
   readonly passed: number;
   readonly failed: number;
+  readonly failures?: readonly FailedTest[];
 };
 
 export type Runner = { readonly guard: Guard; readonly signal: AbortSignal };
@@ -103,7 +105,7 @@ async function runTests({
     const env = { ...step.env, NODE_COMPILE_CACHE: join(folder, 'compiled') };
     const args = [...step.args, ...reporters, ...files];
     const { ok } = await runPlain({ args, step: { ...step, env }, runner });
-    const counts = readCounts(await readFile(report, 'utf8').catch(() => ''));
+    const counts = readReport(await readFile(report, 'utf8').catch(() => ''));
     return { ok: ok && counts.failed === 0 && counts.passed > 0, ...counts };
   } finally {
     await rm(folder, { recursive: true, maxRetries: 3 });
@@ -111,10 +113,10 @@ async function runTests({
 }
 
 /** A test that was skipped or marked as to do proves nothing, and one that was cut off even less: all of them count as failed. */
-export function readCounts(report: string): { passed: number; failed: number } {
+export function readReport(report: string): Pick<Outcome, 'passed' | 'failed' | 'failures'> {
   if (report === '') return { passed: 0, failed: 1 };
-  const { tests, passed }: { tests: number; passed: number } = JSON.parse(report);
-  return { passed, failed: tests - passed };
+  const { tests, passed, failures }: { tests: number; passed: number; failures: FailedTest[] } = JSON.parse(report);
+  return { passed, failed: tests - passed, failures };
 }
 
 async function runPlain({
@@ -157,7 +159,7 @@ async function endGroup(pid: number): Promise<void> {
   signalGroup(pid, 'SIGKILL');
 }
 
-/** Prints what failed, how long everything took, and last, alone on its line, the sum of all tests. Returns the exit code. */
+/** Prints what failed and why, how long everything took, and last, alone on its line, the sum of all tests. Returns the exit code. */
 export function summarize({
   outcomes,
   seconds,
@@ -169,6 +171,8 @@ export function summarize({
 }): number {
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+  for (const { name, where, reason } of outcomes.flatMap(({ failures = [] }) => failures))
+    console.log(`\n✖ ${name}\n  ${where}\n  ${reason.replaceAll('\n', '\n  ')}`);
   console.log('');
   for (const { name, ok, seconds: took } of outcomes)
     console.log(`${ok ? 'ok    ' : 'FAILED'}  ${took.toFixed(1).padStart(6)} s  ${name}`);

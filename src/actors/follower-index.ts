@@ -238,8 +238,11 @@ export class FollowerIndex {
     const making = { ...plan, followerAdmin: creatingByTurns(this.followerSide) };
     const made = await prepareFollower(making, { epoch: 1, primariesTimeoutMs: PRIMARIES_TIMEOUT_MS }, signal);
     const { followerUuid, followerShards, aligned, layout } = made;
+    const { state } = this.snapshot;
+    // Whoever owned it before has ended the same work a little earlier.
+    if (state === 'prepared') return this.#findAgain(signal);
     // It may have been unfollowed meanwhile, and stays so.
-    if (this.#snapshot.state !== 'followed')
+    if (state !== 'followed')
       throw failed('unknown_pair', { op: 'prepare', reason: `${indexKey(follower)} is unfollowed` });
     await this.append(
       { type: 'PREPARED' },
@@ -266,7 +269,7 @@ export class FollowerIndex {
       layout,
       followerUuid,
       resultWindow: resultWindowOf(plan.leaderDescription.settings),
-      fresh: plan.adopts === undefined,
+      fresh: made.created,
     };
   }
 

@@ -57,6 +57,8 @@ export class PairActor implements Target {
   #machine: PairMachine;
   #seq: number;
   #recorded: PairSnapshot | undefined;
+  /** Of what was in the journal before anything was appended under our term. */
+  #startedSeq: number;
   #stateEnteredAtMs: number;
   #mailbox: Promise<unknown> = Promise.resolve();
   #started = false;
@@ -66,6 +68,7 @@ export class PairActor implements Target {
   constructor(options: PairActorOptions) {
     this.#options = options;
     this.#seq = options.folded?.seq ?? options.lastSeq;
+    this.#startedSeq = this.#seq;
     this.#recorded = options.folded?.snapshot;
     this.#stateEnteredAtMs = options.ports.clock.now();
     this.#session = new PairSession({
@@ -74,7 +77,7 @@ export class PairActor implements Target {
       pair: options.pair,
       parameters: options.parameters,
       traceId: () => this.#recorded?.run.traceId,
-      startedSeq: this.#seq,
+      startedSeq: () => this.#startedSeq,
       told: () => ({ eventSeq: this.#seq, desired: this.#recorded?.desired }),
       epochRaised: async (epoch, reason) => {
         await this.#send(
@@ -396,6 +399,8 @@ export class PairActor implements Target {
     const { ports, index, superseded } = this.#options;
     if (seq <= this.#seq || event.entity !== 'pair' || this.#worker.stopping.aborted) return;
     if (event.term > index.lease.term) return superseded();
+    // The owner before was still at it.
+    if (event.term < index.lease.term) this.#startedSeq = seq;
     // What arrived late of an earlier life of the same name is no state of this one.
     if (event.result.followId !== index.snapshot.followId) {
       this.#seq = seq;

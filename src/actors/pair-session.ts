@@ -28,8 +28,8 @@ export type WorkOutcome =
 
 export interface SessionOptions extends SessionQuarantineOptions {
   readonly traceId: () => string | undefined;
-  /** Sequence of the pair's newest event when the supervisor started. */
-  readonly startedSeq: number;
+  /** Sequence of the pair's newest event when the supervisor started, or of what an owner before it appended later. */
+  readonly startedSeq: () => number;
   readonly told: KeptPair['told'];
   readonly massDeletes: MassDeleteAllowance;
   /** Decision before effect: resolves when the raised epoch is in the journal. */
@@ -244,7 +244,7 @@ export class PairSession {
           follower: pair.follower,
           journalId: ports.log.journalId,
           epoch: input.epoch,
-          eventSeq: this.#journalFits ? Number.POSITIVE_INFINITY : this.#options.startedSeq,
+          eventSeq: this.#journalFits ? Number.POSITIVE_INFINITY : this.#options.startedSeq(),
           leaderUuid: snapshot.leaderUuid,
           followerNow,
         });

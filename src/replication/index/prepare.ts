@@ -13,6 +13,8 @@ import { putSettingsSingly, tellingOverrides } from './put-settings.ts';
 
 export interface PreparedFollower {
   readonly followerUuid: string;
+  /** By this very call: false for one that stood, and for one whose creation was not acknowledged. */
+  readonly created: boolean;
   readonly followerShards: number;
   readonly aligned: boolean;
   readonly layout: VersionLayout;
@@ -45,7 +47,7 @@ export async function prepareFollower(
     guarded: guard === 'set',
     followerKnowsAll: plan.followerKnowsAll,
   });
-  const found = await createOrFind(plan, body, signal);
+  const { found, created } = await createOrFind(plan, body, signal);
   const standing = ownMark(found, { follower, journalId: plan.journalId, leaderUuid: leaderDescription.uuid });
   const epoch = Math.max(options.epoch, standing.epoch);
   await followerAdmin.awaitPrimaries(follower.index, options.primariesTimeoutMs, signal);
@@ -59,6 +61,7 @@ export async function prepareFollower(
   const differences = await settle(plan, { body, mark: { ...mark, epoch, ...versions }, found }, signal);
   return {
     followerUuid: found.uuid,
+    created,
     followerShards: shardsOf(found),
     aligned,
     layout,
@@ -84,22 +87,24 @@ async function createOrFind(
   { followerAdmin, follower, overrides }: FollowPlan,
   body: IndexBody,
   signal: AbortSignal,
-): Promise<IndexDescription> {
+): Promise<{ found: IndexDescription; created: boolean }> {
   const before = await followerAdmin.describe(follower.index, signal);
-  if (before !== undefined) return before;
+  if (before !== undefined) return { found: before, created: false };
+  let created = true;
   try {
     await tellingOverrides(Object.keys(overrides), () => followerAdmin.createIndex(follower.index, body, signal));
   } catch (thrown) {
     if (!(thrown instanceof Failed) || thrown.failure.code !== 'follower_exists') throw thrown;
+    created = false;
   }
-  const created = await followerAdmin.describe(follower.index, signal);
-  if (created === undefined)
+  const found = await followerAdmin.describe(follower.index, signal);
+  if (found === undefined)
     throw failed('index_deleted', {
       op: 'create follower',
       cluster: follower.cluster,
       reason: `index ${follower.index} was deleted while it was being created`,
     });
-  return created;
+  return { found, created };
 }
 
 /** Puts right what a template added, and refuses what would spoil the copy. */

@@ -61,12 +61,13 @@ test('an idle pair writes nothing to either cluster and searches neither', async
     [...toLeader.requests, ...toFollower.requests].map(({ method, path }) => `${method} ${path.split('?')[0]}`);
   const others = (): readonly string[] => [...new Set(asked())].filter((request) => !allowed.includes(request));
   // On a busy machine the last change is followed up late.
-  await until('nothing is left to be done', 60_000, async () => {
+  const quiet = async (): Promise<true | undefined> => {
     toLeader.clear();
     toFollower.clear();
     await delay(2 * POSITION_INTERVAL_MS);
     return others().length === 0 ? true : undefined;
-  });
+  };
+  await until('nothing is left to be done', 60_000, quiet, () => others().join(', '));
 
   const sides = [world.leader, world.follower];
   const before = await Promise.all(sides.map((side) => work(side, index)));

@@ -284,6 +284,41 @@ test('two owners at once, each sure of it, leave the follower as the leader is',
   assert.equal(world.positions.records.get(KEY)?.record.term, 2);
 });
 
+test('an index that its earlier owner has prepared while the later one was at it is gone on with', async () => {
+  const preparing: string[] = [];
+  const bench = actorBench({}, (ports, world) => {
+    const [name, heldMs] = world.lives === 1 ? (['ada', 1_000] as const) : (['bea', 3_000] as const);
+    return {
+      ...ports,
+      admin: {
+        ...ports.admin,
+        async awaitPrimaries(index, timeoutMs, signal) {
+          preparing.push(name);
+          await world.clock.sleep(heldMs, signal);
+          await ports.admin.awaitPrimaries(index, timeoutMs, signal);
+        },
+      },
+    };
+  });
+  const start = async (name: string, term: number): Promise<SimLife> => {
+    const life = bench.world.startLife({ ownership: fixedOwnership({ session: name, supervisor: name, term }) });
+    await bench.run(life.supervisor.start());
+    return life;
+  };
+  const ada = await start('ada', 1);
+  const bea = await start('bea', 2);
+  bench.put('d1');
+  await bench.run(ada.supervisor.follow({ leader: LEADER, follower: FOLLOWER, commandId: 'c-follow' }));
+  await bench.until(() => preparing.length === 2, 'both at it');
+  assert.deepEqual(preparing.toSorted(), ['ada', 'bea']);
+  await bench.run(bench.world.clock.sleep(10_000));
+  assert.equal(bea.supervisor.pairs[0]?.snapshot?.state, 'following');
+  const facts: string[] = [];
+  const read = bench.world.journal.open().read('>', { fromSeq: 1, follow: false }, new AbortController().signal);
+  for await (const { event } of read) facts.push(`${event.fact.type} ${event.term}`);
+  assert.ok(facts.includes('PREPARED 1'), 'by the earlier one');
+});
+
 for (const waitMs of [0, 1, 3, 10])
   test(`a command that comes ${waitMs} ms after its slot began to move is accepted, once`, async () => {
     const { bench, owners, ada, bea, state, facts } = await adaFollows();
