@@ -8,8 +8,8 @@ import { bySize } from '../../support/test-size.ts';
 import { until } from '../../support/until.ts';
 
 const IDLE_MS = bySize({ short: 12_000, full: 120_000 });
-/** The position of the last change is saved a moment after it was applied. */
-const POSITION_INTERVAL_MS = 2000;
+/** The position of the last change is saved 2 s after it was applied, and settings that changed are looked at every 5 s. */
+const QUIET_MS = 7_000;
 
 interface Work {
   readonly indexed: unknown;
@@ -64,7 +64,7 @@ test('an idle pair writes nothing to either cluster and searches neither', async
   const quiet = async (): Promise<true | undefined> => {
     toLeader.clear();
     toFollower.clear();
-    await delay(2 * POSITION_INTERVAL_MS);
+    await delay(QUIET_MS);
     return others().length === 0 ? true : undefined;
   };
   await until('nothing is left to be done', 60_000, quiet, () => others().join(', '));
