@@ -1,4 +1,4 @@
-import { FAILURES, Failed, failed, failureOf } from '../domain/failure.ts';
+import { FAILURES, Failed, failed, type Failure, failureOf } from '../domain/failure.ts';
 import type { IndexEvent, IndexFact, IndexSnapshot } from '../domain/journal.ts';
 import { indexKey } from '../domain/names.ts';
 import type { Outage } from '../domain/outage.ts';
@@ -18,6 +18,7 @@ import { type ClusterAccess, creatingByTurns, type SupervisorPorts } from './clu
 import { DeleteMemory } from './delete-memory.ts';
 import { causeFields, type EventCause } from './event-cause.ts';
 import { writtenVersion } from './event-version.ts';
+import type { IndexPair } from './index-pair.ts';
 import type { Folded } from './journal-fold.ts';
 import { type Lease, leasedSide } from './lease.ts';
 import { MetadataInStep } from './metadata-in-step.ts';
@@ -53,11 +54,10 @@ export class FollowerIndex {
   readonly #stop = new AbortController();
   readonly #unwatch: (() => void)[] = [];
   readonly #copied = new Set<number>();
-  readonly #copiedListeners = new Set<() => void>();
+  readonly #pairs = new Set<IndexPair>();
   readonly #indexAudit = new IndexAudit();
   readonly deleteMemory: DeleteMemory;
   readonly #metadata: MetadataInStep;
-  #replicators: readonly ShardReplicator[] = [];
   #snapshot: IndexSnapshot;
   #seq: number;
   #prepared: Promise<PreparedIndex> | undefined;
@@ -131,31 +131,40 @@ export class FollowerIndex {
   start(): void {
     if (this.#unwatch.length > 0) return;
     const { leader, follower } = this.#snapshot;
+    const notObserved = (failure: Failure): void => {
+      for (const pair of this.#pairs) pair.notObserved(failure);
+    };
     this.#unwatch.push(
       this.leaderSide.watcher.watch(leader.index, {
         observed: (observation) => {
           if (this.#prepared !== undefined && this.lease.held) this.#metadata.followIdle(observation);
+          for (const pair of this.#pairs) pair.leaderObserved(observation);
         },
-        failed: () => undefined,
+        failed: notObserved,
       }),
       this.followerSide.watcher.watch(follower.index, {
         observed: (observation) => {
           this.#audit(observation);
           if (observation.versions !== undefined) this.deleteMemory.settingsSeen(observation.versions.settingsVersion);
           if (this.deleteMemory.toBeRestored) this.#restoreDeleteMemory();
+          for (const pair of this.#pairs) pair.followerObserved(observation);
         },
-        failed: () => undefined,
+        failed: notObserved,
       }),
     );
   }
 
-  /** Takes part in the ledger of the index, where the shards do not align. Gives the function that ends it. */
-  audited(replicator: ShardReplicator): () => void {
-    this.#replicators = [...this.#replicators, replicator];
-    return () => {
-      this.deleteMemory.left(replicator);
-      this.#replicators = this.#replicators.filter((other) => other !== replicator);
-    };
+  /** From now on it hears what is observed; with a replicator it takes part in the ledger of the index. */
+  join(pair: IndexPair): void {
+    this.#pairs.add(pair);
+  }
+
+  leave(pair: IndexPair): void {
+    this.#pairs.delete(pair);
+  }
+
+  get #replicators(): readonly ShardReplicator[] {
+    return [...this.#pairs].flatMap(({ replicator }) => replicator ?? []);
   }
 
   /**
@@ -328,12 +337,7 @@ export class FollowerIndex {
 
   /** Tells those who wait for the others that something changed. */
   changed(): void {
-    for (const listener of this.#copiedListeners) listener();
-  }
-
-  onChange(listener: () => void): () => void {
-    this.#copiedListeners.add(listener);
-    return () => this.#copiedListeners.delete(listener);
+    for (const pair of this.#pairs) pair.wake();
   }
 
   /** Whether a shard that has everything has something to tell, or to do at once. */

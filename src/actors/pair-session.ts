@@ -10,6 +10,7 @@ import { PairRepairs } from '../replication/pair-repairs.ts';
 import { ShardReplicator } from '../replication/shard-replicator.ts';
 import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
+import type { IndexPair } from './index-pair.ts';
 import { lookBack } from './look-back.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
@@ -39,16 +40,14 @@ export interface SessionOptions extends SessionQuarantineOptions {
 const DRAINS = new DOMException('the pair drains', 'AbortError');
 
 /** The data side of one pair: its replicator, its place in the watchers, and its saved position. Lives through retries and pauses. */
-export class PairSession {
+export class PairSession implements IndexPair {
   readonly #options: SessionOptions;
-  readonly #detach: (() => void)[] = [];
   readonly #counters = newCounters();
   readonly #quarantine: SessionQuarantine;
   /** What an operator asked for; outlives replicators. */
   readonly repairs = new PairRepairs();
   #replicator: ShardReplicator | undefined;
   #progress: PairProgress | undefined;
-  #sampling: (() => void) | undefined;
   #epoch = 0;
   #scratches = 0;
   #seen: Observation | undefined;
@@ -121,9 +120,11 @@ export class PairSession {
   }
 
   close(): void {
-    this.#sample();
-    for (const detach of this.#detach.splice(0)) detach();
-    if (this.#replicator !== undefined) this.#options.index.followerSide.keeper.forget(this.#options.pair);
+    const { index, pair } = this.#options;
+    if (this.#replicator !== undefined) {
+      index.deleteMemory.left(this.#replicator);
+      index.followerSide.keeper.forget(pair);
+    }
     this.#replicator = undefined;
     this.#seen = undefined;
   }
@@ -131,7 +132,7 @@ export class PairSession {
   /** For good. */
   end(): void {
     this.close();
-    this.#endSampling();
+    this.#options.index.leave(this);
   }
 
   /** Whoever aborts the signal wakes it: a listener for each pair that waits would be heavier than all the rest of its waiting. */
@@ -299,8 +300,7 @@ export class PairSession {
     replicator.followerObserved(followerNow);
     this.#replicator = replicator;
     this.#progress = replicator.progress;
-    this.#attach(replicator);
-    this.#endSampling();
+    index.join(this);
     this.#keep(replicator, quarantine, input.epoch, stored?.token);
     this.#journalFits = true;
     if (fit.position === undefined || fit.position.clean) await this.#saveFirst(signal);
@@ -323,24 +323,6 @@ export class PairSession {
     }
   }
 
-  /** While the pair is paused: its lag grows then. A replicator that runs sees to it itself. */
-  #sample(): void {
-    const { index, pair, ports } = this.#options;
-    if (this.#progress === undefined) return;
-    this.#sampling ??= index.leaderSide.watcher.watch(index.snapshot.leader.index, {
-      observed: ({ shards }) => {
-        const seen = shards.get(pair.shard);
-        if (seen !== undefined) this.#progress?.sampled(seen.globalCheckpoint, ports.clock.monotonic());
-      },
-      failed: () => undefined,
-    });
-  }
-
-  #endSampling(): void {
-    this.#sampling?.();
-    this.#sampling = undefined;
-  }
-
   #keep(
     replicator: ShardReplicator,
     quarantine: PairQuarantine,
@@ -356,33 +338,34 @@ export class PairSession {
     );
   }
 
-  #attach(replicator: ShardReplicator): void {
-    const { index, pair } = this.#options;
-    // Of the follower also while there is nothing to write: nobody follows into a cluster that does not answer.
-    const notSeen = (failure: Failure): void => {
-      this.#watchFailure = failure;
-      this.wake();
-    };
-    this.#detach.push(
-      index.leaderSide.watcher.watch(index.snapshot.leader.index, {
-        observed: (observation) => {
-          this.#seen = observation;
-          this.#watchFailure = undefined;
-          if (replicator.leaderObserved(observation)) index.followerSide.keeper.moved(pair);
-          this.#wake?.();
-        },
-        failed: notSeen,
-      }),
-      index.followerSide.watcher.watch(pair.follower.index, {
-        observed: (observation) => {
-          replicator.followerObserved(observation);
-          if (replicator.audit.restarted || replicator.needsStep(this.#seen)) this.#wake?.();
-        },
-        failed: notSeen,
-      }),
-      index.onChange(() => this.wake()),
-      index.audited(replicator),
-    );
+  // --- what the watchers see ------------------------------------------------------------------------------------------------
+
+  leaderObserved(observation: Observation): void {
+    const { index, pair, ports } = this.#options;
+    if (this.#replicator === undefined) {
+      // While it is paused its lag grows. A replicator that runs sees to it itself.
+      const seen = observation.shards.get(pair.shard);
+      if (seen !== undefined) this.#progress?.sampled(seen.globalCheckpoint, ports.clock.monotonic());
+      return;
+    }
+    this.#seen = observation;
+    this.#watchFailure = undefined;
+    if (this.#replicator.leaderObserved(observation)) index.followerSide.keeper.moved(pair);
+    this.#wake?.();
+  }
+
+  /** Also while there is nothing to write: nobody follows into a cluster that does not answer. */
+  followerObserved(observation: Observation): void {
+    const replicator = this.#replicator;
+    if (replicator === undefined) return;
+    replicator.followerObserved(observation);
+    if (replicator.audit.restarted || replicator.needsStep(this.#seen)) this.#wake?.();
+  }
+
+  notObserved(failure: Failure): void {
+    if (this.#replicator === undefined) return;
+    this.#watchFailure = failure;
+    this.wake();
   }
 
   // --- waiting --------------------------------------------------------------------------------------------------------------
