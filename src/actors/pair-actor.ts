@@ -15,7 +15,6 @@ import { writtenVersion } from './event-version.ts';
 import type { FollowerIndex } from './follower-index.ts';
 import { untilReached } from './journal-patience.ts';
 import { whyNotHeld } from './lease.ts';
-import { massDeleteAllowance } from './mass-delete-allowance.ts';
 import { DECISIONS, isAt, PairMachine } from './pair-machine.ts';
 import { type MachineSnapshot, resultOf } from './pair-result.ts';
 import { PairSession } from './pair-session.ts';
@@ -76,26 +75,10 @@ export class PairActor implements Target {
       index: options.index,
       pair: options.pair,
       parameters: options.parameters,
-      traceId: () => this.#recorded?.run.traceId,
+      recorded: () => this.#recorded,
+      record: async ({ event, fact }) => this.#send(event, fact, { cause: 'cycle' }, 'for ever'),
       startedSeq: () => this.#startedSeq,
       told: () => ({ eventSeq: this.#seq, desired: this.#recorded?.desired }),
-      epochRaised: async (epoch, reason) => {
-        await this.#send(
-          { type: 'EPOCH_RAISED', epoch },
-          { type: 'EPOCH_RAISED', epoch, reason },
-          { cause: 'cycle' },
-          'for ever',
-        );
-      },
-      quarantineRecorded: () => this.#recorded?.quarantined ?? 0,
-      quarantined: async (documents) =>
-        this.#send({ type: 'QUARANTINED' }, { type: 'QUARANTINED', documents }, { cause: 'cycle' }, 'for ever'),
-      massDeletes: massDeleteAllowance({
-        recorded: () => this.#recorded?.massDeleteAllowedBy,
-        record: (fact) => this.#send({ type: fact.type }, fact, { cause: 'cycle' }, 'for ever'),
-        failed: (failure) =>
-          options.ports.narrator.log('warn', 'a mass delete was not recorded', { pair: this.#key, failure }),
-      }),
       changed: options.changed,
     });
     this.#worker = new PairWorker({

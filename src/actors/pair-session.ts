@@ -3,7 +3,6 @@ import { pairKey } from '../domain/names.ts';
 import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
 import type { Observation } from '../replication/cluster-watcher.ts';
-import type { MassDeleteAllowance } from '../replication/comparison.ts';
 import { newCounters, type PairProgress } from '../replication/pair-progress.ts';
 import type { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import { PairRepairs } from '../replication/pair-repairs.ts';
@@ -12,6 +11,7 @@ import { mayTry } from './clusters-back.ts';
 import type { PreparedIndex } from './follower-index.ts';
 import type { IndexPair } from './index-pair.ts';
 import { lookBack } from './look-back.ts';
+import { MassDeletes } from './mass-deletes.ts';
 import type { PositionToken } from '../ports/position-store.ts';
 import type { KeptPair, PositionDraft } from './position-keeper.ts';
 import { leaderHistory, leaderIdentity } from './leader-identity.ts';
@@ -28,13 +28,9 @@ export type WorkOutcome =
   | { readonly type: 'BOOTSTRAPPED'; readonly checkpoint: number };
 
 export interface SessionOptions extends SessionQuarantineOptions {
-  readonly traceId: () => string | undefined;
   /** Sequence of the pair's newest event when the supervisor started, or of what an owner before it appended later. */
   readonly startedSeq: () => number;
   readonly told: KeptPair['told'];
-  readonly massDeletes: MassDeleteAllowance;
-  /** Decision before effect: resolves when the raised epoch is in the journal. */
-  readonly epochRaised: (epoch: number, reason: string) => Promise<void>;
 }
 
 const DRAINS = new DOMException('the pair drains', 'AbortError');
@@ -44,6 +40,7 @@ export class PairSession implements IndexPair {
   readonly #options: SessionOptions;
   readonly #counters = newCounters();
   readonly #quarantine: SessionQuarantine;
+  readonly #massDeletes: MassDeletes;
   /** What an operator asked for; outlives replicators. */
   readonly repairs = new PairRepairs();
   #replicator: ShardReplicator | undefined;
@@ -62,6 +59,7 @@ export class PairSession implements IndexPair {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#quarantine = new SessionQuarantine(options);
+    this.#massDeletes = new MassDeletes(options);
   }
 
   get replicator(): ShardReplicator | undefined {
@@ -191,7 +189,7 @@ export class PairSession implements IndexPair {
   // --- opening --------------------------------------------------------------------------------------------------------------
 
   async #open(input: WorkerInput, signal: AbortSignal): Promise<ShardReplicator> {
-    const { index, massDeletes } = this.#options;
+    const { index, record } = this.#options;
     const anew = input.scratches > this.#scratches || input.raiseEpoch;
     if (this.#replicator !== undefined && !anew && this.#epoch === input.epoch) return this.#replicator;
     this.close();
@@ -202,7 +200,9 @@ export class PairSession implements IndexPair {
     let { epoch } = input;
     if (input.raiseEpoch) {
       epoch = await index.epochAbove(epoch, signal);
-      await this.#options.epochRaised(epoch, 'the copy begins anew over what the follower holds');
+      const reason = 'the copy begins anew over what the follower holds';
+      // Decision before effect.
+      await record({ event: { type: 'EPOCH_RAISED', epoch }, fact: { type: 'EPOCH_RAISED', epoch, reason } });
     }
     if (epoch > 1) await index.markEpoch(epoch);
     const replicator = await index.followerSide.openings.use(signal, () =>
@@ -211,7 +211,7 @@ export class PairSession implements IndexPair {
     this.#epoch = epoch;
     this.#scratches = input.scratches;
     // An owner before may have used it and died before it told: used now, it is not left open for whatever is deleted later.
-    if (massDeletes.allowedBy !== undefined) replicator.compareNext();
+    if (this.#massDeletes.allowedBy !== undefined) replicator.compareNext();
     if (index.deleteMemory.interrupted) replicator.compareNext({ exact: true });
     return replicator;
   }
@@ -232,7 +232,7 @@ export class PairSession implements IndexPair {
     anew: boolean,
     signal: AbortSignal,
   ): Promise<ShardReplicator> {
-    const { ports, index, pair, parameters, massDeletes, traceId } = this.#options;
+    const { ports, index, pair, parameters, recorded } = this.#options;
     const { followerSide, snapshot } = index;
     const key = pairKey(pair);
     const [stored, followerNow] = await Promise.all([
@@ -285,9 +285,9 @@ export class PairSession implements IndexPair {
       leaderIsGone: (gone: AbortSignal) => index.leaderIsGone(gone),
       forgettingDeletes: <T>(work: () => Promise<T>, asked: AbortSignal) => index.forgettingDeletes(work, asked),
       repairs: this.repairs,
-      massDeletes,
+      massDeletes: this.#massDeletes,
       miscounted: (beforeMs: number) => index.miscounted(beforeMs, this.#replicator),
-      traceId,
+      traceId: () => recorded()?.run.traceId,
       draining: () => this.#draining,
       moved: () => followerSide.keeper.moved(pair),
     };

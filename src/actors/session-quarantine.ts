@@ -5,16 +5,13 @@ import type { Position } from '../domain/position.ts';
 import { PairQuarantine } from '../replication/quarantine/pair-quarantine.ts';
 import type { SupervisorPorts } from './cluster-access.ts';
 import type { FollowerIndex, PreparedIndex } from './follower-index.ts';
+import type { PairJournal } from './telling.ts';
 
-export interface SessionQuarantineOptions {
+export interface SessionQuarantineOptions extends PairJournal {
   readonly ports: SupervisorPorts;
   readonly index: FollowerIndex;
   readonly pair: PairRef;
   readonly parameters: FollowParameters;
-  /** How many documents in quarantine the journal tells of. */
-  readonly quarantineRecorded: () => number;
-  /** Fact: there is another number of them. Resolves when it is in the journal. */
-  readonly quarantined: (documents: number) => Promise<void>;
   /** Something that a command may wait for has come to its end. */
   readonly changed: () => void;
 }
@@ -79,7 +76,7 @@ export class SessionQuarantine {
 
   /** Called between steps. The journal is not waited for: it may be away. */
   tell(): void {
-    const { ports, quarantineRecorded, quarantined, changed } = this.#options;
+    const { ports, recorded, record, changed } = this.#options;
     const { size = 0, retrying = false } = this.#current ?? {};
     const tried = this.#retrying && !retrying;
     if (tried) changed();
@@ -87,10 +84,11 @@ export class SessionQuarantine {
     const nowMs = ports.clock.monotonic();
     // Told even if none has left: other supervisors see nothing else of it.
     const answers = tried && this.#asked && size > 0;
-    if (!answers && (size === quarantineRecorded() || nowMs < this.#toldAtMs + TOLD_EVERY_MS)) return;
+    if (!answers && (size === (recorded()?.quarantined ?? 0) || nowMs < this.#toldAtMs + TOLD_EVERY_MS)) return;
     if (answers) this.#asked = false;
     this.#toldAtMs = nowMs;
-    quarantined(size).catch((thrown: unknown) => {
+    const told = { event: { type: 'QUARANTINED' }, fact: { type: 'QUARANTINED', documents: size } } as const;
+    record(told).catch((thrown: unknown) => {
       // Told again when it is another number, and with every other event.
       const failure = failureOf(thrown, 'append');
       if (failure.code !== 'bug')

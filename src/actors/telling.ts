@@ -1,6 +1,6 @@
 import { backoffMs } from '../domain/backoff.ts';
 import type { Failure, FailureCode } from '../domain/failure.ts';
-import type { PairFact } from '../domain/journal.ts';
+import type { PairFact, PairSnapshot } from '../domain/journal.ts';
 import type { PairMachineEvent } from '../machines/shard-pair.ts';
 import type { WorkOutcome } from './pair-session.ts';
 
@@ -8,6 +8,14 @@ import type { WorkOutcome } from './pair-session.ts';
 export interface Telling {
   readonly event: PairMachineEvent;
   readonly fact: PairFact;
+}
+
+/** The journal as the parts of one pair's session know it. */
+export interface PairJournal {
+  /** Undefined before the first event. */
+  readonly recorded: () => PairSnapshot | undefined;
+  /** Resolves when it is in the journal, however long that is away. Throws `Failed`. */
+  readonly record: (told: Telling) => Promise<void>;
 }
 
 export function tellingOf(outcome: WorkOutcome): Telling {
