@@ -162,7 +162,7 @@ export class PairActor implements Target {
 
   /** An event of this pair as the journal shows it: what others have accepted takes effect. */
   observed(stored: StoredEvent): void {
-    if (stored.seq <= this.#seq || this.#worker.shuttingDown) return;
+    if (stored.seq < this.#seq || this.#worker.shuttingDown) return;
     this.#inTurn(async () => this.#adopt(stored)).catch((thrown: unknown) => {
       const failure = failureOf(thrown, 'fold');
       this.#options.ports.narrator.log('error', 'an event was not taken in', { pair: this.#key, failure });
@@ -380,7 +380,12 @@ export class PairActor implements Target {
   /** A command moves the machine as if it had been given here; after anything else it begins anew from what is recorded. */
   #adopt({ seq, event }: StoredEvent): void {
     const { ports, index, superseded } = this.#options;
-    if (seq <= this.#seq || event.entity !== 'pair' || this.#worker.stopping.aborted) return;
+    if (seq < this.#seq || event.entity !== 'pair' || this.#worker.stopping.aborted) return;
+    if (seq === this.#seq) {
+      // Appended here: the view of the journal keeps the same record, and one copy of it is enough.
+      if (event.result.followId === this.#recorded?.followId) this.#recorded = event.result;
+      return;
+    }
     if (event.term > index.lease.term) return superseded();
     // The owner before was still at it.
     if (event.term < index.lease.term) this.#startedSeq = seq;
