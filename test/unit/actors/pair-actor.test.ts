@@ -1,7 +1,8 @@
 /** The actor of a pair between its journal and its work: what is recorded, when, and what a new process makes of it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { evolve, type PairEvent } from '../../../src/domain/journal.ts';
+import { present } from '../../../src/domain/assert.ts';
+import { evolve, type PairEvent, type PairSnapshot } from '../../../src/domain/journal.ts';
 import type { Position } from '../../../src/domain/position.ts';
 import { pairSubject } from '../../../src/domain/subjects.ts';
 import { encodeEvent } from '../../../src/infra/nats/journal-codec.ts';
@@ -82,6 +83,20 @@ describe('what is recorded, and when', () => {
     await bench.pause();
     await bench.until(() => bench.state() === 'paused', 'paused');
     assert.deepEqual(facts(stored), ['STARTED', 'BOOTSTRAPPED', 'PAUSE', 'PAUSED']);
+  });
+
+  test('of its own event it keeps the record that was read from the journal, but none of an earlier life', async () => {
+    const bench = actorBench();
+    await following(bench);
+    const event = present((await bench.events()).at(-1), 'an event');
+    const pair = bench.pair();
+    const seen = (result: PairSnapshot): void =>
+      pair.observed({ subject: pairSubject(pair.pair), seq: pair.seq, event: { entity: 'pair', ...event, result } });
+    seen(event.result);
+    await bench.until(() => pair.snapshot === event.result, 'one record for both');
+    seen({ ...event.result, followId: 'c-before' });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(pair.snapshot, event.result);
   });
 
   test('the fold of the events is the live state at every moment, give or take the event that is being appended', async () => {
