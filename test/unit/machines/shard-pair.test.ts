@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { initialTransition, type SnapshotFrom, transition } from 'xstate';
-import { PairMachine } from '../../../src/actors/pair-machine.ts';
+import { PairMachine, type StateWorker } from '../../../src/actors/pair-machine.ts';
 import { failed } from '../../../src/domain/failure.ts';
 import type { Lifecycle, PairSnapshot } from '../../../src/domain/journal.ts';
 import {
@@ -248,6 +248,38 @@ describe('the machine of a pair, started from the journal', () => {
     assert.deepEqual([workers[1]?.raiseEpoch, workers[1]?.epoch], [false, 4]);
   });
 
+  test('one that was stopped does nothing more, and leaves no timer behind', () => {
+    const clock = new VirtualClock();
+    const machine = new PairMachine(input('fail', recorded('retrying')), idleWorker({}), clock);
+    machine.start();
+    assert.equal(clock.pending, 1);
+    machine.stop();
+    assert.equal(clock.pending, 0);
+    machine.send({ type: 'RESUME', rebootstrap: false });
+    assert.deepEqual(machine.snapshot.value, { retrying: 'waiting' });
+  });
+
+  test('what is told while its work begins comes after that, and nothing is begun anew when it wakes', () => {
+    const done: string[] = [];
+    const worker = idleWorker({
+      begin: ({ mode }) => {
+        done.push(`begin ${mode}`);
+        machine.send({ type: 'QUARANTINED' });
+        done.push('begun');
+      },
+      drain: () => void done.push('drain'),
+      end: () => void done.push('end'),
+    });
+    const machine = new PairMachine(input('fail', recorded('following')), worker, new VirtualClock());
+    machine.start();
+    machine.send({ type: 'EPOCH_RAISED', epoch: 9 });
+    assert.deepEqual([machine.snapshot.value, machine.context.epoch], ['following', 9]);
+    assert.deepEqual(done, ['begin run', 'begun']);
+    machine.send({ type: 'PAUSE' });
+    machine.send({ type: 'PAUSED' });
+    assert.deepEqual([machine.snapshot.value, done.slice(2)], ['paused', ['drain', 'end']]);
+  });
+
   test('an attempt is made when the delay is over, and not before', () => {
     const { clock, workers, value } = bench(input('fail', recorded('retrying')));
     clock.advance(99);
@@ -352,3 +384,13 @@ test('under any events a pair is in one of five states and remembers what is wan
     { numRuns: 300 },
   );
 });
+
+function idleWorker(parts: Partial<StateWorker>): StateWorker {
+  return {
+    begin: () => undefined,
+    drain: () => undefined,
+    end: () => undefined,
+    failed: (thrown) => assert.fail(String(thrown)),
+    ...parts,
+  };
+}
