@@ -18,7 +18,8 @@ export interface SharedIndices {
   readonly names: readonly string[];
   /** Another round: in each index, or in some, some documents more, some changed, one deleted. */
   write(some?: readonly string[]): Promise<void>;
-  follow(): Promise<void>;
+  /** `accepted` hears how long each of them took. */
+  follow(accepted?: (seconds: number) => void): Promise<void>;
   /** A supervisor of that name; `program` is its entry point, if not that of this code. */
   start(name: string, program?: string): Promise<SupervisorProcess>;
   processOf(name: string): SupervisorProcess;
@@ -95,10 +96,12 @@ export async function shareIndices(
       for (let at = 0; at < lines.length; at += LINES_AT_ONCE)
         await bulk(world.leader, lines.slice(at, at + LINES_AT_ONCE));
     },
-    async follow() {
-      await inTurns({ of: names, atOnce: AT_ONCE, what: 'indices followed', tell }, (name) =>
-        world.control.follow({ leader: { cluster: LEADER, index: name }, follower: world.followerOf(name) }),
-      );
+    async follow(accepted) {
+      await inTurns({ of: names, atOnce: AT_ONCE, what: 'indices followed', tell }, async (name) => {
+        const startedMs = performance.now();
+        await world.control.follow({ leader: { cluster: LEADER, index: name }, follower: world.followerOf(name) });
+        accepted?.((performance.now() - startedMs) / 1000);
+      });
     },
     async start(name, program) {
       const started = await world.startNamed(name, { program });
