@@ -129,7 +129,7 @@ export class FollowerIndex {
   }
 
   start(): void {
-    if (this.#unwatch.length > 0) return;
+    if (this.#stop.signal.aborted || this.#unwatch.length > 0) return;
     const { leader, follower } = this.#snapshot;
     const notObserved = (failure: Failure): void => {
       for (const pair of this.#pairs) pair.notObserved(failure);
@@ -253,12 +253,13 @@ export class FollowerIndex {
     // It may have been unfollowed meanwhile, and stays so.
     if (state !== 'followed')
       throw failed('unknown_pair', { op: 'prepare', reason: `${indexKey(follower)} is unfollowed` });
-    await this.append(
+    const own = await this.append(
       { type: 'PREPARED' },
       { ...this.#snapshot, state: 'prepared', followerUuid, followerShards, aligned },
       { cause: 'start' },
       signal,
     );
+    if (!own) return this.#findAgain(signal);
     for (const { what, name, how, verdict } of made.differences) {
       this.#ports.narrator.log('info', 'the follower index differs from what was asked for', {
         index: indexKey(follower),
@@ -400,8 +401,8 @@ export class FollowerIndex {
     this.#snapshot = snapshot;
   }
 
-  /** Appends to the index's subject and takes the result over. */
-  async append(fact: IndexFact, result: IndexSnapshot, cause: EventCause, signal: AbortSignal): Promise<void> {
+  /** Appends to the index's subject and takes the result over. False: somebody else has come to the same a little earlier, which counts. */
+  async append(fact: IndexFact, result: IndexSnapshot, cause: EventCause, signal: AbortSignal): Promise<boolean> {
     const event: IndexEvent = {
       id: this.#ports.random.id(),
       version: writtenVersion(this.#ports.ownership),
@@ -416,6 +417,7 @@ export class FollowerIndex {
     try {
       this.#seq = await log.append(subject, { entity: 'index', ...event }, this.#seq, signal);
       this.#snapshot = result;
+      return true;
     } catch (thrown) {
       if (failureOf(thrown, 'append').code !== 'journal_conflict') throw thrown;
       // An earlier try may have been stored although its answer was lost.
@@ -424,6 +426,7 @@ export class FollowerIndex {
       this.#seq = latest.seq;
       this.#snapshot = latest.event.result;
       if (this.#snapshot.state !== result.state) throw thrown;
+      return latest.event.id === event.id;
     }
   }
 

@@ -40,20 +40,28 @@ const MACHINE = shardPairMachine.provide({
   },
 });
 
+interface Family {
+  readonly parent: AnyActorRef;
+  children: number;
+}
+
 /**
- * The parent of all pairs that share a clock. An actor without a parent brings a system of its own, with registries and scheduler: 2 KB for each of ten
+ * The parent of pairs that share a clock. An actor without a parent brings a system of its own, with registries and scheduler: 2 KB for each of ten
  * thousand, which none of them uses. It hears when one of them fails, and has nothing to do then: the pair tells its worker.
  */
-const parents = new WeakMap<Clock, AnyActorRef>();
+const families = new WeakMap<Clock, Family>();
+/** Whoever ends, XState looks for its timers among those of the whole system. */
+const CHILDREN_MAX = 128;
 
 function parentOf(clock: Clock): AnyActorRef {
-  let parent = parents.get(clock);
-  if (parent === undefined) {
+  let family = families.get(clock);
+  if (family === undefined || family.children === CHILDREN_MAX) {
     const deaf = fromTransition((state: undefined) => state, undefined);
-    parent = createActor(deaf, { clock }).start();
-    parents.set(clock, parent);
+    family = { parent: createActor(deaf, { clock }).start(), children: 0 };
+    families.set(clock, family);
   }
-  return parent;
+  family.children += 1;
+  return family.parent;
 }
 
 /** How XState ends a child; only its parent's actions may do so otherwise. */
@@ -65,9 +73,9 @@ const END = { type: 'xstate.stop' } as unknown as PairMachineEvent;
  * made for the next event. Ten thousand of them awake take 20 MB more, and 40 MB more while they all start.
  */
 export class PairMachine {
-  readonly #input: PairInput;
   readonly #worker: StateWorker;
-  readonly #clock: Clock;
+  readonly #parent: AnyActorRef;
+  #input: PairInput;
   #awake: Actor<typeof shardPairMachine> | undefined;
   #resting: Pick<MachineSnapshot, 'value' | 'context'> | undefined;
   #started = false;
@@ -78,7 +86,7 @@ export class PairMachine {
   constructor(input: PairInput, worker: StateWorker, clock: Clock) {
     this.#input = input;
     this.#worker = worker;
-    this.#clock = clock;
+    this.#parent = parentOf(clock);
   }
 
   get context(): PairContext {
@@ -107,7 +115,7 @@ export class PairMachine {
 
   get #actor(): Actor<typeof shardPairMachine> {
     if (this.#awake !== undefined) return this.#awake;
-    const [parent, input] = [parentOf(this.#clock), this.#input];
+    const [parent, input] = [this.#parent, this.#input];
     const snapshot = this.#resting && MACHINE.resolveState(this.#resting);
     const actor = createActor(MACHINE, { parent, input, ...(snapshot && { snapshot }) });
     workers.set(actor, this.#worker);
@@ -140,6 +148,8 @@ export class PairMachine {
     // Only a retrying pair waits for a time of its own, and only one that retries has states within its state.
     if (status !== 'active' || typeof value !== 'string') return;
     this.#resting = { value, context };
+    // What it began with is of the past.
+    if (this.#input.snapshot !== undefined) this.#input = { ...this.#input, snapshot: undefined };
     this.#awake = undefined;
     actor.send(END);
   }
