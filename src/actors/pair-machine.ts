@@ -70,7 +70,7 @@ const END = { type: 'xstate.stop' } as unknown as PairMachineEvent;
 /**
  * The XState actor of one pair. Its work is done by actions and not by an actor that it invokes. In a state that it leaves only when it is told to,
  * which is where a pair is nearly all the time, the actor is put to rest: its state value and context are kept, and an actor that goes on from there is
- * made for the next event. Ten thousand of them awake take 20 MB more, and 40 MB more while they all start.
+ * made for the next event. Measured with ten thousand: 9.7 KB for each instead of 11.7, and a start that takes 254 to 285 MB instead of 280 to 302.
  */
 export class PairMachine {
   readonly #worker: StateWorker;
