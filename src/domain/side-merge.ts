@@ -93,27 +93,49 @@ export function epochEnd(epoch: number): number {
   return epochBase(epoch) + EPOCH_SPAN - 1;
 }
 
-/** The ranges in which the two histograms differ; neighbours are joined. Keys are bucket numbers (`seqNo / width`). */
-export function unequalRanges(
+/** The buckets in which the two histograms differ, ascending, each a range. Keys are bucket numbers (`seqNo / width`). */
+export function unequalBuckets(
   leader: ReadonlyMap<number, number>,
   follower: ReadonlyMap<number, number>,
   width: number,
 ): readonly SeqNoRange[] {
-  const buckets = [...new Set([...leader.keys(), ...follower.keys()])].sort((a, b) => a - b);
   const ranges: SeqNoRange[] = [];
-  for (const bucket of buckets) {
+  for (const bucket of new Set([...leader.keys(), ...follower.keys()])) {
     const [ours, theirs] = [leader.get(bucket) ?? 0, follower.get(bucket) ?? 0];
-    if (ours === theirs) continue;
-    const last = ranges.at(-1);
-    if (last !== undefined && last.to === bucket * width - 1) {
-      ranges[ranges.length - 1] = {
-        from: last.from,
-        to: (bucket + 1) * width - 1,
-        documents: last.documents + ours + theirs,
-      };
-    } else ranges.push({ from: bucket * width, to: (bucket + 1) * width - 1, documents: ours + theirs });
+    if (ours !== theirs) ranges.push({ from: bucket * width, to: (bucket + 1) * width - 1, documents: ours + theirs });
   }
-  return ranges;
+  return ranges.sort((a, b) => a.from - b.from);
+}
+
+/** The same documents in fewer ranges, neighbours being one. */
+export function joinRanges(ranges: readonly SeqNoRange[]): readonly SeqNoRange[] {
+  const joined: SeqNoRange[] = [];
+  for (const { from, to, documents } of ranges) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.to === from - 1)
+      joined[joined.length - 1] = { from: last.from, to, documents: last.documents + documents };
+    else joined.push({ from, to, documents });
+  }
+  return joined;
+}
+
+/** In order, as many together as have at most these many documents and are at most so many; one with more documents is alone. */
+export function packRanges(
+  ranges: readonly SeqNoRange[],
+  most: { readonly documents: number; readonly ranges: number },
+): readonly (readonly SeqNoRange[])[] {
+  const packs: SeqNoRange[][] = [];
+  let documents = Number.POSITIVE_INFINITY;
+  for (const range of ranges) {
+    const last = packs.at(-1);
+    documents += range.documents;
+    if (last !== undefined && documents <= most.documents && last.length < most.ranges) last.push(range);
+    else {
+      packs.push([range]);
+      documents = range.documents;
+    }
+  }
+  return packs;
 }
 
 /** Cuts ranges into narrower ones of about `documents` each, as if those of both sides lay evenly. */

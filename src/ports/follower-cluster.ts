@@ -41,7 +41,7 @@ export interface FollowerCluster extends ClusterState {
     signal: AbortSignal,
   ): Promise<readonly ListedDocument[]>;
   /**
-   * For each range of `_version` (ascending, not overlapping, at most 500) its searchable documents in order of `_version`; undefined for
+   * For each range of `_version` (ascending, not overlapping, at most 1,000) its searchable documents in order of `_version`; undefined for
    * a range that holds more than `sizeEach` (at most 100). One pass over the shard (or, without one, over the index) for all of them. Only where
    * `versionAggregates`.
    */

@@ -47,7 +47,7 @@ export interface LeaderCluster extends ClusterState {
     request: { index: string; shard: number; from: number; to: number; size: number; view: View | undefined },
     signal: AbortSignal,
   ): Promise<readonly ListedDocument[]>;
-  /** Documents whose `_seq_no` lies in any of the ranges (at most 500), in order of `_seq_no`, at most `size`. */
+  /** Documents whose `_seq_no` lies in any of the ranges (at most 1,000), in order of `_seq_no`, at most `size`. */
   listSeqNoRanges(
     request: { index: string; shard: number; ranges: readonly ValueRange[]; size: number; view: View | undefined },
     signal: AbortSignal,

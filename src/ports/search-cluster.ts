@@ -57,9 +57,8 @@ export interface HistogramRequest {
   readonly interval: number;
   /** 0 <= offset < interval: buckets start at `k * interval + offset`. */
   readonly offset: number;
-  /** Only values in [min, max] are counted. */
-  readonly min: number;
-  readonly max: number;
+  /** Only values in these are counted: ascending, not overlapping, at most 2,000. With the non-empty buckets at most 60,000. */
+  readonly ranges: readonly ValueRange[];
   /** Leader: the fixed view to ask; absent on the follower (the current searchable state). */
   readonly view?: View | undefined;
 }

@@ -1,39 +1,9 @@
-import {
-  bucketWidth,
-  cutRanges,
-  epochEnd,
-  mergeSides,
-  unequalRanges,
-  versionBuckets,
-  type SeqNoRange,
-} from '../domain/side-merge.ts';
-import {
-  epochBase,
-  EPOCH_SPAN,
-  ownerOfForeign,
-  shardNamedBy,
-  shardVersions,
-  versionOf,
-  type VersionScheme,
-} from '../domain/version.ts';
-import type { FollowerCluster } from '../ports/follower-cluster.ts';
+import { cutRanges, epochEnd, mergeSides, packRanges, type SeqNoRange } from '../domain/side-merge.ts';
+import { epochBase, ownerOfForeign, shardNamedBy, shardVersions } from '../domain/version.ts';
 import { listFollower } from './follower-listing.ts';
-import type { LeaderCluster } from '../ports/leader-cluster.ts';
 import type { ListedDocument, ValueRange, View } from '../ports/search-cluster.ts';
-
-export interface Sides {
-  readonly leader: LeaderCluster;
-  readonly leaderIndex: string;
-  readonly follower: FollowerCluster;
-  readonly followerIndex: string;
-  readonly shard: number;
-  readonly scheme: VersionScheme;
-  /**
-   * Shard n of both indices holds the same documents, so the pair's are those of one follower shard. Otherwise they lie anywhere in the follower
-   * index, and only their versions tell them from those of other pairs.
-   */
-  readonly aligned: boolean;
-}
+import { lastVersion, placeOf, type Sides, versionRange } from './sides.ts';
+import { type Histograms, unequalRanges } from './unequal-ranges.ts';
 
 /** A follower document; `seqNo` is the leader operation that its version names. */
 export interface FollowerCopy {
@@ -47,29 +17,21 @@ export type Difference =
   | { readonly kind: 'extra'; readonly document: FollowerCopy }
   | { readonly kind: 'missing'; readonly seqNo: number };
 
-/** Buckets of this many documents show a difference within few others, and stay below the clusters' limit of 65,536 up to 3 million. */
-const BUCKET_DOCUMENTS = 48;
-const BUCKETS_MIN = 64;
-const BUCKETS_MAX = 60_000;
-/** Documents of both sides in a range that is listed at one go; the follower lists at most 100 of a range. */
+/** What is listed at one go: each request costs the follower a pass over its shard, and each document some 350 bytes of an answer. */
+const LISTED = { ranges: 1000, documents: 20_000 };
+/** Documents of both sides in a range that is listed; the follower lists at most 100 of a range. */
 const RANGE_DOCUMENTS = 96;
 const RANGE_DOCUMENTS_MAX = 100;
-/** Ranges of one request: each request costs the follower a pass over its shard. */
-const RANGES_AT_ONCE = 400;
 const LISTING_PAGE = 2000;
 
 /**
  * What the two sides do not share, comparing a fixed leader view that holds operations up to `upTo` with the follower's searchable state
  * (refresh it first; nothing of this pair may be written meanwhile but deletes of what was found). Where versions can be aggregated, and
- * those of the pair are all of a shard or a range of their own, only unequal buckets of two histograms are listed; otherwise everything is.
- * `documents`: about how many there are.
+ * those of the pair are all of a shard or a range of their own, only what two histograms show as unequal is listed; otherwise everything is.
  */
 export async function* compareSides(
   sides: Sides,
-  compared: {
-    readonly view: View;
-    readonly upTo: number;
-    readonly documents: number;
+  compared: Histograms & {
     /** Also what carries versions above the epoch, which only somebody else can have given. */
     readonly outlandish?: boolean;
     /** Document by document: buckets of histograms may be equal although documents in them are not. */
@@ -81,10 +43,9 @@ export async function* compareSides(
   yield* staleDocuments(sides, signal);
   if (compared.outlandish === true) yield* outlandishDocuments(sides, signal);
   if (canBucket(sides) && compared.exact !== true) {
-    const ranges = cutRanges(await unequal(sides, compared, signal), RANGE_DOCUMENTS);
-    for (let at = 0; at < ranges.length; at += RANGES_AT_ONCE) {
-      const chunk = ranges.slice(at, at + RANGES_AT_ONCE);
-      yield* mergeSides(rangesOfLeader(sides, view, chunk, upTo, signal), rangesOfFollower(sides, chunk, signal));
+    for await (const unequal of unequalRanges(sides, compared, signal)) {
+      for (const chunk of packRanges(cutRanges(unequal, RANGE_DOCUMENTS), LISTED))
+        yield* mergeSides(rangesOfLeader(sides, view, chunk, upTo, signal), rangesOfFollower(sides, chunk, signal));
     }
     return;
   }
@@ -102,16 +63,12 @@ function canBucket({ aligned, follower, scheme }: Sides): boolean {
 /** Documents below the epoch: left over from before a resync, or written from outside. */
 async function* staleDocuments(sides: Sides, signal: AbortSignal): AsyncGenerator<Difference> {
   const { scheme, shard } = sides;
-  if (canBucket(sides) && scheme.layout === 'by-shard') {
-    const below = Array.from({ length: scheme.epoch }, (_, epoch) => shardVersions(scheme, shard, epoch));
-    for (let at = 0; at < below.length; at += RANGES_AT_ONCE) {
-      const found = copiesInRanges(sides, below.slice(at, at + RANGES_AT_ONCE), signal);
-      for await (const document of found) yield { kind: 'extra', document };
-    }
-    return;
-  }
-  const base = epochBase(sides.scheme.epoch);
-  for await (const document of followerListing(sides, -1, base - 1, signal)) yield { kind: 'extra', document };
+  const last = epochBase(scheme.epoch) - 1;
+  const byShard = (): ValueRange[] =>
+    Array.from({ length: scheme.epoch }, (_, epoch) => shardVersions(scheme, shard, epoch));
+  const below = scheme.layout === 'by-shard' ? byShard() : [{ from: 0, to: last }];
+  const found = canBucket(sides) ? copiesInRanges(sides, below, signal) : followerListing(sides, -1, last, signal);
+  for await (const document of found) yield { kind: 'extra', document };
 }
 
 /** Each falls to one pair, whatever its version would name. */
@@ -120,32 +77,6 @@ async function* outlandishDocuments(sides: Sides, signal: AbortSignal): AsyncGen
   for await (const document of listFollower({ follower, index, shard: placeOf(sides) }, epochEnd(scheme.epoch), signal))
     if (aligned || ownerOfForeign(scheme, document.version) === shard)
       yield { kind: 'extra', document: copyOf(sides, document) };
-}
-
-async function unequal(
-  sides: Sides,
-  { view, upTo, documents }: { view: View; upTo: number; documents: number },
-  signal: AbortSignal,
-): Promise<readonly SeqNoRange[]> {
-  const { scheme, shard, leaderIndex, followerIndex } = sides;
-  const wanted = Math.min(BUCKETS_MAX, Math.max(BUCKETS_MIN, Math.ceil(documents / BUCKET_DOCUMENTS)));
-  const width = bucketWidth(0, Math.max(upTo, 0), wanted);
-  const { interval, offset, bucketOf } = versionBuckets(scheme, shard, width);
-  const [min, max] = [versionOf(scheme, 0, shard), lastVersion(sides)];
-  const [leader, follower] = await Promise.all([
-    sides.leader.histogram(
-      { index: leaderIndex, shard, field: '_seq_no', interval: width, offset: 0, min: 0, max: upTo, view },
-      signal,
-    ),
-    // Up to the epoch's end: a copy of an operation that the view does not hold is a difference too.
-    sides.follower.histogram(
-      { index: followerIndex, shard: placeOf(sides), field: '_version', interval, offset, min, max },
-      signal,
-    ),
-  ]);
-  const ours = new Map([...leader].map(([key, count]) => [Math.round(key / width), count]));
-  const theirs = new Map([...follower].map(([key, count]) => [bucketOf(key), count]));
-  return unequalRanges(ours, theirs, width);
 }
 
 async function* rangesOfLeader(
@@ -198,26 +129,6 @@ async function* copiesInRanges(
   }
 }
 
-/** All versions that name an operation of the range; where versions interleave, whatever shard they name. Neighbouring ranges do not overlap. */
-function versionRange({ scheme, shard }: Sides, { from, to }: SeqNoRange): ValueRange {
-  if (scheme.layout === 'by-shard') {
-    const own = shardVersions(scheme, shard, scheme.epoch);
-    return { from: own.from + from, to: Math.min(own.from + to, own.to) };
-  }
-  const end = Math.min((to + 1) * scheme.leaderShards, EPOCH_SPAN) - 1;
-  return { from: versionOf(scheme, from, 0), to: epochBase(scheme.epoch) + end };
-}
-
-/** Greatest version that the pair's documents may carry. */
-function lastVersion({ scheme, shard }: Sides): number {
-  return scheme.layout === 'by-shard' ? shardVersions(scheme, shard, scheme.epoch).to : epochEnd(scheme.epoch);
-}
-
-/** The follower shard that holds the pair's documents; undefined: all of them may. */
-function placeOf({ aligned, shard }: Sides): number | undefined {
-  return aligned ? shard : undefined;
-}
-
 async function* leaderListing(
   sides: Sides,
   view: View,
@@ -254,7 +165,7 @@ function copyOf({ scheme, shard }: Sides, { id, routing, version }: ListedDocume
     return { id, routing, version, seqNo: Math.max(0, version - own.from) };
   }
   const offset = Math.max(0, version - epochBase(scheme.epoch));
-  // A version that names another shard comes from outside: half a step moves it off the document it would be taken for.
-  const foreign = shardNamedBy(scheme, version) === shard ? 0 : 0.5;
+  // A version that names another shard comes from outside: half a step moves it off the documents that it lies between.
+  const foreign = Math.sign(shardNamedBy(scheme, version) - shard) / 2;
   return { id, routing, version, seqNo: Math.floor(offset / scheme.leaderShards) + foreign };
 }

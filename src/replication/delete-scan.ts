@@ -3,7 +3,8 @@ import { isMassDelete } from '../domain/mass-delete.ts';
 import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import { epochEnd } from '../domain/side-merge.ts';
-import { compareSides, type FollowerCopy, type Sides } from './compare-sides.ts';
+import { compareSides, type FollowerCopy } from './compare-sides.ts';
+import type { Sides } from './sides.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FoundDocument, View } from '../ports/search-cluster.ts';
 
@@ -67,7 +68,8 @@ export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Pr
     }
   };
   const { view, upTo, whole, exact } = request;
-  const compared = { view, upTo, documents: request.followerCount, outlandish: whole, exact };
+  const differences = whole ? undefined : request.expected;
+  const compared = { view, upTo, documents: request.followerCount, differences, outlandish: whole, exact };
   const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   let extras: FollowerCopy[] = [];
   let missing: number[] = [];

@@ -2,7 +2,7 @@ import { type QuarantinedDocument, refusedVersion } from '../../domain/quarantin
 import { shardNamedBy, type VersionScheme } from '../../domain/version.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Histogram, ListedDocument } from '../../ports/search-cluster.ts';
-import type { Sides } from '../compare-sides.ts';
+import type { Sides } from '../sides.ts';
 import type { ComparedView } from '../comparison.ts';
 import type { PairQuarantine } from './pair-quarantine.ts';
 
@@ -66,7 +66,7 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
     async histogram(request, signal): Promise<Histogram> {
       const buckets = new Map(await follower.histogram(request, signal));
       const add = (version: number | undefined, change: 1 | -1): void => {
-        if (version === undefined || version < request.min || version > request.max) return;
+        if (version === undefined || !request.ranges.some(({ from, to }) => version >= from && version <= to)) return;
         const above = (version - request.offset) % request.interval;
         const key = version - (above < 0 ? above + request.interval : above);
         const count = (buckets.get(key) ?? 0) + change;

@@ -126,9 +126,9 @@ describe('versions of a whole index', () => {
       versions.slice(5, 10),
     );
     assert.equal(second, undefined, 'more than fit');
-    const within = { min: EPOCH, max: 2 * EPOCH - 1 };
+    const within = [{ from: EPOCH, to: 2 * EPOCH - 1 }];
     const histogram = await c.follower.histogram(
-      { index: index.name, shard: undefined, field: '_version', interval: 10, offset: 0, ...within },
+      { index: index.name, shard: undefined, field: '_version', interval: 10, offset: 0, ranges: within },
       never,
     );
     const counts = [...histogram.values()];
@@ -190,13 +190,13 @@ describe('a histogram of versions', () => {
     const of = async (
       interval: number,
       offset: number,
-      min: number,
-      max: number,
+      from: number,
+      to: number,
+      ...more: readonly { from: number; to: number }[]
     ): Promise<readonly (readonly [number, number])[]> =>
-      [...(await c.follower.histogram({ ...request, interval, offset, min, max }, never))].map(([key, count]) => [
-        key - base,
-        count,
-      ]);
+      [...(await c.follower.histogram({ ...request, interval, offset, ranges: [{ from, to }, ...more] }, never))].map(
+        ([key, count]) => [key - base, count],
+      );
     assert.deepEqual(await of(1, 0, base, base + 9), [
       [0, 1],
       [1, 1],
@@ -214,6 +214,11 @@ describe('a histogram of versions', () => {
     assert.deepEqual(await of(4, (base + 1) % 4, base + 2, base + 8), [
       [1, 1],
       [5, 3],
+    ]);
+    // Two ranges cut the same bucket.
+    assert.deepEqual(await of(8, base % 8, base + 1, base + 2, { from: base + 6, to: base + 8 }), [
+      [0, 4],
+      [8, 1],
     ]);
     // The whole epoch in few buckets, and a shard's residue as the offset.
     const interval = 3 * 2 ** 38;
@@ -246,7 +251,7 @@ describe('a histogram of versions', () => {
     await c.follower.refresh(target.name, never);
     for (const shard of [0, 1, 2]) {
       const left = await leader.leader.histogram(
-        { index: source.name, shard, field: '_seq_no', interval: 8, offset: 0, min: 0, max: 1000 },
+        { index: source.name, shard, field: '_seq_no', interval: 8, offset: 0, ranges: [{ from: 0, to: 1000 }] },
         never,
       );
       const right = await c.follower.histogram(
@@ -256,8 +261,7 @@ describe('a histogram of versions', () => {
           field: '_version',
           interval: 24,
           offset: (EPOCH + shard) % 24,
-          min: EPOCH + shard,
-          max: EPOCH + 3 * 1000 + shard,
+          ranges: [{ from: EPOCH + shard, to: EPOCH + 3 * 1000 + shard }],
         },
         never,
       );

@@ -225,7 +225,7 @@ export function histogramOf(documents: readonly StoredDocument[], request: Omit<
   const buckets = new Map<number, number>();
   for (const document of documents) {
     const value = request.field === '_seq_no' ? document.seqNo : document.version;
-    if (value < request.min || value > request.max) continue;
+    if (!request.ranges.some(({ from, to }) => value >= from && value <= to)) continue;
     const key = Math.floor((value - request.offset) / request.interval) * request.interval + request.offset;
     buckets.set(key, (buckets.get(key) ?? 0) + 1);
   }

@@ -8,7 +8,9 @@ import {
   type FollowerEntry,
   type LeaderEntry,
   mergeSides,
-  unequalRanges,
+  joinRanges,
+  packRanges,
+  unequalBuckets,
   versionBuckets,
 } from '../../../src/domain/side-merge.ts';
 import { EPOCH_SPAN, versionOf, type VersionScheme } from '../../../src/domain/version.ts';
@@ -116,7 +118,7 @@ const histogram = fc
 test('ranges hold every bucket that differs and none that does not, apart from each other', () => {
   fc.assert(
     fc.property(histogram, histogram, fc.constantFrom(1, 2, 64), (leader, follower, width) => {
-      const ranges = unequalRanges(leader, follower, width);
+      const ranges = joinRanges(unequalBuckets(leader, follower, width));
       for (let bucket = 0; bucket <= 30; bucket += 1) {
         const [ours, theirs] = [leader.get(bucket) ?? 0, follower.get(bucket) ?? 0];
         const within = ranges.filter(({ from, to }) => bucket * width >= from && (bucket + 1) * width - 1 <= to);
@@ -130,6 +132,25 @@ test('ranges hold every bucket that differs and none that does not, apart from e
         if (ours !== theirs) differing += ours + theirs;
       }
       assert.equal(counted, differing);
+    }),
+  );
+});
+
+test('packs hold every range in order, and no more than allowed but where one alone is more', () => {
+  const ranges = fc
+    .array(fc.integer({ min: 0, max: 30 }), { maxLength: 30 })
+    .map((counts) => counts.map((documents, at) => ({ from: at * 10, to: at * 10 + 4, documents })));
+  fc.assert(
+    fc.property(ranges, fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 5 }), (given, documents, most) => {
+      const packs = packRanges(given, { documents, ranges: most });
+      assert.deepEqual(packs.flat(), given);
+      const countOf = (pack: typeof given): number => pack.reduce((sum, range) => sum + range.documents, 0);
+      for (const [at, pack] of packs.entries()) {
+        assert.ok(pack.length > 0 && pack.length <= most);
+        assert.ok(pack.length === 1 || countOf([...pack]) <= documents);
+        const [next] = packs[at + 1] ?? [];
+        assert.ok(next === undefined || pack.length === most || countOf([...pack, next]) > documents);
+      }
     }),
   );
 });
