@@ -140,10 +140,8 @@ async function recount({ follower, followerIndex, aligned, scheme }: Sides): Pro
   if (aligned) await follower.count(followerIndex, 0, signal);
   else {
     const span = 2 ** 44 / scheme.leaderShards;
-    await follower.countVersionRanges(
-      { index: followerIndex, ranges: [{ from: 2 ** 44, to: 2 ** 44 + span - 1 }] },
-      signal,
-    );
+    const ranges = [{ from: 2 ** 44, to: 2 ** 44 + span - 1 }];
+    await follower.countRanges({ index: followerIndex, shard: undefined, field: '_version', ranges }, signal);
   }
 }
 

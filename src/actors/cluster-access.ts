@@ -38,6 +38,8 @@ export interface ClusterAccess {
   readonly keeper: PositionKeeper;
   /** The pool of points in time. */
   readonly views: Semaphore;
+  /** Comparisons at once with indices of this cluster. */
+  readonly comparisons: Semaphore;
   /** For pairs that follow into it: so many read their position and take it up at once. */
   readonly openings: Semaphore;
   /** Indices that are created in it at once. */

@@ -120,6 +120,7 @@ export class PairSession implements IndexPair {
   close(): void {
     const { index, pair } = this.#options;
     if (this.#replicator !== undefined) {
+      this.#replicator.close();
       index.deleteMemory.left(this.#replicator);
       index.followerSide.keeper.forget(pair);
     }

@@ -62,7 +62,7 @@ export function pairStatus(
     outstandingDeletes: progress?.outstandingDeletes ?? 0,
     quarantined: actor.quarantined,
     quarantinedWithoutCopy: progress?.quarantine.withoutCopy ?? 0,
-    progress: snapshot?.resumeTo === 'following' ? 1 : (replicator?.bootstrapProgress ?? 0),
+    progress: snapshot?.resumeTo === 'following' ? 1 : (replicator?.progress.copiedShare ?? 0),
     operationsWritten: written,
     bytesRead: read,
     operationsPerSecond: rates.operations.perSecond(written, now),

@@ -14,5 +14,6 @@ export function replicatorPorts(ports: SupervisorPorts, { leaderSide, followerSi
     narrator,
     budget,
     views: leaderSide.views,
+    comparisons: leaderSide.comparisons,
   };
 }

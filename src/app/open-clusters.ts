@@ -16,6 +16,7 @@ import { configuredCluster, openConfigured } from './clusters.ts';
 const FLUSH_INTERVAL_MS = 10_000;
 /** Points in time open at once on one leader cluster. */
 const VIEWS_MAX = 8;
+const COMPARISONS_MAX = 8;
 
 /** Clusters are opened when they are first needed. */
 export class Clusters {
@@ -76,6 +77,7 @@ export class Clusters {
       watcher,
       keeper,
       views: new Semaphore(VIEWS_MAX),
+      comparisons: new Semaphore(COMPARISONS_MAX),
       openings: new Semaphore(openingsAtOnce),
       creations: new Semaphore(CREATIONS_MAX),
       requestTimeoutMs,

@@ -25,8 +25,8 @@ export async function* mergeSides<F extends FollowerEntry>(
   leader: AsyncIterator<LeaderEntry>,
   follower: AsyncIterator<F>,
 ): AsyncGenerator<SideDifference<F>> {
-  let ours = await leader.next();
-  let theirs = await follower.next();
+  // Each side's first page is on its way while the other's is.
+  let [ours, theirs] = await Promise.all([leader.next(), follower.next()]);
   while (ours.done !== true || theirs.done !== true) {
     const seqNo = ours.done === true ? Number.POSITIVE_INFINITY : ours.value.seqNo;
     const copied = theirs.done === true ? Number.POSITIVE_INFINITY : theirs.value.seqNo;
@@ -119,12 +119,22 @@ export function joinRanges(ranges: readonly SeqNoRange[]): readonly SeqNoRange[]
   return joined;
 }
 
+/** Each cut into so many of one width, or into its numbers. */
+export function splitBuckets(ranges: readonly SeqNoRange[], width: number): readonly Pick<SeqNoRange, 'from' | 'to'>[] {
+  return ranges.flatMap(({ from, to }) =>
+    Array.from({ length: Math.ceil((to - from + 1) / width) }, (_, at) => ({
+      from: from + at * width,
+      to: Math.min(from + (at + 1) * width - 1, to),
+    })),
+  );
+}
+
 /** In order, as many together as have at most these many documents and are at most so many; one with more documents is alone. */
-export function packRanges(
-  ranges: readonly SeqNoRange[],
+export function packRanges<R extends Pick<SeqNoRange, 'documents'>>(
+  ranges: readonly R[],
   most: { readonly documents: number; readonly ranges: number },
-): readonly (readonly SeqNoRange[])[] {
-  const packs: SeqNoRange[][] = [];
+): readonly (readonly R[])[] {
+  const packs: R[][] = [];
   let documents = Number.POSITIVE_INFINITY;
   for (const range of ranges) {
     const last = packs.at(-1);

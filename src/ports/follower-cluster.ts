@@ -6,7 +6,9 @@ import type {
   Histogram,
   HistogramRequest,
   ListedDocument,
+  RangeCountRequest,
   ValueRange,
+  View,
 } from './search-cluster.ts';
 
 /** Writing a follower. Errors: `Failed`; a write whose effect is unknown carries `ambiguous: true`. */
@@ -22,6 +24,10 @@ export interface FollowerCluster extends ClusterState {
   ): Promise<readonly BulkItem[]>;
   /** Number of live root documents; of one shard, or of the index when `shard` is undefined. Counts what is searchable: refresh first. */
   count(index: string, shard: number | undefined, signal: AbortSignal): Promise<number>;
+  /** A point in time on the primary: what is searchable now. */
+  openView(request: { index: string; shard: number }, signal: AbortSignal): Promise<View>;
+  /** Never throws: a view that cannot be closed expires by itself. */
+  closeView(view: View): Promise<void>;
   /** True where `_version` can be aggregated (Elasticsearch); otherwise listings are used. */
   readonly versionAggregates: boolean;
   /** `shard` undefined: of the whole index. */
@@ -33,11 +39,18 @@ export interface FollowerCluster extends ClusterState {
    * Documents in order of (`_version`, `_seq_no`), strictly above the version `after`, or, with `afterSeqNo`, strictly above that pair; of one
    * shard, or the index. At least `size` of them unless there are no more; a few more only where documents of several shards share one pair.
    * Versions of ours are unique, those of foreign documents are not (1 is common): give both values of the last document to page over all.
-   * Only what is searchable. Not a snapshot: a document rewritten meanwhile may be seen twice or not at all. Versions above 2^53 come rounded,
+   * Only what is searchable. Without a view not a snapshot: a document rewritten meanwhile may be seen twice or not at all. Versions above 2^53 come rounded,
    * and a listing does not go on beyond one.
    */
   listByVersion(
-    request: { index: string; shard: number | undefined; after: number; afterSeqNo?: number | undefined; size: number },
+    request: {
+      index: string;
+      shard: number | undefined;
+      after: number;
+      afterSeqNo?: number | undefined;
+      size: number;
+      view?: View | undefined;
+    },
     signal: AbortSignal,
   ): Promise<readonly ListedDocument[]>;
   /**
@@ -46,11 +59,20 @@ export interface FollowerCluster extends ClusterState {
    * `versionAggregates`.
    */
   listVersionRanges(
-    request: { index: string; shard: number | undefined; ranges: readonly ValueRange[]; sizeEach: number },
+    request: {
+      index: string;
+      shard: number | undefined;
+      ranges: readonly ValueRange[];
+      sizeEach: number;
+      view?: View | undefined;
+    },
     signal: AbortSignal,
   ): Promise<readonly (readonly ListedDocument[] | undefined)[]>;
-  /** Number of searchable documents of the whole index with a `_version` in any of the ranges (at most 512). Only where `versionAggregates`. */
-  countVersionRanges(request: { index: string; ranges: readonly ValueRange[] }, signal: AbortSignal): Promise<number>;
+  /** How many searchable documents have a `_version` in each range; of one shard, or of the index. Only where `versionAggregates`. */
+  countRanges(
+    request: RangeCountRequest & { readonly shard: number | undefined },
+    signal: AbortSignal,
+  ): Promise<readonly number[]>;
   multiGet(index: string, keys: readonly DocumentKey[], signal: AbortSignal): Promise<readonly FoundDocument[]>;
   /** Greatest `_version` in the index, 0 when empty. */
   maxVersion(index: string, signal: AbortSignal): Promise<number>;

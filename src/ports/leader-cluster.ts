@@ -7,6 +7,7 @@ import type {
   Histogram,
   HistogramRequest,
   ListedDocument,
+  RangeCountRequest,
   ValueRange,
   View,
 } from './search-cluster.ts';
@@ -42,6 +43,8 @@ export interface LeaderCluster extends ClusterState {
   /** Never throws: a view that cannot be closed expires by itself. */
   closeView(view: View): Promise<void>;
   histogram(request: HistogramRequest, signal: AbortSignal): Promise<Histogram>;
+  /** How many documents of the shard have a `_seq_no` in each range. */
+  countRanges(request: RangeCountRequest & { readonly shard: number }, signal: AbortSignal): Promise<readonly number[]>;
   /** Documents with `from <= _seq_no <= to` in order of `_seq_no`, at most `size`. */
   listBySeqNo(
     request: { index: string; shard: number; from: number; to: number; size: number; view: View | undefined },

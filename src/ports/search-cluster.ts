@@ -57,9 +57,22 @@ export interface HistogramRequest {
   readonly interval: number;
   /** 0 <= offset < interval: buckets start at `k * interval + offset`. */
   readonly offset: number;
-  /** Only values in these are counted: ascending, not overlapping, at most 2,000. With the non-empty buckets at most 60,000. */
+  /** Only values in [min, max] are counted. */
+  readonly min: number;
+  readonly max: number;
+  /** The fixed view to ask; absent: the current searchable state. */
+  readonly view?: View | undefined;
+}
+
+/** What a cluster counts in one request without harm: below its limit of 65,536 buckets. */
+export const COUNTED_RANGES_MAX = 16_000;
+
+export interface RangeCountRequest {
+  readonly index: string;
+  /** As in a histogram. */
+  readonly field: '_seq_no' | '_version';
+  /** Ascending, not overlapping, at most `COUNTED_RANGES_MAX`. */
   readonly ranges: readonly ValueRange[];
-  /** Leader: the fixed view to ask; absent on the follower (the current searchable state). */
   readonly view?: View | undefined;
 }
 

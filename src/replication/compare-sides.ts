@@ -25,8 +25,8 @@ const RANGE_DOCUMENTS_MAX = 100;
 const LISTING_PAGE = 2000;
 
 /**
- * What the two sides do not share, comparing a fixed leader view that holds operations up to `upTo` with the follower's searchable state
- * (refresh it first; nothing of this pair may be written meanwhile but deletes of what was found). Where versions can be aggregated, and
+ * What the two sides do not share, comparing a fixed leader view that holds operations up to `upTo` with a view of the follower from when all
+ * of that was written and searchable, or with its present state (nothing of this pair may be written meanwhile but deletes of what was found). Where versions can be aggregated, and
  * those of the pair are all of a shard or a range of their own, only what two histograms show as unequal is listed; otherwise everything is.
  */
 export async function* compareSides(
@@ -73,8 +73,9 @@ async function* staleDocuments(sides: Sides, signal: AbortSignal): AsyncGenerato
 
 /** Each falls to one pair, whatever its version would name. */
 async function* outlandishDocuments(sides: Sides, signal: AbortSignal): AsyncGenerator<Difference> {
-  const { follower, followerIndex: index, shard, scheme, aligned } = sides;
-  for await (const document of listFollower({ follower, index, shard: placeOf(sides) }, epochEnd(scheme.epoch), signal))
+  const { follower, followerIndex: index, followerView: view, shard, scheme, aligned } = sides;
+  const target = { follower, index, shard: placeOf(sides), view };
+  for await (const document of listFollower(target, epochEnd(scheme.epoch), signal))
     if (aligned || ownerOfForeign(scheme, document.version) === shard)
       yield { kind: 'extra', document: copyOf(sides, document) };
 }
@@ -116,9 +117,9 @@ async function* copiesInRanges(
   ranges: readonly ValueRange[],
   signal: AbortSignal,
 ): AsyncGenerator<FollowerCopy> {
-  const { follower, followerIndex: index } = sides;
+  const { follower, followerIndex: index, followerView: view } = sides;
   const found = await follower.listVersionRanges(
-    { index, shard: placeOf(sides), ranges, sizeEach: RANGE_DOCUMENTS_MAX },
+    { index, shard: placeOf(sides), ranges, sizeEach: RANGE_DOCUMENTS_MAX, view },
     signal,
   );
   for (const [at, { from, to }] of ranges.entries()) {
@@ -152,8 +153,8 @@ async function* followerListing(
   last: number,
   signal: AbortSignal,
 ): AsyncGenerator<FollowerCopy> {
-  const { follower, followerIndex: index, shard, scheme, aligned } = sides;
-  for await (const document of listFollower({ follower, index, shard: placeOf(sides) }, after, signal)) {
+  const { follower, followerIndex: index, followerView: view, shard, scheme, aligned } = sides;
+  for await (const document of listFollower({ follower, index, shard: placeOf(sides), view }, after, signal)) {
     if (document.version > last) return;
     if (aligned || shardNamedBy(scheme, document.version) === shard) yield copyOf(sides, document);
   }

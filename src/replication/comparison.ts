@@ -1,8 +1,8 @@
-import { failureOf } from '../domain/failure.ts';
+import { type Failure, failureOf } from '../domain/failure.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Narrator } from '../ports/narrator.ts';
+import type { CycleSpan, Narrator } from '../ports/narrator.ts';
 import type { Random } from '../ports/random.ts';
-import { scanDeletes, type ScanReport, type ScanRequest } from './delete-scan.ts';
+import { DeleteScan, type ScanHands, type ScanReport, type ScanRequest } from './delete-scan.ts';
 import type { PairProgress } from './pair-progress.ts';
 
 /** An operator's word that one comparison may delete more than the allowed share of a shard. */
@@ -30,10 +30,20 @@ export interface ComparisonOptions {
 }
 
 /** What one comparison is given by the cycle whose view it looks at. */
-export type ComparedView = Pick<
-  ScanRequest,
-  'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'writeDeletes' | 'resend' | 'quarantined' | 'release'
->;
+export type ComparedView = Pick<ScanRequest, 'sides' | 'view' | 'globalCheckpoint' | 'upTo' | 'ended'>;
+
+interface Running {
+  readonly scan: DeleteScan;
+  readonly span: CycleSpan;
+  readonly expected: number;
+  readonly whole: boolean;
+  readonly exact: boolean;
+  /** The allowance that it runs under. */
+  readonly allowedBy: string | undefined;
+  readonly startedAtMs: number;
+  /** It does not outlive the work that began it. */
+  readonly unlisten: () => void;
+}
 
 const HOUR_MS = 3_600_000;
 /** Both sides are compared whole this often, even if counts agree: those of pairs that share follower shards prove less. */
@@ -50,6 +60,7 @@ export class Comparison {
   readonly #options: ComparisonOptions;
   #whole = false;
   #exact = false;
+  #running: Running | undefined;
   readonly #wholeEveryMs: number;
   #wholeAtMs: number;
   /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
@@ -77,7 +88,11 @@ export class Comparison {
   }
 
   get asked(): boolean {
-    return this.#whole;
+    return this.#whole || this.#running?.whole === true;
+  }
+
+  get running(): boolean {
+    return this.#running !== undefined;
   }
 
   /** Whether the next cycle should be one that compares; not before the duty cycle allows it, and never while the count is unknown. */
@@ -89,7 +104,7 @@ export class Comparison {
       this.#exact ||= this.#options.aligned && progress.leaderDocumentsMax <= EXACT_DOCUMENTS_MAX;
       this.#wholeAtMs = now + this.#wholeEveryMs;
     }
-    if (progress.followerCount === undefined || this.#credit(now) <= 0) return false;
+    if (this.running || progress.followerCount === undefined || this.#credit(now) <= 0) return false;
     return this.#whole || progress.outstandingDeletes > 0;
   }
 
@@ -100,21 +115,35 @@ export class Comparison {
     return this.#creditMs;
   }
 
-  async run(compared: ComparedView, signal: AbortSignal): Promise<void> {
+  /** Compares from now on; `advance` acts upon what it finds. Throws `mass_delete`. */
+  begin(compared: ComparedView, followerCount: number, signal: AbortSignal): void {
     const { progress, narrator, pair, clock, traceId, deleteShareMax, massDeletes } = this.#options;
-    const { followerCount, outstandingDeletes: expected } = progress;
-    if (followerCount === undefined) return;
-    const span = narrator.span('delete-scan', pair, traceId());
-    const startedAtMs = clock.monotonic();
-    let tookMs = 0;
+    const { outstandingDeletes: expected } = progress;
     const { allowedBy } = massDeletes;
-    const limits = {
-      whole: this.#whole,
-      exact: this.#exact,
-      deleteShareMax: allowedBy === undefined ? deleteShareMax : 1,
-    };
+    const [whole, exact] = [this.#whole, this.#exact];
+    const limits = { whole, exact, deleteShareMax: allowedBy === undefined ? deleteShareMax : 1 };
+    const scan = new DeleteScan({ ...compared, ...limits, followerCount, expected, clock });
+    const span = narrator.span('delete-scan', pair, traceId());
+    const workEnded = (): void => this.drop();
+    signal.addEventListener('abort', workEnded);
+    const unlisten = (): void => signal.removeEventListener('abort', workEnded);
+    this.#running = { scan, span, expected, whole, exact, allowedBy, startedAtMs: clock.monotonic(), unlisten };
+    // What is asked for from now on is for the next one.
+    this.#whole = false;
+    this.#exact = false;
+  }
+
+  /** Acts upon what the comparison under way has found, waiting for it at most so long. */
+  async advance(hands: ScanHands, patienceMs: number, signal: AbortSignal): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { scan, span, expected, allowedBy } = running;
     try {
-      const report = await scanDeletes({ ...compared, ...limits, followerCount, expected, clock }, signal);
+      const report = await scan.advance(hands, patienceMs, signal);
+      if (report === undefined) return;
+      this.#running = undefined;
+      running.unlisten();
+      this.#spent(report.comparedMs);
       span.set({
         'slipstream.extras': report.extras,
         'slipstream.expected': expected,
@@ -122,19 +151,32 @@ export class Comparison {
         'slipstream.missing': report.missing,
       });
       span.end();
-      tookMs = report.comparedMs;
-      if (allowedBy !== undefined) massDeletes.used(allowedBy, report.deleted);
-      this.#conclude(report, expected);
+      if (allowedBy !== undefined) this.#options.massDeletes.used(allowedBy, report.deleted);
+      this.#conclude(report, running);
     } catch (thrown) {
-      tookMs = clock.monotonic() - startedAtMs;
-      span.end(failureOf(thrown, 'delete scan'));
+      this.drop(failureOf(thrown, 'delete scan'));
       throw thrown;
-    } finally {
-      this.#creditMs = Math.max(this.#credit(clock.monotonic()) - tookMs, -DEBT_MAX_MS);
     }
   }
 
-  #conclude(report: ScanReport, expected: number): void {
+  /** Gives up what is under way; what it was asked for is still to be done. */
+  drop(failure?: Failure): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    running.unlisten();
+    running.scan.close();
+    running.span.end(failure);
+    this.#spent(this.#options.clock.monotonic() - running.startedAtMs);
+    this.#whole ||= running.whole;
+    this.#exact ||= running.exact;
+  }
+
+  #spent(tookMs: number): void {
+    this.#creditMs = Math.max(this.#credit(this.#options.clock.monotonic()) - tookMs, -DEBT_MAX_MS);
+  }
+
+  #conclude(report: ScanReport, { expected, whole, exact }: Running): void {
     const { progress, narrator, pair, clock } = this.#options;
     progress.counters.deleteScans += 1;
     progress.counters.deletesFound += report.deleted;
@@ -145,12 +187,11 @@ export class Comparison {
       narrator.log('warn', 'a comparison found something other than the counts said', { pair, expected, ...report });
       progress.followerCount = undefined;
       this.#whole = true;
+      this.#exact ||= exact;
       this.#options.miscounted();
       return;
     }
-    if (this.#whole) this.completed += 1;
-    this.#whole = false;
-    this.#exact = false;
+    if (whole) this.completed += 1;
     if (progress.leaderCount !== undefined) progress.compared(progress.leaderCount, clock.monotonic());
   }
 }

@@ -1,11 +1,10 @@
 import { type Failed, failed } from '../domain/failure.ts';
 import type { VersionScheme } from '../domain/version.ts';
-import type { View } from '../ports/search-cluster.ts';
-import type { ComparedView } from './comparison.ts';
+import type { ScanHands } from './delete-scan.ts';
 import type { FencedStats, LeaderIdentity } from './leader-fence.ts';
 import type { SearchPage } from '../domain/wire/search-page.ts';
 import type { PairWriter, WrittenPart } from './pair-writer.ts';
-import { comparedWithQuarantine } from './quarantine/follower-as-if-taken.ts';
+import { quarantineHands } from './quarantine/follower-as-if-taken.ts';
 import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 
 /** One pair in one cycle, for what is written besides its pages: deletes that a comparison found, and operations that are read again. */
@@ -21,30 +20,12 @@ export interface Corrected {
   readonly refresh: () => Promise<unknown>;
 }
 
-/** What a comparison of this pair with the view is given. */
-export function comparedView(
-  corrected: Corrected,
-  { view, upTo }: { view: View; upTo: number },
-  signal: AbortSignal,
-): ComparedView {
-  const { ports, setup, leader, scheme, writer, stats } = corrected;
-  const { leader: reader, follower } = ports;
-  const { aligned, followerIndex, quarantine } = setup;
-  const sides = {
-    leader: reader,
-    leaderIndex: leader.index,
-    follower,
-    followerIndex,
-    shard: leader.shard,
-    scheme,
-    aligned,
-  };
+/** What this step lends a comparison. */
+export function scanHands(corrected: Corrected, signal: AbortSignal): ScanHands {
+  const { setup, leader, scheme, writer } = corrected;
   const fenceAll = async (): Promise<void> => requireAllSafe(corrected, 'delete scan');
   return {
-    ...comparedWithQuarantine({ quarantine, sides }, fenceAll, signal),
-    view,
-    globalCheckpoint: stats.globalCheckpoint,
-    upTo,
+    ...quarantineHands(setup.quarantine, { scheme, shard: leader.shard }, fenceAll, signal),
     writeDeletes: async (lines) => {
       if (lines.length === 0) return [];
       await fenceAll();

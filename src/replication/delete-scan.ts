@@ -3,11 +3,12 @@ import { isMassDelete } from '../domain/mass-delete.ts';
 import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { DeleteLine } from './bulk-batch.ts';
 import { epochEnd } from '../domain/side-merge.ts';
-import { compareSides, type FollowerCopy } from './compare-sides.ts';
+import { compareSides, type Difference, type FollowerCopy } from './compare-sides.ts';
 import type { Sides } from './sides.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FoundDocument, View } from '../ports/search-cluster.ts';
 
+/** What is compared, and within which bounds. */
 export interface ScanRequest {
   readonly sides: Sides;
   readonly view: View;
@@ -24,6 +25,13 @@ export interface ScanRequest {
   readonly exact: boolean;
   /** Greatest share of the shard that one scan may delete; above it an operator decides. */
   readonly deleteShareMax: number;
+  readonly clock: Clock;
+  /** Gives back what the scan looked at, once nothing of it is needed any more. Never throws. */
+  readonly ended: () => Promise<void>;
+}
+
+/** What a step lends a scan to act upon what it found. */
+export interface ScanHands {
   readonly writeDeletes: (lines: readonly DeleteLine[]) => Promise<readonly number[]>;
   /** Sends the leader's documents with these sequence numbers again. */
   readonly resend: (seqNos: readonly number[]) => Promise<void>;
@@ -31,7 +39,6 @@ export interface ScanRequest {
   readonly quarantined: (copy: FollowerCopy) => 'with copy' | 'without copy' | undefined;
   /** Takes documents that the leader does not have any more out of the quarantine. */
   readonly release: (ids: readonly string[]) => Promise<void>;
-  readonly clock: Clock;
 }
 
 export interface ScanReport {
@@ -51,44 +58,114 @@ const CHUNK = 500;
 /**
  * Finds what the follower has and the leader's view has not, asks the leader for each of them, and deletes those that it does not know,
  * under a version that refuses every late copy of an older write and never a re-creation.
+ *
+ * It compares by itself from its making on. Nothing is written but in `advance`, by the step that calls it: between two such calls newer documents
+ * may be written, which both views do not show.
  */
-export async function scanDeletes(request: ScanRequest, signal: AbortSignal): Promise<ScanReport> {
-  refuseMassDelete(request, request.expected);
-  const { sides, clock } = request;
-  // Not counted: what was written becomes visible by it, once, whoever pays.
-  await sides.follower.refresh(sides.followerIndex, signal);
-  const startedAtMs = clock.monotonic();
-  let settledMs = 0;
-  const timed = async <T>(work: Promise<T>): Promise<T> => {
-    const since = clock.monotonic();
-    try {
-      return await work;
-    } finally {
-      settledMs += clock.monotonic() - since;
-    }
-  };
-  const { view, upTo, whole, exact } = request;
-  const differences = whole ? undefined : request.expected;
-  const compared = { view, upTo, documents: request.followerCount, differences, outlandish: whole, exact };
-  const report = { extras: 0, deleted: 0, living: 0, missing: 0 };
-  let extras: FollowerCopy[] = [];
-  let missing: number[] = [];
-  for await (const difference of compareSides(sides, compared, signal)) {
-    if (difference.kind === 'extra') {
-      extras.push(difference.document);
-      report.extras += 1;
-      refuseMassDelete(request, report.extras);
-    } else {
-      missing.push(difference.seqNo);
-      report.missing += 1;
-    }
-    if (extras.length >= CHUNK) extras = await timed(settle(request, extras, report, signal));
-    if (missing.length >= CHUNK) missing = await timed(resend(request, missing));
-    if (!request.whole && report.extras >= request.expected) break;
+export class DeleteScan {
+  readonly #request: ScanRequest;
+  readonly #reading = new AbortController();
+  readonly #report = { extras: 0, deleted: 0, living: 0, missing: 0 };
+  #extras: FollowerCopy[] = [];
+  #missing: number[] = [];
+  #comparedMs = 0;
+  /** `full`: it waits until what was found is dealt with. */
+  #state: 'reading' | 'full' | 'ended' = 'reading';
+  #failure: { readonly thrown: unknown } | undefined;
+  #told: (() => void) | undefined;
+  #goOn: (() => void) | undefined;
+
+  /** Throws `mass_delete`. */
+  constructor(request: ScanRequest) {
+    this.#request = request;
+    refuseMassDelete(request, request.expected);
+    void this.#read();
   }
-  await timed(settle(request, extras, report, signal));
-  await timed(resend(request, missing));
-  return { ...report, comparedMs: clock.monotonic() - startedAtMs - settledMs };
+
+  /** Ends it, whatever was found. */
+  close(): void {
+    this.#reading.abort(new DOMException('the comparison is given up', 'AbortError'));
+    this.#goOn?.();
+  }
+
+  /** Deals with what was found, waiting at most so long for it. Undefined: there is more to come. */
+  async advance(hands: ScanHands, patienceMs: number, signal: AbortSignal): Promise<ScanReport | undefined> {
+    const deadlineMs = this.#request.clock.monotonic() + patienceMs;
+    for (;;) {
+      await this.#news(deadlineMs);
+      signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure.thrown;
+      if (this.#state === 'reading') return undefined;
+      const [extras, missing] = [this.#extras, this.#missing];
+      [this.#extras, this.#missing] = [[], []];
+      await settle({ ...this.#request, ...hands }, extras, this.#report, signal);
+      if (missing.length > 0) await hands.resend(missing);
+      if (this.#state === 'ended') return { ...this.#report, comparedMs: this.#comparedMs };
+      this.#state = 'reading';
+      this.#goOn?.();
+    }
+  }
+
+  async #news(deadlineMs: number): Promise<void> {
+    const { clock } = this.#request;
+    const leftMs = deadlineMs - clock.monotonic();
+    if (this.#state !== 'reading' || leftMs <= 0) return;
+    const told = new Promise<void>((resolve) => {
+      this.#told = resolve;
+    });
+    if (leftMs === Number.POSITIVE_INFINITY) return told;
+    const enough = new AbortController();
+    const outOfPatience = clock.sleep(leftMs, enough.signal).catch(() => undefined);
+    await Promise.race([told, outOfPatience]);
+    enough.abort();
+  }
+
+  async #read(): Promise<void> {
+    const { sides, view, upTo, whole, exact, followerCount, expected, clock, ended } = this.#request;
+    const { signal } = this.#reading;
+    const compared = { view, upTo, documents: followerCount, outlandish: whole, exact };
+    let sinceMs = clock.monotonic();
+    try {
+      for await (const difference of compareSides(sides, compared, signal)) {
+        this.#note(difference);
+        if (!whole && this.#report.extras >= expected) break;
+        if (Math.max(this.#extras.length, this.#missing.length) < CHUNK) continue;
+        this.#comparedMs += clock.monotonic() - sinceMs;
+        await this.#dealtWith();
+        sinceMs = clock.monotonic();
+      }
+    } catch (thrown) {
+      this.#failure = { thrown };
+    }
+    this.#comparedMs += clock.monotonic() - sinceMs;
+    await ended();
+    this.#tell('ended');
+  }
+
+  #note(difference: Difference): void {
+    if (difference.kind === 'missing') {
+      this.#missing.push(difference.seqNo);
+      this.#report.missing += 1;
+      return;
+    }
+    this.#extras.push(difference.document);
+    this.#report.extras += 1;
+    refuseMassDelete(this.#request, this.#report.extras);
+  }
+
+  async #dealtWith(): Promise<void> {
+    const dealt = new Promise<void>((resolve) => {
+      this.#goOn = resolve;
+    });
+    this.#tell('full');
+    await dealt;
+    this.#reading.signal.throwIfAborted();
+  }
+
+  #tell(state: 'full' | 'ended'): void {
+    this.#state = state;
+    this.#told?.();
+  }
 }
 
 function refuseMassDelete(request: ScanRequest, deletes: number): void {
@@ -99,18 +176,13 @@ function refuseMassDelete(request: ScanRequest, deletes: number): void {
   });
 }
 
-async function resend(request: ScanRequest, seqNos: readonly number[]): Promise<number[]> {
-  if (seqNos.length > 0) await request.resend(seqNos);
-  return [];
-}
-
 async function settle(
-  request: ScanRequest,
+  request: ScanRequest & ScanHands,
   extras: readonly FollowerCopy[],
   report: { deleted: number; living: number },
   signal: AbortSignal,
-): Promise<FollowerCopy[]> {
-  if (extras.length === 0) return [];
+): Promise<void> {
+  if (extras.length === 0) return;
   const { sides, globalCheckpoint } = request;
   const found = await sides.leader.multiGet(sides.leaderIndex, extras, signal);
   const lines: DeleteLine[] = [];
@@ -136,11 +208,31 @@ async function settle(
       if (now.seqNo !== undefined && now.seqNo <= globalCheckpoint && isNumbered(extra, sides)) again.push(now.seqNo);
     }
   }
-  const conflicts = await request.writeDeletes(await exactWhereAbove(request, lines, signal));
+  const sent = await exactWhereAbove(request, lines, signal);
+  const conflicts = await request.writeDeletes(sent);
+  report.living += await countNewer(
+    request,
+    sent.filter((_, at) => conflicts.includes(at)),
+    signal,
+  );
   if (released.length > 0) await request.release(released);
   report.deleted += lines.length - conflicts.length + withoutCopy;
   if (again.length > 0) await request.resend(again);
-  return [];
+}
+
+/** How many have been created again, and deleted again, since the views: those copies are for the next scan. */
+async function countNewer(
+  { sides }: ScanRequest,
+  refused: readonly DeleteLine[],
+  signal: AbortSignal,
+): Promise<number> {
+  if (sides.followerView === undefined || refused.length === 0) return 0;
+  const end = epochEnd(sides.scheme.epoch);
+  const copies = await sides.follower.multiGet(sides.followerIndex, refused, signal);
+  return refused.filter(({ version, exactly }, at) => {
+    const now = copies[at]?.version;
+    return now !== undefined && now <= end && (exactly !== undefined || now > version);
+  }).length;
 }
 
 /** A version that only somebody else can have given may be too great for a number here: such a copy is deleted as it was seen. */

@@ -1,3 +1,4 @@
+import { rangesProgress } from '../domain/ranges.ts';
 import {
   acknowledged,
   recounted,
@@ -139,6 +140,12 @@ export class PairProgress {
   restore({ checkpoint, ranges }: Reach): void {
     this.safe = { checkpoint, ranges };
     this.rewind();
+  }
+
+  /** Of a first copy, 0 to 1. */
+  get copiedShare(): number {
+    if (this.ranges.length > 0) return rangesProgress(this.ranges);
+    return this.checkpoint < 0 ? 0 : 1;
   }
 
   get reach(): Reach {

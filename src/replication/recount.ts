@@ -24,8 +24,54 @@ export interface CountTarget {
   readonly aligned: boolean;
 }
 
+const RETRY_MS = 1000;
+
+/** When the pair's documents on the follower are counted anew. */
+export class Recounts {
+  readonly #ports: ReplicatorPorts;
+  readonly #setup: ReplicatorSetup;
+  readonly #scheme: VersionScheme;
+  readonly #progress: PairProgress;
+  #nextAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last one began. */
+  #countedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, scheme: VersionScheme, progress: PairProgress) {
+    this.#ports = ports;
+    this.#setup = setup;
+    this.#scheme = scheme;
+    this.#progress = progress;
+  }
+
+  /** No write of unknown effect can still run. */
+  possible(nowMs: number): boolean {
+    const since = this.#progress.unsureAtMs;
+    return nowMs >= this.#nextAtMs && (since === undefined || nowMs >= since + this.#setup.writeLifeMs);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { unsureAtMs } = this.#progress;
+    const startedAtMs = this.#ports.clock.monotonic();
+    this.#nextAtMs = startedAtMs + RETRY_MS;
+    if (!(await recount(this.#ports, this.#setup, this.#scheme, this.#progress, signal))) return;
+    this.#countedAtMs = startedAtMs;
+    // What was unsure has run or never will.
+    if (unsureAtMs !== undefined) this.tell(unsureAtMs + this.#setup.writeLifeMs);
+  }
+
+  /** What was counted before this moment may be wrong. */
+  miscounted(beforeMs: number): void {
+    if (this.#countedAtMs < beforeMs) this.#progress.followerCount = undefined;
+  }
+
+  /** Where shards do not align, a write of this pair may have replaced a document of another one. */
+  tell(beforeMs = this.#ports.clock.monotonic()): void {
+    if (!this.#setup.aligned) this.#setup.miscounted(beforeMs);
+  }
+}
+
 /** Counts, and tells the progress what there is. False when the shard would not keep still. */
-export async function recount(
+async function recount(
   { follower, followerWatcher, narrator }: Pick<ReplicatorPorts, 'follower' | 'followerWatcher' | 'narrator'>,
   { followerIndex, pair, aligned, leader, traceId, quarantine }: ReplicatorSetup,
   scheme: VersionScheme,
@@ -93,8 +139,9 @@ async function countUnaligned(
   const { scheme, shard, follower } = target;
   if (scheme.layout === 'by-shard' && follower.versionAggregates) {
     const ranges = Array.from({ length: scheme.epoch + 1 }, (_, epoch) => shardVersions(scheme, shard, epoch));
-    const count = await follower.countVersionRanges({ index: target.index, ranges }, signal);
-    return { count, maxSeqNo: undefined };
+    const request = { index: target.index, shard: undefined, field: '_version', ranges } as const;
+    const counts = await follower.countRanges(request, signal);
+    return { count: counts.reduce((sum, each) => sum + each, 0), maxSeqNo: undefined };
   }
   let count = 0;
   const all = { follower: target.follower, index: target.index, shard: undefined };

@@ -10,7 +10,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterWatcher, Observation } from './cluster-watcher.ts';
 import type { MassDeleteAllowance } from './comparison.ts';
 import type { LeaderIdentity } from './leader-fence.ts';
-import type { PairCounters } from './pair-progress.ts';
+import type { PairCounters, PairProgress } from './pair-progress.ts';
 import type { PairQuarantine } from './quarantine/pair-quarantine.ts';
 import type { PairRepairs } from './pair-repairs.ts';
 import type { Semaphore } from './semaphore.ts';
@@ -26,6 +26,8 @@ export interface ReplicatorPorts {
   readonly budget: ByteBudget;
   /** Points in time are scarce: one pool for a leader cluster. */
   readonly views: Semaphore;
+  /** Comparisons at once of a leader cluster: each keeps a point in time on both sides. Nobody waits for its turn. */
+  readonly comparisons: Semaphore;
 }
 
 export interface ReplicatorSetup {
@@ -69,6 +71,23 @@ export interface ReplicatorStart {
   readonly fresh: boolean;
   /** Those of the pair, where they outlive its replicators. */
   readonly counters?: PairCounters;
+}
+
+export function startFrom(
+  { position, fresh }: ReplicatorStart,
+  progress: PairProgress,
+  { aligned, leader }: Pick<ReplicatorSetup, 'aligned' | 'leader'>,
+  nowMs: number,
+): void {
+  if (position !== undefined) progress.restore(position);
+  const maxSeqNo = position?.follower.maxSeqNos[leader.shard];
+  if (fresh) progress.recounted(0, aligned ? -1 : undefined);
+  else if (position?.clean === true && position.followerCount !== null) {
+    // Where shards do not align another pair may have replaced documents of this one meanwhile: counted anew, at once.
+    if (aligned) progress.recounted(position.followerCount, maxSeqNo);
+  }
+  // Whoever wrote before may have left a request that still runs.
+  else progress.unsure(nowMs);
 }
 
 export interface StepResult {

@@ -19,6 +19,22 @@ export class Semaphore {
     }
   }
 
+  get free(): boolean {
+    return this.#waiters.length === 0 && this.#underWay < this.#permits(0);
+  }
+
+  /** Gives back what was taken when it is called; undefined: none is free. */
+  tryTake(): (() => void) | undefined {
+    if (!this.free) return undefined;
+    this.#underWay += 1;
+    let taken = true;
+    return () => {
+      if (taken) this.#underWay -= 1;
+      taken = false;
+      this.#grant();
+    };
+  }
+
   #grant(): void {
     while (this.#waiters.length > 0 && this.#underWay < this.#permits(this.#waiters.length)) {
       this.#underWay += 1;
@@ -28,7 +44,7 @@ export class Semaphore {
 
   async #take(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#waiters.length === 0 && this.#underWay < this.#permits(0)) {
+    if (this.free) {
       this.#underWay += 1;
       return;
     }

@@ -1,10 +1,10 @@
 import { failed } from '../domain/failure.ts';
-import { rangesProgress, splitRange } from '../domain/ranges.ts';
+import { splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
 import type { Observation, ObserveOptions } from './cluster-watcher.ts';
 import { Comparison } from './comparison.ts';
-import { comparedView, type Corrected, resend } from './correction.ts';
+import { type Corrected, resend, scanHands } from './correction.ts';
 import { FollowerAudit } from './follower-audit.ts';
 import { gathered } from './gathered.ts';
 import {
@@ -14,13 +14,20 @@ import {
   type FencedStats,
   type LeaderIdentity,
 } from './leader-fence.ts';
+import { OpenedSides } from './opened-sides.ts';
 import { type PageReader, pageReaderOf } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
 import { copyRanges } from './range-copy.ts';
-import { recount } from './recount.ts';
+import { Recounts } from './recount.ts';
 import { repairDocuments } from './repair-documents.ts';
-import type { ReplicatorPorts, ReplicatorSetup, ReplicatorStart, StepResult } from './replicator-setup.ts';
+import {
+  type ReplicatorPorts,
+  type ReplicatorSetup,
+  type ReplicatorStart,
+  startFrom,
+  type StepResult,
+} from './replicator-setup.ts';
 
 interface PageRead {
   readonly full: boolean;
@@ -36,7 +43,8 @@ const RANGE_THRESHOLD = 20_000;
 const RANGES = 4;
 /** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
 const STEP_MS = 15_000;
-const RECOUNT_RETRY_MS = 1000;
+/** Changes that come meanwhile wait so long at most. */
+const COMPARED_WAIT_MS = 300;
 /** Pages of all ranges that come within this time are looked after together; other ranges are being written meanwhile. */
 const LOOK_GATHER_MS = 40;
 
@@ -51,14 +59,12 @@ export class ShardReplicator {
   readonly #scheme: VersionScheme;
   readonly audit: FollowerAudit;
   readonly #comparison: Comparison;
+  readonly #recounts: Recounts;
   #leader: LeaderIdentity;
   #primaryTerm: number | undefined;
   #viewDue = true;
   /** A view has to be read to its end before ranges are used again, or deletes would never be seen under constant load. */
   #rangesGone = false;
-  #recountAtMs = Number.NEGATIVE_INFINITY;
-  /** When the last recount began. */
-  #countedAtMs = Number.NEGATIVE_INFINITY;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   /** When the last step ended; infinite while one runs. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
@@ -80,6 +86,7 @@ export class ShardReplicator {
       aligned: setup.aligned,
       historyUuid: start.position?.follower.historyUuids[setup.leader.shard],
     });
+    this.#recounts = new Recounts(ports, setup, this.#scheme, this.progress);
     this.#comparison = new Comparison({
       clock: ports.clock,
       random: ports.random,
@@ -90,23 +97,10 @@ export class ShardReplicator {
       deleteShareMax: setup.parameters.mass_delete_share,
       massDeletes: setup.massDeletes,
       aligned: setup.aligned,
-      miscounted: () => this.#tellMiscounted(),
+      miscounted: () => this.#recounts.tell(),
       traceId: setup.traceId,
     });
-    this.#restore(start);
-  }
-
-  #restore({ position, fresh }: ReplicatorStart): void {
-    const { progress } = this;
-    if (position !== undefined) progress.restore(position);
-    const maxSeqNo = position?.follower.maxSeqNos[this.#leader.shard];
-    if (fresh) progress.recounted(0, this.#setup.aligned ? -1 : undefined);
-    else if (position?.clean === true && position.followerCount !== null) {
-      // Where shards do not align another pair may have replaced documents of this one meanwhile: counted anew, at once.
-      if (this.#setup.aligned) progress.recounted(position.followerCount, maxSeqNo);
-    }
-    // Whoever wrote before may have left a request that still runs.
-    else progress.unsure(this.#ports.clock.monotonic());
+    startFrom(start, this.progress, setup, ports.clock.monotonic());
   }
 
   get historyUuid(): string | undefined {
@@ -117,15 +111,14 @@ export class ShardReplicator {
     return this.#pages?.bytesRead ?? 0;
   }
 
+  /** Nothing more comes of it. */
+  close(): void {
+    this.#comparison.drop();
+  }
+
   get #reader(): PageReader {
     this.#pages ??= pageReaderOf(this.#ports, this.#setup);
     return this.#pages;
-  }
-
-  get bootstrapProgress(): number {
-    const { ranges, checkpoint } = this.progress;
-    if (ranges.length > 0) return rangesProgress(ranges);
-    return checkpoint < 0 ? 0 : 1;
   }
 
   /** True once every document of a whole view is there. Deletes are outstanding all the time where they come all the time. */
@@ -171,12 +164,7 @@ export class ShardReplicator {
 
   /** Another pair of the index found that the counts of them all may be wrong. */
   miscounted(beforeMs: number): void {
-    if (this.#countedAtMs < beforeMs) this.progress.followerCount = undefined;
-  }
-
-  /** Where shards do not align, a write of this pair may have replaced a document of another one. */
-  #tellMiscounted(beforeMs = this.#ports.clock.monotonic()): void {
-    if (!this.#setup.aligned) this.#setup.miscounted(beforeMs);
+    this.#recounts.miscounted(beforeMs);
   }
 
   #foreignWrite(): void {
@@ -203,8 +191,9 @@ export class ShardReplicator {
       this.audit.rolledBack !== undefined ||
       this.#setup.quarantine.pending ||
       this.#setup.repairs.pending ||
-      (progress.followerCount === undefined && this.#recountPossible(now)) ||
-      this.#comparison.due
+      (progress.followerCount === undefined && this.#recounts.possible(now)) ||
+      this.#comparison.running ||
+      (this.#comparison.due && this.#ports.comparisons.free)
     );
   }
 
@@ -220,7 +209,7 @@ export class ShardReplicator {
   async #step(signal: AbortSignal): Promise<StepResult> {
     if (this.audit.rolledBack !== undefined) throw this.audit.rolledBack;
     const now = this.#ports.clock.monotonic();
-    if (this.progress.followerCount === undefined && this.#recountPossible(now)) await this.#recount(signal);
+    if (this.progress.followerCount === undefined && this.#recounts.possible(now)) await this.#recounts.run(signal);
     const sight = await this.#firstSight(signal);
     if (sight === undefined) return { progress: false, more: false };
     const { stats, observation } = sight;
@@ -233,8 +222,9 @@ export class ShardReplicator {
     await quarantine.flush(signal);
     if (quarantine.retrying) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
     const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;
-    if (this.progress.ranges.length > 0 || (far && !this.#rangesGone)) return this.#copyRanges(stats, signal);
-    return this.#readView(stats, signal);
+    const long = this.progress.ranges.length > 0 || (far && !this.#rangesGone);
+    const result = await (long ? this.#copyRanges(stats, signal) : this.#readView(stats, signal));
+    return this.#compareOn(stats, result, signal);
   }
 
   #adopt(stats: FencedStats): void {
@@ -244,6 +234,7 @@ export class ShardReplicator {
     if (!failedOver) this.progress.proven(stats);
     else {
       this.progress.rewind();
+      this.#comparison.drop();
       this.#viewDue = true;
     }
   }
@@ -312,48 +303,71 @@ export class ShardReplicator {
   // --- the cycle: one view --------------------------------------------------------------------------------------------------
 
   async #readView(stats: FencedStats, signal: AbortSignal): Promise<StepResult> {
-    if (this.#comparison.due) return this.#withView(stats, true, signal);
+    const giveBack = this.#comparison.due ? this.#ports.comparisons.tryTake() : undefined;
+    if (giveBack !== undefined) return this.#viewToCompare(stats, giveBack, signal);
     const before = this.progress.checkpoint;
     const first = await this.#viewPage(stats, before, undefined, signal);
     if (first === 'moved') return { progress: false, more: true };
-    if (first.full) return this.#withView(stats, false, signal);
-    return this.#closeView(stats, first.total, before, first.applied, signal);
-  }
-
-  /** The same with a point in time: for views of more than a page, and for comparing both sides. */
-  async #withView(stats: FencedStats, compare: boolean, signal: AbortSignal): Promise<StepResult> {
+    if (!first.full) return this.#closeView(stats, first.total, before, first.applied, signal);
     const { leader, views } = this.#ports;
     return views.use(signal, async () => {
-      const view = await leader.openView(
-        { index: this.#leader.index, shard: this.#leader.shard, nodeId: stats.nodeId },
-        signal,
-      );
+      const view = await leader.openView(this.#wish(stats), signal);
       try {
-        const before = this.progress.checkpoint;
-        let after = before;
-        let total: number | undefined;
-        let applied = 0;
-        for (;;) {
-          const page = await this.#viewPage(stats, after, view, signal);
-          if (page === 'moved') return { progress: false, more: true };
-          total ??= page.total;
-          applied += page.applied;
-          after = page.last;
-          if (!page.full) break;
-          this.#setup.moved();
-          if (this.#setup.draining()) return { progress: true, more: true };
-        }
-        const result = await this.#closeView(stats, total, before, applied, signal);
-        if (compare && this.#comparison.due)
-          await this.#comparison.run(
-            comparedView(this.#corrected(stats, signal), { view, upTo: after }, signal),
-            signal,
-          );
-        return result;
+        return (await this.#readThrough(stats, view, signal)).result;
       } finally {
         await leader.closeView(view);
       }
     });
+  }
+
+  /** Reads a view, and begins to compare it with what the follower holds then. Other steps go on meanwhile. */
+  async #viewToCompare(stats: FencedStats, giveBack: () => void, signal: AbortSignal): Promise<StepResult> {
+    const opened = new OpenedSides(this.#ports, giveBack);
+    try {
+      const view = await opened.leader(this.#wish(stats), signal);
+      const { result, upTo } = await this.#readThrough(stats, view, signal);
+      const { followerCount } = this.progress;
+      if (upTo === undefined || followerCount === undefined) return result;
+      const sides = await opened.sides(this.#setup, { leader: this.#leader, scheme: this.#scheme }, signal);
+      const { globalCheckpoint } = stats;
+      const ended = (): Promise<void> => opened.close();
+      this.#comparison.begin({ sides, view, globalCheckpoint, upTo, ended }, followerCount, signal);
+      opened.keep();
+      return result;
+    } finally {
+      await opened.closeUnlessKept();
+    }
+  }
+
+  /** `upTo`: greatest `_seq_no` of the view, which is on the follower then; undefined: it was not read to its end. */
+  async #readThrough(
+    stats: FencedStats,
+    view: View,
+    signal: AbortSignal,
+  ): Promise<{ readonly result: StepResult; readonly upTo?: number }> {
+    const before = this.progress.checkpoint;
+    let after = before;
+    let total: number | undefined;
+    let applied = 0;
+    for (;;) {
+      const page = await this.#viewPage(stats, after, view, signal);
+      if (page === 'moved') return { result: { progress: false, more: true } };
+      total ??= page.total;
+      applied += page.applied;
+      after = page.last;
+      if (!page.full) break;
+      this.#setup.moved();
+      if (this.#setup.draining()) return { result: { progress: true, more: true } };
+    }
+    return { result: await this.#closeView(stats, total, before, applied, signal), upTo: after };
+  }
+
+  /** Nothing else to do: the comparison is waited for. Without a view of the follower nothing may be written before it has ended. */
+  async #compareOn(stats: FencedStats, { progress, more }: StepResult, signal: AbortSignal): Promise<StepResult> {
+    if (!this.#comparison.running) return { progress, more };
+    const patienceMs = this.#setup.aligned ? (progress ? 0 : COMPARED_WAIT_MS) : Number.POSITIVE_INFINITY;
+    await this.#comparison.advance(scanHands(this.#corrected(stats, signal), signal), patienceMs, signal);
+    return { progress: true, more: true };
   }
 
   /** Reads one page of a view above `after`, waits until nothing in it can be rolled back, and writes it. */
@@ -400,8 +414,8 @@ export class ShardReplicator {
       // Never normal: count again, and look at both sides.
       progress.followerCount = undefined;
       this.#comparison.ask();
-      this.#tellMiscounted();
-      await this.#recount(signal);
+      this.#recounts.tell();
+      await this.#recounts.run(signal);
       if (total !== undefined) progress.compared(total, this.#ports.clock.monotonic());
     }
     const moved = progress.checkpoint > before || applied > 0;
@@ -418,21 +432,6 @@ export class ShardReplicator {
     );
     if (safe !== undefined) await this.#setup.syncMetadata(safe, signal);
     return safe !== undefined;
-  }
-
-  #recountPossible(now: number): boolean {
-    const since = this.progress.unsureAtMs;
-    return now >= this.#recountAtMs && (since === undefined || now >= since + this.#setup.writeLifeMs);
-  }
-
-  async #recount(signal: AbortSignal): Promise<void> {
-    const { unsureAtMs } = this.progress;
-    const startedAtMs = this.#ports.clock.monotonic();
-    this.#recountAtMs = startedAtMs + RECOUNT_RETRY_MS;
-    if (!(await recount(this.#ports, this.#setup, this.#scheme, this.progress, signal))) return;
-    this.#countedAtMs = startedAtMs;
-    // What was unsure has run or never will.
-    if (unsureAtMs !== undefined) this.#tellMiscounted(unsureAtMs + this.#setup.writeLifeMs);
   }
 
   #corrected(stats: FencedStats, signal: AbortSignal): Corrected {

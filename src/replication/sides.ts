@@ -1,8 +1,8 @@
 import { epochEnd, type SeqNoRange } from '../domain/side-merge.ts';
-import { EPOCH_SPAN, shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
+import { shardVersions, versionOf, type VersionScheme } from '../domain/version.ts';
 import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { LeaderCluster } from '../ports/leader-cluster.ts';
-import type { ValueRange } from '../ports/search-cluster.ts';
+import type { ValueRange, View } from '../ports/search-cluster.ts';
 
 /** The documents of one pair on both sides. */
 export interface Sides {
@@ -10,6 +10,8 @@ export interface Sides {
   readonly leaderIndex: string;
   readonly follower: FollowerCluster;
   readonly followerIndex: string;
+  /** The follower as it was when the leader's view was there; absent: as it is now, when nothing of the pair is written meanwhile. */
+  readonly followerView?: View | undefined;
   readonly shard: number;
   readonly scheme: VersionScheme;
   /**
@@ -30,13 +32,15 @@ export function versionRange({ scheme, shard }: Sides, { from, to }: Pick<SeqNoR
 }
 
 /** Greatest version that the pair's documents may carry. */
-export function lastVersion({ scheme, shard }: Sides): number {
+export function lastVersion({ scheme, shard }: Pick<Sides, 'scheme' | 'shard'>): number {
   return scheme.layout === 'by-shard' ? shardVersions(scheme, shard, scheme.epoch).to : epochEnd(scheme.epoch);
 }
 
-/** Greatest `_seq_no` that a version can name. */
-export function seqNoEnd({ scheme }: Sides): number {
-  return Math.floor(EPOCH_SPAN / scheme.leaderShards) - 1;
+/** Greatest `_seq_no` that such a version can name. */
+export function lastSeqNo({ scheme, shard }: Pick<Sides, 'scheme' | 'shard'>): number {
+  const first = versionOf(scheme, 0, shard);
+  const each = scheme.layout === 'by-shard' ? 1 : scheme.leaderShards;
+  return Math.floor((lastVersion({ scheme, shard }) - first) / each);
 }
 
 /** The follower shard that holds the pair's documents; undefined: all of them may. */

@@ -137,7 +137,8 @@ export class SimLife {
       });
       watcher.start();
       keeper.start();
-      const bounds = { views: new Semaphore(2), openings: new Semaphore(2), creations: new Semaphore(2) };
+      const two = (): Semaphore => new Semaphore(2);
+      const bounds = { views: two(), comparisons: two(), openings: two(), creations: two() };
       const roles = { leader, follower, admin, positions, quarantine };
       this.#clusters.set(name, { name, ...roles, breaker, watcher, keeper, ...bounds, requestTimeoutMs });
     }

@@ -188,7 +188,8 @@ export class SimWorld {
   }
 
   #refusal(cluster: string, method: string): Failed | undefined {
-    if (!this.down.has(cluster)) return undefined;
+    // Closing a view is never told to have failed.
+    if (!this.down.has(cluster) || method === 'closeView') return undefined;
     // Whether it had begun to run cannot be told.
     const ambiguous = method === 'bulk' ? { ambiguous: true } : {};
     return failed('cluster_unreachable', { op: method, cluster, reason: 'the node is down', ...ambiguous });

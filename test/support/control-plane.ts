@@ -227,10 +227,11 @@ async function start(
     watcher.start();
     keeper.start();
     const views = new Semaphore(8);
+    const comparisons = new Semaphore(8);
     const openings = new Semaphore(openingsAtOnce);
     const creations = new Semaphore(CREATIONS_MAX);
     const roles = { leader, follower, admin, positions, quarantine: memoryQuarantine() };
-    const bounds = { views, openings, creations };
+    const bounds = { views, comparisons, openings, creations };
     return { name: cluster.name, ...roles, breaker, watcher, keeper, ...bounds, requestTimeoutMs: 30_000 };
   };
   const clusters = new Map([

@@ -10,10 +10,12 @@ import type { EngineProbe } from './engine.ts';
 import { askHistogram } from './histogram.ts';
 import { broadcast, pathOf } from './json-answer.ts';
 import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
+import { countRanges } from './range-counts.ts';
 import { searchTarget } from './search-target.ts';
-import { primaryPreferences } from './shard-copies.ts';
+import { primaryPreferences, primaryTargets } from './shard-copies.ts';
 import { listByVersion } from './version-listing.ts';
-import { countVersionRanges, listVersionRanges } from './version-ranges.ts';
+import { listVersionRanges } from './version-ranges.ts';
+import { closeView, openView } from './views.ts';
 
 const BULK_QUERY = {
   pipeline: '_none',
@@ -46,58 +48,60 @@ export function createFollowerCluster(client: SearchClient, engine: EngineProbe,
         throw failed('answer_cut', { ...unsure, reason: `${error.message} (${answer.body.length} bytes)` });
       }
     },
+    async openView({ index, shard }, signal) {
+      const { pitDialect } = await engine.capabilities(signal);
+      const [preference = ''] = await primaryPreferences(client, index, shard, signal);
+      return openView(client, pitDialect, { index, shard, preference }, signal);
+    },
+    closeView: (view) => closeView(client, engine.known?.pitDialect ?? 'elasticsearch', view),
     async count(index, shard, signal) {
       await engine.capabilities(signal);
+      const search = { ...WHOLE_SEARCH, size: 0, track_total_hits: true };
       let total = 0;
-      for (const preference of await primaryPreferences(client, index, shard, signal)) {
-        const request = searchTarget(
-          `${name} count`,
-          { kind: 'now', index, preference },
-          { ...WHOLE_SEARCH, size: 0, track_total_hits: true },
-        );
+      for (const target of await primaryTargets(client, { index, shard }, signal)) {
+        const request = searchTarget(`${name} count`, target, search);
         total += (await askSearch(client, request, { shards: 1, countTotal: true }, signal)).hits.total?.value ?? 0;
       }
       return total;
     },
     async histogram(request, signal) {
-      const { index, shard } = request;
       const sum = new Map<number, number>();
       // One after the other: each may hold as many buckets as a request may ask for.
-      for (const preference of await primaryPreferences(client, index, shard, signal)) {
-        const part = await askHistogram(client, request, { kind: 'now', index, preference }, signal);
+      for (const target of await primaryTargets(client, request, signal)) {
+        const part = await askHistogram(client, request, target, signal);
         for (const [key, count] of part) sum.set(key, (sum.get(key) ?? 0) + count);
+      }
+      return sum;
+    },
+    async countRanges(request, signal) {
+      const sum = request.ranges.map(() => 0);
+      for (const target of await primaryTargets(client, request, signal)) {
+        const part = await countRanges(client, request, target, signal);
+        for (const [at, count] of part.entries()) sum[at] = (sum[at] ?? 0) + count;
       }
       return sum;
     },
     listByVersion: (request, signal) => listByVersion(client, request, signal),
     listVersionRanges: (request, signal) => listVersionRanges(client, request, signal),
-    countVersionRanges: (request, signal) => countVersionRanges(client, request, signal),
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
-    async maxVersion(index, signal) {
-      const op = `${name} greatest version`;
-      let greatest = 0;
-      for (const preference of await primaryPreferences(client, index, undefined, signal)) {
-        const search = {
-          ...WHOLE_SEARCH,
-          size: 0,
-          track_total_hits: false,
-          aggs: { greatest: { max: { field: '_version' } } },
-        };
-        const answer = await askSearch(
-          client,
-          searchTarget(op, { kind: 'now', index, preference }, search),
-          { shards: 1, countTotal: false },
-          signal,
-        );
-        const found = maximum.safeParse(answer.aggregations?.['greatest']);
-        if (!found.success)
-          throw failed('unexpected_answer', { op, cluster: name, reason: 'the answer has no maximum' });
-        greatest = Math.max(greatest, found.data.value ?? 0);
-      }
-      return greatest;
-    },
+    maxVersion: (index, signal) => maxVersion(client, index, signal),
     async flush(index, signal) {
       await broadcast(client, { op: `${name} flush`, path: `${pathOf(index)}/_flush` }, signal);
     },
   };
+}
+
+async function maxVersion(client: SearchClient, index: string, signal: AbortSignal): Promise<number> {
+  const op = `${client.name} greatest version`;
+  const aggs = { greatest: { max: { field: '_version' } } };
+  const search = { ...WHOLE_SEARCH, size: 0, track_total_hits: false, aggs };
+  let greatest = 0;
+  for (const target of await primaryTargets(client, { index, shard: undefined }, signal)) {
+    const answer = await askSearch(client, searchTarget(op, target, search), { shards: 1, countTotal: false }, signal);
+    const found = maximum.safeParse(answer.aggregations?.['greatest']);
+    if (!found.success)
+      throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the answer has no maximum' });
+    greatest = Math.max(greatest, found.data.value ?? 0);
+  }
+  return greatest;
 }

@@ -6,14 +6,13 @@ import { searchTarget, type SearchTarget } from './search-target.ts';
 import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
 
 const buckets = z.object({ buckets: z.array(z.object({ key: z.number(), doc_count: z.number() })) });
-const rangeBuckets = z.object({ buckets: z.array(z.object({ values: buckets })) });
+const rangeBuckets = z.object({ buckets: z.array(z.object({ values: buckets })).length(1) });
 
 /**
- * Exact for values below 2^53. Values outside the ranges never reach the histogram, so they can neither be counted nor, however far off, exceed
- * the cluster's `search.max_buckets` (65,536 non-empty buckets). `_seq_no` has points: a query keeps them out of a single range. `_version`
- * refuses queries: a range aggregation around the histogram does, and also where ranges are many: 1,400 of them cost a shard of a million
- * documents 30 ms. `hard_bounds` would be cheaper but compares a bucket's start, not its values, and ignores the offset: first buckets
- * went missing and last ones counted too much.
+ * Exact while `max < 2^53`. Values outside [min, max] never reach the histogram, so they can neither be counted nor, however far off, exceed
+ * the cluster's `search.max_buckets` (65,536 non-empty buckets). `_seq_no` has points: a query keeps them out. `_version` refuses queries: a
+ * range aggregation around the histogram does. `hard_bounds` would be cheaper but compares a bucket's start, not its values, and ignores the
+ * offset: first buckets went missing and last ones counted too much.
  */
 export async function askHistogram(
   client: SearchClient,
@@ -21,16 +20,13 @@ export async function askHistogram(
   target: SearchTarget,
   signal: AbortSignal,
 ): Promise<Histogram> {
-  const { field, interval, offset, ranges } = request;
+  const { field, interval, offset, min, max } = request;
   const op = `${client.name} histogram`;
   const values = { histogram: { field, interval, offset, min_doc_count: 1 } };
-  const [only, ...others] = ranges;
-  if (only === undefined) return new Map();
-  const queried = field === '_seq_no' && others.length === 0;
-  const within = ranges.map(({ from, to }) => ({ from, to: to + 1 }));
-  const search = queried
-    ? { query: { range: { [field]: { gte: only.from, lte: only.to } } }, aggs: { values } }
-    : { aggs: { within: { range: { field, ranges: within }, aggs: { values } } } };
+  const search =
+    field === '_seq_no'
+      ? { query: { range: { [field]: { gte: min, lte: max } } }, aggs: { values } }
+      : { aggs: { within: { range: { field, ranges: [{ from: min, to: max + 1 }] }, aggs: { values } } } };
   const answer = await askSearch(
     client,
     searchTarget(op, target, { ...WHOLE_SEARCH, size: 0, track_total_hits: false, ...search }),
@@ -38,18 +34,19 @@ export async function askHistogram(
     signal,
   );
   if (target.kind === 'view') target.view.id = answer.pit_id ?? target.view.id;
-  const found = queried
-    ? buckets.transform((values) => [values]).safeParse(answer.aggregations?.['values'])
-    : rangeBuckets
-        .transform((answered) => answered.buckets.map(({ values: each }) => each))
-        .safeParse(answer.aggregations?.['within']);
-  if (!found.success || found.data.length !== ranges.length)
+  const found =
+    field === '_seq_no'
+      ? buckets.safeParse(answer.aggregations?.['values'])
+      : rangeBuckets
+          .transform(({ buckets: [range] }) => range?.values ?? { buckets: [] })
+          .safeParse(answer.aggregations?.['within']);
+  if (!found.success)
     throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the answer has no histogram' });
   const histogram = new Map<number, number>();
-  for (const { key, doc_count: count } of found.data.flatMap((each) => each.buckets)) {
+  for (const { key, doc_count: count } of found.data.buckets) {
     if (!Number.isSafeInteger(key))
       throw failed('unexpected_answer', { op, cluster: client.name, reason: `bucket key ${key} is no exact integer` });
-    histogram.set(key, (histogram.get(key) ?? 0) + count);
+    histogram.set(key, count);
   }
   return histogram;
 }

@@ -8,6 +8,7 @@ import { listed, LISTING, multiGet } from './documents.ts';
 import type { EngineProbe } from './engine.ts';
 import { askHistogram } from './histogram.ts';
 import { askPage, askSearch, WHOLE_SEARCH } from './search-answer.ts';
+import { countRanges } from './range-counts.ts';
 import { type SearchTarget, searchTarget } from './search-target.ts';
 import { copyPreference, primaryPreferences } from './shard-copies.ts';
 import { closeView, openView } from './views.ts';
@@ -79,25 +80,35 @@ export function createLeaderCluster(client: SearchClient, engine: EngineProbe, s
     },
     async openView(request, signal) {
       const { pitDialect } = await engine.capabilities(signal);
-      return openView(client, pitDialect, request, signal);
+      const { index, shard, nodeId } = request;
+      return openView(client, pitDialect, { index, shard, preference: copyPreference(shard, nodeId) }, signal);
     },
     closeView: (view) => closeView(client, engine.known?.pitDialect ?? 'elasticsearch', view),
     async histogram(request: HistogramRequest, signal) {
       return askHistogram(client, request, await present(request.index, request.shard, request.view, signal), signal);
     },
+    async countRanges(request, signal) {
+      return countRanges(client, request, await present(request.index, request.shard, request.view, signal), signal);
+    },
     listBySeqNo: ({ from, to, ...request }, signal) => listRanges({ ...request, ranges: [{ from, to }] }, signal),
     listSeqNoRanges: (request, signal) => listRanges(request, signal),
-    async listIds({ index, shards, unrouted, routed, size }, signal) {
-      const ids = (values: readonly string[]): object => ({ ids: { values } });
-      const elsewhere = { bool: { filter: [ids(unrouted), { exists: { field: '_routing' } }] } };
-      const query = { bool: { filter: { bool: { should: [elsewhere, ids(routed)] } } } };
-      const search = { ...WHOLE_SEARCH, ...LISTING, size, query };
-      const target = { kind: 'now', index, preference: `_shards:${shards.join()}` } as const;
-      const request = searchTarget(`${name} listing by id`, target, search);
-      return listed(client, await askSearch(client, request, { shards: shards.length, countTotal: false }, signal));
-    },
+    listIds: (request, signal) => listIds(client, request, signal),
     multiGet: (index, keys, signal) => multiGet(client, index, keys, signal),
   };
+}
+
+async function listIds(
+  client: SearchClient,
+  { index, shards, unrouted, routed, size }: Parameters<LeaderCluster['listIds']>[0],
+  signal: AbortSignal,
+): ReturnType<LeaderCluster['listIds']> {
+  const ids = (values: readonly string[]): object => ({ ids: { values } });
+  const elsewhere = { bool: { filter: [ids(unrouted), { exists: { field: '_routing' } }] } };
+  const query = { bool: { filter: { bool: { should: [elsewhere, ids(routed)] } } } };
+  const search = { ...WHOLE_SEARCH, ...LISTING, size, query };
+  const target = { kind: 'now', index, preference: `_shards:${shards.join()}` } as const;
+  const request = searchTarget(`${client.name} listing by id`, target, search);
+  return listed(client, await askSearch(client, request, { shards: shards.length, countTotal: false }, signal));
 }
 
 /**

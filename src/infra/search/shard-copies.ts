@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { failed } from '../../domain/failure.ts';
 import type { SearchClient } from './client.ts';
 import { ask, pathOf } from './json-answer.ts';
+import type { View } from '../../ports/search-cluster.ts';
+import type { SearchTarget } from './search-target.ts';
 
 const copy = z.object({ shard: z.number(), primary: z.boolean(), state: z.string(), node: z.string().nullable() });
 export const searchShardsAnswer = z.object({ shards: z.array(z.array(copy)).optional() });
@@ -14,6 +16,17 @@ export const SEARCH_SHARDS_QUERY = {
 /** `_shards:N|_only_nodes:ID`: one shard, read from one node's copy. */
 export function copyPreference(shard: number, nodeId: string): string {
   return `_shards:${shard}|_only_nodes:${nodeId}`;
+}
+
+/** Where the documents are: in the view, or in the primary of the shard, or of each. */
+export async function primaryTargets(
+  client: SearchClient,
+  { index, shard, view }: { index: string; shard: number | undefined; view?: View | undefined },
+  signal: AbortSignal,
+): Promise<readonly SearchTarget[]> {
+  if (view !== undefined) return [{ kind: 'view', view }];
+  const preferences = await primaryPreferences(client, index, shard, signal);
+  return preferences.map((preference) => ({ kind: 'now', index, preference }));
 }
 
 /**

@@ -4,7 +4,7 @@ import type { SearchClient } from './client.ts';
 import { listed, LISTING } from './documents.ts';
 import { askSearch, type SearchAnswer, WHOLE_SEARCH } from './search-answer.ts';
 import { searchTarget } from './search-target.ts';
-import { primaryPreferences } from './shard-copies.ts';
+import { primaryTargets } from './shard-copies.ts';
 
 /**
  * `_version` cannot be queried by range, but sorted, and `search_after` pages on it. The pair with `_seq_no` is unique within a shard. In a
@@ -17,11 +17,12 @@ export async function listByVersion(
   request: Parameters<FollowerCluster['listByVersion']>[0],
   signal: AbortSignal,
 ): Promise<readonly ListedDocument[]> {
-  const { index, shard, after, afterSeqNo = Number.MAX_SAFE_INTEGER, size } = request;
+  const { index, shard, after, afterSeqNo = Number.MAX_SAFE_INTEGER, size, view } = request;
   // A rounded version is no place to go on from: the same documents would come for ever.
   if (after > Number.MAX_SAFE_INTEGER) return [];
-  const [preference = 'slipstream'] = shard === undefined ? [] : await primaryPreferences(client, index, shard, signal);
-  const page = (hits: number): Promise<SearchAnswer> => {
+  const anywhere = { kind: 'now', index, preference: 'slipstream' } as const;
+  const [target = anywhere] = shard === undefined ? [] : await primaryTargets(client, { index, shard, view }, signal);
+  const page = async (hits: number): Promise<SearchAnswer> => {
     const search = {
       ...WHOLE_SEARCH,
       ...LISTING,
@@ -30,12 +31,9 @@ export async function listByVersion(
       search_after: [after, afterSeqNo],
     };
     const expected = { shards: shard === undefined ? undefined : 1, countTotal: false };
-    return askSearch(
-      client,
-      searchTarget(`${client.name} listing`, { kind: 'now', index, preference }, search),
-      expected,
-      signal,
-    );
+    const found = await askSearch(client, searchTarget(`${client.name} listing`, target, search), expected, signal);
+    if (target.kind === 'view') target.view.id = found.pit_id ?? target.view.id;
+    return found;
   };
   // One more than wanted shows whether the page ends between two documents of one pair.
   const answer = await page(size + 1);

@@ -5,8 +5,8 @@ import type { ListedDocument, ValueRange } from '../../ports/search-cluster.ts';
 import type { SearchClient } from './client.ts';
 import { listed } from './documents.ts';
 import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
-import { searchTarget } from './search-target.ts';
-import { primaryPreferences } from './shard-copies.ts';
+import { type SearchTarget, searchTarget } from './search-target.ts';
+import { primaryTargets } from './shard-copies.ts';
 
 const rangeHits = z.object({
   buckets: z.array(
@@ -20,21 +20,21 @@ const rangeHits = z.object({
  */
 export async function listVersionRanges(
   client: SearchClient,
-  { index, shard, ranges, sizeEach }: Parameters<FollowerCluster['listVersionRanges']>[0],
+  { index, shard, ranges, sizeEach, view }: Parameters<FollowerCluster['listVersionRanges']>[0],
   signal: AbortSignal,
 ): ReturnType<FollowerCluster['listVersionRanges']> {
   if (ranges.length === 0) return [];
   const all: (ListedDocument[] | undefined)[] = ranges.map(() => []);
-  const preferences = await primaryPreferences(client, index, shard, signal);
-  for (const preference of preferences) {
-    const part = await listOnShard(client, { index, preference, ranges, sizeEach }, signal);
+  const targets = await primaryTargets(client, { index, shard, view }, signal);
+  for (const target of targets) {
+    const part = await listOnShard(client, { target, ranges, sizeEach }, signal);
     for (const [at, documents] of part.entries()) {
       const before = all[at];
       const fits = before !== undefined && documents !== undefined && before.length + documents.length <= sizeEach;
       all[at] = fits ? [...before, ...documents] : undefined;
     }
   }
-  return preferences.length === 1 ? all : all.map((documents) => documents?.toSorted(inOrderOfVersion));
+  return targets.length === 1 ? all : all.map((documents) => documents?.toSorted(inOrderOfVersion));
 }
 
 function inOrderOfVersion(a: ListedDocument, b: ListedDocument): number {
@@ -42,15 +42,14 @@ function inOrderOfVersion(a: ListedDocument, b: ListedDocument): number {
 }
 
 interface ShardListing {
-  readonly index: string;
-  readonly preference: string;
+  readonly target: SearchTarget;
   readonly ranges: readonly ValueRange[];
   readonly sizeEach: number;
 }
 
 async function listOnShard(
   client: SearchClient,
-  { index, preference, ranges, sizeEach }: ShardListing,
+  { target, ranges, sizeEach }: ShardListing,
   signal: AbortSignal,
 ): Promise<readonly (readonly ListedDocument[] | undefined)[]> {
   const op = `${client.name} listing`;
@@ -65,36 +64,14 @@ async function listOnShard(
   };
   const aggs = { ranges: { range: rangesOf(ranges), aggs: { top } } };
   const search = { ...WHOLE_SEARCH, size: 0, track_total_hits: false, aggs };
-  const request = searchTarget(op, { kind: 'now', index, preference }, search);
-  const answer = await askSearch(client, request, { shards: 1, countTotal: false }, signal);
+  const answer = await askSearch(client, searchTarget(op, target, search), { shards: 1, countTotal: false }, signal);
+  if (target.kind === 'view') target.view.id = answer.pit_id ?? target.view.id;
   const found = rangeHits.safeParse(answer.aggregations?.['ranges']);
   if (!found.success || found.data.buckets.length !== ranges.length)
     throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the answer does not list every range' });
   return found.data.buckets.map(({ doc_count: count, top: { hits } }) =>
     count > hits.hits.length ? undefined : listed(client, { ...answer, hits }),
   );
-}
-
-const rangeCounts = z.object({ buckets: z.array(z.object({ doc_count: z.number() })) });
-
-/** One pass over each shard, whatever the number of ranges. */
-export async function countVersionRanges(
-  client: SearchClient,
-  { index, ranges }: Parameters<FollowerCluster['countVersionRanges']>[0],
-  signal: AbortSignal,
-): Promise<number> {
-  const op = `${client.name} count by version`;
-  const search = { ...WHOLE_SEARCH, size: 0, track_total_hits: false, aggs: { ranges: { range: rangesOf(ranges) } } };
-  let total = 0;
-  for (const preference of await primaryPreferences(client, index, undefined, signal)) {
-    const request = searchTarget(op, { kind: 'now', index, preference }, search);
-    const answer = await askSearch(client, request, { shards: 1, countTotal: false }, signal);
-    const found = rangeCounts.safeParse(answer.aggregations?.['ranges']);
-    if (!found.success || found.data.buckets.length !== ranges.length)
-      throw failed('unexpected_answer', { op, cluster: client.name, reason: 'the answer does not count every range' });
-    for (const { doc_count: count } of found.data.buckets) total += count;
-  }
-  return total;
 }
 
 function rangesOf(ranges: readonly ValueRange[]): object {

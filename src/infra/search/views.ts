@@ -7,12 +7,12 @@ import type { SearchClient } from './client.ts';
 import { ask, pathOf, shardCounts } from './json-answer.ts';
 import { partial, missingPart } from './search-answer.ts';
 import { KEEP_ALIVE } from './search-target.ts';
-import { copyPreference } from './shard-copies.ts';
 
 export interface ViewRequest {
   readonly index: string;
   readonly shard: number;
-  readonly nodeId: string;
+  /** Of one copy of the shard. */
+  readonly preference: string;
 }
 
 const opened = z.object({ id: z.string().optional(), pit_id: z.string().optional(), _shards: shardCounts });
@@ -22,11 +22,11 @@ const CLOSE_TIMEOUT_MS = 10_000;
 export async function openView(
   client: SearchClient,
   dialect: Capabilities['pitDialect'],
-  { index, shard, nodeId }: ViewRequest,
+  { index, shard, preference }: ViewRequest,
   signal: AbortSignal,
 ): Promise<View> {
   const op = `${client.name} open view`;
-  const query = { keep_alive: KEEP_ALIVE, preference: copyPreference(shard, nodeId) };
+  const query = { keep_alive: KEEP_ALIVE, preference };
   const request =
     dialect === 'elasticsearch'
       ? { path: `${pathOf(index)}/_pit`, query: { ...query, allow_partial_search_results: false } }

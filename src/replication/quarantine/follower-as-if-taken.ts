@@ -3,7 +3,7 @@ import { shardNamedBy, type VersionScheme } from '../../domain/version.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Histogram, ListedDocument } from '../../ports/search-cluster.ts';
 import type { Sides } from '../sides.ts';
-import type { ComparedView } from '../comparison.ts';
+import type { ScanHands } from '../delete-scan.ts';
 import type { PairQuarantine } from './pair-quarantine.ts';
 
 interface Quarantined {
@@ -13,16 +13,19 @@ interface Quarantined {
   readonly aligned: boolean;
 }
 
-/** What a comparison is given, with what is in quarantine now taken into account. */
-export function comparedWithQuarantine(
-  { quarantine, sides }: { quarantine: PairQuarantine; sides: Sides },
+/** With what is in quarantine now taken into account. */
+export function withQuarantine(sides: Sides, { documents }: PairQuarantine): Sides {
+  return { ...sides, follower: asIfTaken(sides.follower, { ...sides, documents }) };
+}
+
+/** What a scan does about documents in quarantine. */
+export function quarantineHands(
+  quarantine: PairQuarantine,
+  { scheme, shard }: Pick<Sides, 'scheme' | 'shard'>,
   fence: () => Promise<void>,
   signal: AbortSignal,
-): Pick<ComparedView, 'sides' | 'quarantined' | 'release'> {
-  const { documents } = quarantine;
-  const { scheme, shard } = sides;
+): Pick<ScanHands, 'quarantined' | 'release'> {
   return {
-    sides: { ...sides, follower: asIfTaken(sides.follower, { ...sides, documents }) },
     quarantined: ({ id, version }) => {
       const document = quarantine.get(id);
       if (document === undefined || refusedVersion(document, scheme, shard) !== version) return undefined;
@@ -66,7 +69,7 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
     async histogram(request, signal): Promise<Histogram> {
       const buckets = new Map(await follower.histogram(request, signal));
       const add = (version: number | undefined, change: 1 | -1): void => {
-        if (version === undefined || !request.ranges.some(({ from, to }) => version >= from && version <= to)) return;
+        if (version === undefined || version < request.min || version > request.max) return;
         const above = (version - request.offset) % request.interval;
         const key = version - (above < 0 ? above + request.interval : above);
         const count = (buckets.get(key) ?? 0) + change;
@@ -76,6 +79,19 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
       for (const { version } of taken) add(version, 1);
       for (const { copyVersion } of documents) add(copyVersion, -1);
       return buckets;
+    },
+
+    async countRanges(request, signal) {
+      const { ranges } = request;
+      const counts = [...(await follower.countRanges(request, signal))];
+      const add = (version: number | undefined, change: 1 | -1): void => {
+        if (version === undefined) return;
+        const at = ranges.findIndex(({ from, to }) => version >= from && version <= to);
+        if (at >= 0) counts[at] = (counts[at] ?? 0) + change;
+      };
+      for (const { version } of taken) add(version, 1);
+      for (const { copyVersion } of documents) add(copyVersion, -1);
+      return counts;
     },
 
     async listVersionRanges(request, signal) {

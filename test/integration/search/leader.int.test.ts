@@ -197,7 +197,7 @@ describe('a view of a leader shard', () => {
       assert.deepEqual([bounded.total, bounded.hits.length], [10, 10]);
       const shape = { index: index.name, shard: 0, view };
       const histogram = await c.leader.histogram(
-        { ...shape, field: '_seq_no', interval: 32, offset: 4, ranges: [{ from: 10, to: 90 }] },
+        { ...shape, field: '_seq_no', interval: 32, offset: 4, min: 10, max: 90 },
         never,
       );
       assert.deepEqual(
@@ -220,14 +220,7 @@ describe('a view of a leader shard', () => {
         ['d2', 'new'],
       );
       const current = await c.leader.histogram(
-        {
-          ...shape,
-          view: undefined,
-          field: '_seq_no',
-          interval: 50,
-          offset: 0,
-          ranges: [{ from: 0, to: 2 ** 53 - 2 }],
-        },
+        { ...shape, view: undefined, field: '_seq_no', interval: 50, offset: 0, min: 0, max: 2 ** 53 - 2 },
         never,
       );
       assert.deepEqual(

@@ -7,6 +7,7 @@ import type {
   FoundDocument,
   Histogram,
   HistogramRequest,
+  RangeCountRequest,
   ListedDocument,
 } from '../../../src/ports/search-cluster.ts';
 import {
@@ -221,11 +222,16 @@ export function multiGet(index: MemoryIndex, keys: readonly DocumentKey[]): read
   });
 }
 
+export function rangeCountsOf(documents: readonly StoredDocument[], request: RangeCountRequest): readonly number[] {
+  const values = documents.map(({ seqNo, version }) => (request.field === '_seq_no' ? seqNo : version));
+  return request.ranges.map(({ from, to }) => values.filter((value) => value >= from && value <= to).length);
+}
+
 export function histogramOf(documents: readonly StoredDocument[], request: Omit<HistogramRequest, 'shard'>): Histogram {
   const buckets = new Map<number, number>();
   for (const document of documents) {
     const value = request.field === '_seq_no' ? document.seqNo : document.version;
-    if (!request.ranges.some(({ from, to }) => value >= from && value <= to)) continue;
+    if (value < request.min || value > request.max) continue;
     const key = Math.floor((value - request.offset) / request.interval) * request.interval + request.offset;
     buckets.set(key, (buckets.get(key) ?? 0) + 1);
   }

@@ -1,6 +1,8 @@
 import { assert, present } from '../../../src/domain/assert.ts';
 import type { BulkItem } from '../../../src/domain/wire/bulk-answer.ts';
+import { failed } from '../../../src/domain/failure.ts';
 import type { FollowerCluster } from '../../../src/ports/follower-cluster.ts';
+import type { View } from '../../../src/ports/search-cluster.ts';
 import {
   byVersion,
   histogramOf,
@@ -9,10 +11,17 @@ import {
   type MemoryCluster,
   memoryClusterState,
   multiGet,
+  rangeCountsOf,
   shardAt,
   shardOf,
 } from './memory-cluster.ts';
-import { type DocumentWrite, firstAbove, type StoredDocument, type WriteOutcome } from './memory-shard.ts';
+import {
+  type DocumentWrite,
+  firstAbove,
+  type SearchableState,
+  type StoredDocument,
+  type WriteOutcome,
+} from './memory-shard.ts';
 
 export interface MemoryFollowerOptions {
   readonly versionAggregates?: boolean;
@@ -22,12 +31,26 @@ export interface MemoryFollowerOptions {
   readonly refuses?: (write: DocumentWrite) => boolean;
 }
 
-export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOptions = {}): FollowerCluster {
+export interface MemoryFollower extends FollowerCluster {
+  /** A test asserts that it is 0 at the end. */
+  readonly openViews: () => number;
+}
+
+export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOptions = {}): MemoryFollower {
   const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
     cluster.around({ cluster: cluster.name, operation, index }, run);
 
-  const searchable = (name: string, shard: number | undefined): readonly (readonly StoredDocument[])[] => {
+  const views = new Map<string, SearchableState>();
+  let opened = 0;
+
+  const searchable = (name: string, shard: number | undefined, view?: View): readonly (readonly StoredDocument[])[] => {
     const index = cluster.index(name, 'list');
+    if (view !== undefined) {
+      const state = views.get(view.id);
+      const reason = `no search context for ${view.id}`;
+      if (state === undefined) throw failed('view_expired', { op: 'list', reason, cluster: cluster.name, status: 404 });
+      return [byVersion(state)];
+    }
     const shards = shard === undefined ? index.shards : [shardAt(index, shard)];
     return shards.map((each) => byVersion(each.searchable));
   };
@@ -54,12 +77,25 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
       }),
     count: (name, shard) =>
       around('count', name, () => searchable(name, shard).reduce((sum, documents) => sum + documents.length, 0)),
+    openViews: () => views.size,
+    openView: (request) =>
+      around('openView', request.index, () => {
+        const id = `view-${(opened += 1)}`;
+        views.set(id, shardAt(cluster.index(request.index, 'open view'), request.shard).searchable);
+        return { index: request.index, shard: request.shard, id };
+      }),
+    closeView: (view) => {
+      views.delete(view.id);
+      return Promise.resolve();
+    },
     histogram: (request) =>
-      around('histogram', request.index, () => histogramOf(searchable(request.index, request.shard).flat(), request)),
+      around('histogram', request.index, () =>
+        histogramOf(searchable(request.index, request.shard, request.view).flat(), request),
+      ),
     listByVersion: (request) =>
       around('listByVersion', request.index, () => {
         const { after, afterSeqNo = Number.MAX_SAFE_INTEGER, size } = request;
-        const rest = searchable(request.index, request.shard).flatMap((documents) => {
+        const rest = searchable(request.index, request.shard, request.view).flatMap((documents) => {
           const above = documents.slice(firstAbove(documents, 'version', after - 1));
           return above.filter(({ version, seqNo }) => version > after || seqNo > afterSeqNo).slice(0, size + 1);
         });
@@ -71,18 +107,16 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
       }),
     listVersionRanges: (request) =>
       around('listVersionRanges', request.index, () => {
-        const documents = searchable(request.index, request.shard).flat().toSorted(inOrderOfListing);
+        const documents = searchable(request.index, request.shard, request.view).flat().toSorted(inOrderOfListing);
         return request.ranges.map(({ from, to }) => {
           const within = documents.filter(({ version }) => version >= from && version <= to);
           return within.length > request.sizeEach ? undefined : within.map(listed);
         });
       }),
-    countVersionRanges: ({ index, ranges }) =>
-      around('countVersionRanges', index, () => {
-        const within = ({ version }: StoredDocument): boolean =>
-          ranges.some(({ from, to }) => version >= from && version <= to);
-        return searchable(index, undefined).flat().filter(within).length;
-      }),
+    countRanges: (request) =>
+      around('countRanges', request.index, () =>
+        rangeCountsOf(searchable(request.index, request.shard, request.view).flat(), request),
+      ),
     multiGet: (name, keys) => around('multiGet', name, () => multiGet(cluster.index(name, 'multi get'), keys)),
     maxVersion: (name) =>
       around('maxVersion', name, () =>

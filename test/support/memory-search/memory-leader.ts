@@ -2,7 +2,15 @@ import { failed } from '../../../src/domain/failure.ts';
 import { scanSearchPage } from '../../../src/domain/wire/search-page.ts';
 import type { LeaderCluster } from '../../../src/ports/leader-cluster.ts';
 import type { View } from '../../../src/ports/search-cluster.ts';
-import { histogramOf, listed, type MemoryCluster, memoryClusterState, multiGet, shardAt } from './memory-cluster.ts';
+import {
+  histogramOf,
+  listed,
+  type MemoryCluster,
+  memoryClusterState,
+  multiGet,
+  rangeCountsOf,
+  shardAt,
+} from './memory-cluster.ts';
 import { firstAbove, type SearchableState, type StoredDocument } from './memory-shard.ts';
 
 export interface MemoryLeader extends LeaderCluster {
@@ -62,6 +70,10 @@ export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
     histogram: (request) =>
       around('histogram', request.index, () =>
         histogramOf(stateOf(request.index, request.shard, request.view, 'histogram').bySeqNo, request),
+      ),
+    countRanges: (request) =>
+      around('countRanges', request.index, () =>
+        rangeCountsOf(stateOf(request.index, request.shard, request.view, 'range counts').bySeqNo, request),
       ),
     listBySeqNo: (request) =>
       around('listBySeqNo', request.index, () => {

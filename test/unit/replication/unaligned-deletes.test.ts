@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { BulkBody } from '../../../src/domain/wire/bulk-body.ts';
 import { shardVersions, versionOf, type VersionScheme } from '../../../src/domain/version.ts';
 import type { DeleteLine } from '../../../src/replication/bulk-batch.ts';
-import { scanDeletes, type ScanReport } from '../../../src/replication/delete-scan.ts';
+import { DeleteScan, type ScanReport } from '../../../src/replication/delete-scan.ts';
 import { MemoryCluster, shardNumberOf } from '../../support/memory-search/memory-cluster.ts';
 import { memoryFollower } from '../../support/memory-search/memory-follower.ts';
 import { memoryLeader } from '../../support/memory-search/memory-leader.ts';
@@ -50,33 +50,21 @@ class Bench {
       this.refused += conflicts.length;
       return conflicts;
     };
-    return scanDeletes(
-      {
-        sides: {
-          leader,
-          leaderIndex: 'left',
-          follower,
-          followerIndex: 'right',
-          shard,
-          scheme,
-          aligned: false,
-        },
-        view,
-        globalCheckpoint: maxSeqNo,
-        upTo: maxSeqNo,
-        followerCount: 10,
-        expected,
-        whole: true,
-        exact: false,
-        deleteShareMax: 1,
-        writeDeletes,
-        resend: async (seqNos) => void this.resent.push(...seqNos),
-        quarantined: () => undefined,
-        release: () => Promise.resolve(),
-        clock: new VirtualClock(),
-      },
-      never,
-    );
+    const sides = { leader, leaderIndex: 'left', follower, followerIndex: 'right', shard, scheme, aligned: false };
+    const bounds = { globalCheckpoint: maxSeqNo, upTo: maxSeqNo, followerCount: 10, expected, deleteShareMax: 1 };
+    const ended = (): Promise<void> => leader.closeView(view);
+    const clock = new VirtualClock();
+    await follower.refresh('right', never);
+    const scan = new DeleteScan({ sides, view, ...bounds, whole: true, exact: false, clock, ended });
+    const hands = {
+      writeDeletes,
+      resend: async (seqNos: readonly number[]) => void this.resent.push(...seqNos),
+      quarantined: () => undefined,
+      release: () => Promise.resolve(),
+    };
+    const report = await scan.advance(hands, Number.POSITIVE_INFINITY, never);
+    assert.ok(report !== undefined && leader.openViews() === 0);
+    return report;
   }
 }
 

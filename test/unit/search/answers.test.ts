@@ -225,14 +225,7 @@ describe('a histogram', () => {
   it('whose keys are no exact integers is refused', async () => {
     const buckets = (key: number): object => ({ values: { buckets: [{ key, doc_count: 1 }] } });
     const answer = (key: number): object => ({ ...page, hits: { ...page.hits, hits: [] }, aggregations: buckets(key) });
-    const request = {
-      index: 'i',
-      shard: 0,
-      field: '_seq_no',
-      interval: 1,
-      offset: 0,
-      ranges: [{ from: 0, to: 9 }],
-    } as const;
+    const request = { index: 'i', shard: 0, field: '_seq_no', interval: 1, offset: 0, min: 0, max: 9 } as const;
     await using c = await cluster((_, response) => json(response, answer(2 ** 53)));
     assert.equal((await failureOf(c.follower.histogram(request, never))).code, 'unexpected_answer');
     await using good = await cluster((_, response) => json(response, answer(2 ** 53 - 1)));
