@@ -182,6 +182,7 @@ export class Comparison {
     progress.counters.deletesFound += report.deleted;
     narrator.log('debug', 'both sides were compared', { pair, expected, ...report });
     const undeleted = report.extras - report.living - report.deleted;
+    progress.counters.conflicts += undeleted;
     if (report.extras !== expected || report.missing > 0 || undeleted > 0) {
       progress.counters.scanSurprises += 1;
       narrator.log('warn', 'a comparison found something other than the counts said', { pair, expected, ...report });

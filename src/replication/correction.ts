@@ -29,7 +29,7 @@ export function scanHands(corrected: Corrected, signal: AbortSignal): ScanHands 
     writeDeletes: async (lines) => {
       if (lines.length === 0) return [];
       await fenceAll();
-      return writer.remove(lines, signal);
+      return writer.removeFound(lines, signal);
     },
     resend: (seqNos) => resend(corrected, seqNos, signal),
   };

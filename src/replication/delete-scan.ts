@@ -94,6 +94,7 @@ export class DeleteScan {
     for (;;) {
       await this.#news(deadlineMs);
       signal.throwIfAborted();
+      this.#reading.signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure.thrown;
       if (this.#state === 'reading') return undefined;
       const [extras, missing] = [this.#extras, this.#missing];

@@ -194,10 +194,15 @@ export class PairWriter {
 
   /** Positions of deletes that met a newer document. */
   async remove(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
-    const written = (line: DeleteLine): void => this.#quarantine.copyDeleted(line);
-    const conflicts = await this.#account(() => this.#bulk.writeDeletes(lines, written, signal));
+    const conflicts = await this.removeFound(lines, signal);
     this.#progress.counters.conflicts += conflicts.length;
     return conflicts;
+  }
+
+  /** The same for what a comparison found a while ago: whether a newer document is a conflict is for it to say. */
+  removeFound(lines: readonly DeleteLine[], signal: AbortSignal): Promise<readonly number[]> {
+    const written = (line: DeleteLine): void => this.#quarantine.copyDeleted(line);
+    return this.#account(() => this.#bulk.writeDeletes(lines, written, signal));
   }
 
   async #account<T>(work: () => Promise<T>): Promise<T> {

@@ -239,7 +239,8 @@ export class ControlNetwork {
 
   #searchFate(cluster: string, method: string): Fate | undefined {
     const random = this.#random;
-    if (this.faulty && random.chance(this.#options.faults.search)) {
+    // Closing a view is never told to have failed.
+    if (this.faulty && method !== 'closeView' && random.chance(this.#options.faults.search)) {
       const after = random.chance(0.5);
       this.count(`${after ? 'answer' : 'request'} of search lost`);
       const failure = failed('answer_cut', { op: method, cluster, reason: 'cut', ambiguous: true });
