@@ -155,6 +155,8 @@ export class DeleteScan {
   }
 
   async #dealtWith(): Promise<void> {
+    // Nobody goes on with what was given up.
+    this.#reading.signal.throwIfAborted();
     const dealt = new Promise<void>((resolve) => {
       this.#goOn = resolve;
     });

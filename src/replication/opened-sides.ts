@@ -55,8 +55,11 @@ export class OpenedSides {
 
   async close(): Promise<void> {
     const { leader, follower } = this.#ports;
-    if (this.#leaderView !== undefined) await leader.closeView(this.#leaderView);
-    if (this.#followerView !== undefined) await follower.closeView(this.#followerView);
-    this.#giveBack();
+    try {
+      if (this.#leaderView !== undefined) await leader.closeView(this.#leaderView);
+      if (this.#followerView !== undefined) await follower.closeView(this.#followerView);
+    } finally {
+      this.#giveBack();
+    }
   }
 }
