@@ -69,7 +69,7 @@ const rows = {
     kind: 'transient',
     hint: 'The leader promoted another copy of the shard; the view was dropped and is read again.',
   },
-  view_expired: { kind: 'transient', hint: 'A point in time expired on the leader; it is opened again.' },
+  view_expired: { kind: 'transient', hint: 'A point in time expired; it is opened again.' },
   // --- the leader's history -----------------------------------------------------------------------------------------------
   history_changed: {
     kind: 'fatal',

@@ -107,6 +107,17 @@ export function unequalBuckets(
   return ranges.sort((a, b) => a.from - b.from);
 }
 
+/** Which of these ranges, ascending, holds the value; -1: none. */
+export function rangeOf(ranges: readonly { readonly from: number; readonly to: number }[], value: number): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle]?.to ?? 0) < value) low = middle + 1;
+    else high = middle;
+  }
+  return value >= (ranges[low]?.from ?? Number.POSITIVE_INFINITY) ? low : -1;
+}
+
 /** The same documents in fewer ranges, neighbours being one. */
 export function joinRanges(ranges: readonly SeqNoRange[]): readonly SeqNoRange[] {
   const joined: SeqNoRange[] = [];

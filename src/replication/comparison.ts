@@ -4,6 +4,7 @@ import type { CycleSpan, Narrator } from '../ports/narrator.ts';
 import type { Random } from '../ports/random.ts';
 import { DeleteScan, type ScanHands, type ScanReport, type ScanRequest } from './delete-scan.ts';
 import type { PairProgress } from './pair-progress.ts';
+import type { ReplicatorSetup } from './replicator-setup.ts';
 
 /** An operator's word that one comparison may delete more than the allowed share of a shard. */
 export interface MassDeleteAllowance {
@@ -41,8 +42,7 @@ interface Running {
   /** The allowance that it runs under. */
   readonly allowedBy: string | undefined;
   readonly startedAtMs: number;
-  /** It does not outlive the work that began it. */
-  readonly unlisten: () => void;
+  readonly atOnce: boolean;
 }
 
 const HOUR_MS = 3_600_000;
@@ -60,7 +60,11 @@ export class Comparison {
   readonly #options: ComparisonOptions;
   #whole = false;
   #exact = false;
+  /** The next one does not wait for its share of time. */
+  #atOnce = false;
   #running: Running | undefined;
+  /** The last one could not read. The next is waited for within its step, so that what fails for good fails there again, and is backed off from. */
+  #failedToRead = false;
   readonly #wholeEveryMs: number;
   #wholeAtMs: number;
   /** Time that may be spent on comparing now; grows by the share, and is overdrawn by what a comparison took. */
@@ -84,7 +88,7 @@ export class Comparison {
   ask({ atOnce = false, exact = false }: { atOnce?: boolean; exact?: boolean } = {}): void {
     this.#whole = true;
     this.#exact ||= exact;
-    if (atOnce) this.#creditMs = Math.max(this.#credit(this.#options.clock.monotonic()), 1);
+    this.#atOnce ||= atOnce;
   }
 
   get asked(): boolean {
@@ -104,7 +108,8 @@ export class Comparison {
       this.#exact ||= this.#options.aligned && progress.leaderDocumentsMax <= EXACT_DOCUMENTS_MAX;
       this.#wholeAtMs = now + this.#wholeEveryMs;
     }
-    if (this.running || progress.followerCount === undefined || this.#credit(now) <= 0) return false;
+    if (this.running || progress.followerCount === undefined) return false;
+    if (this.#credit(now) <= 0 && !this.#atOnce) return false;
     return this.#whole || progress.outstandingDeletes > 0;
   }
 
@@ -116,33 +121,38 @@ export class Comparison {
   }
 
   /** Compares from now on; `advance` acts upon what it finds. Throws `mass_delete`. */
-  begin(compared: ComparedView, followerCount: number, signal: AbortSignal): void {
+  begin(compared: ComparedView, followerCount: number): void {
     const { progress, narrator, pair, clock, traceId, deleteShareMax, massDeletes } = this.#options;
     const { outstandingDeletes: expected } = progress;
     const { allowedBy } = massDeletes;
-    const [whole, exact] = [this.#whole, this.#exact];
+    const [whole, exact, atOnce] = [this.#whole, this.#exact, this.#atOnce];
     const limits = { whole, exact, deleteShareMax: allowedBy === undefined ? deleteShareMax : 1 };
     const scan = new DeleteScan({ ...compared, ...limits, followerCount, expected, clock });
     const span = narrator.span('delete-scan', pair, traceId());
-    const workEnded = (): void => this.drop();
-    signal.addEventListener('abort', workEnded);
-    const unlisten = (): void => signal.removeEventListener('abort', workEnded);
-    this.#running = { scan, span, expected, whole, exact, allowedBy, startedAtMs: clock.monotonic(), unlisten };
+    this.#running = { scan, span, expected, whole, exact, atOnce, allowedBy, startedAtMs: clock.monotonic() };
     // What is asked for from now on is for the next one.
     this.#whole = false;
     this.#exact = false;
+    this.#atOnce = false;
   }
 
-  /** Acts upon what the comparison under way has found, waiting for it at most so long. */
-  async advance(hands: ScanHands, patienceMs: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Acts upon what the comparison under way has found, waiting for it at most so long. `counted`: the leader was counted in this very step.
+   * A view that has expired, or that nobody went on with, is no failure: it is due again.
+   */
+  async advance(
+    hands: ScanHands,
+    { patienceMs, counted }: { readonly patienceMs: number; readonly counted: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     const { scan, span, expected, allowedBy } = running;
     try {
-      const report = await scan.advance(hands, patienceMs, signal);
+      const report = await scan.advance(hands, this.#failedToRead ? Number.POSITIVE_INFINITY : patienceMs, signal);
       if (report === undefined) return;
       this.#running = undefined;
-      running.unlisten();
+      this.#failedToRead = false;
       this.#spent(report.comparedMs);
       span.set({
         'slipstream.extras': report.extras,
@@ -152,10 +162,13 @@ export class Comparison {
       });
       span.end();
       if (allowedBy !== undefined) this.#options.massDeletes.used(allowedBy, report.deleted);
-      this.#conclude(report, running);
+      this.#conclude(report, running, counted);
     } catch (thrown) {
-      this.drop(failureOf(thrown, 'delete scan'));
-      throw thrown;
+      const failure = failureOf(thrown, 'delete scan');
+      const first = !this.#failedToRead;
+      if (scan.failed) this.#failedToRead = true;
+      this.drop(failure);
+      if (failure.code !== 'view_expired' || !first || signal.aborted) throw thrown;
     }
   }
 
@@ -163,20 +176,27 @@ export class Comparison {
   drop(failure?: Failure): void {
     const running = this.#running;
     if (running === undefined) return;
+    const { narrator, pair } = this.#options;
     this.#running = undefined;
-    running.unlisten();
+    this.#spent(running.scan.comparedMs);
     running.scan.close();
     running.span.end(failure);
-    this.#spent(this.#options.clock.monotonic() - running.startedAtMs);
+    narrator.log('info', 'a comparison was given up', { pair, reason: failure?.reason ?? 'the pair does other work' });
     this.#whole ||= running.whole;
     this.#exact ||= running.exact;
+    this.#atOnce ||= running.atOnce;
+  }
+
+  /** The same for what failed while the pair itself could not go on, most likely for the same reason. */
+  dropFailed(): void {
+    if (this.#running?.scan.failed === true) this.drop();
   }
 
   #spent(tookMs: number): void {
     this.#creditMs = Math.max(this.#credit(this.#options.clock.monotonic()) - tookMs, -DEBT_MAX_MS);
   }
 
-  #conclude(report: ScanReport, { expected, whole, exact }: Running): void {
+  #conclude(report: ScanReport, { expected, whole, exact, startedAtMs }: Running, counted: boolean): void {
     const { progress, narrator, pair, clock } = this.#options;
     progress.counters.deleteScans += 1;
     progress.counters.deletesFound += report.deleted;
@@ -193,6 +213,18 @@ export class Comparison {
       return;
     }
     if (whole) this.completed += 1;
-    if (progress.leaderCount !== undefined) progress.compared(progress.leaderCount, clock.monotonic());
+    if (counted && progress.leaderCount !== undefined) progress.compared(progress.leaderCount, clock.monotonic());
+    progress.deletesApplied(report.deleted, { counted, startedAtMs });
   }
+}
+
+export function comparisonOf(
+  { clock, random, narrator }: Pick<ComparisonOptions, 'clock' | 'random' | 'narrator'>,
+  { pair, parameters, massDeletes, aligned, traceId }: ReplicatorSetup,
+  progress: PairProgress,
+  miscounted: () => void,
+): Comparison {
+  const { scan_share: scanShare, mass_delete_share: deleteShareMax } = parameters;
+  const limits = { scanShare, deleteShareMax, massDeletes, aligned };
+  return new Comparison({ clock, random, narrator, progress, pair, ...limits, miscounted, traceId });
 }

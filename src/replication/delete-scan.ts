@@ -54,6 +54,10 @@ export interface ScanReport {
 }
 
 const CHUNK = 500;
+/** What is found faster than it is dealt with keeps the changes of a step waiting so long at most. */
+const DEALING_MS = 300;
+/** A pair that does not go on for so long has no use for what was found: shorter than a view lives. */
+const FORSAKEN_MS = 60_000;
 
 /**
  * Finds what the follower has and the leader's view has not, asks the leader for each of them, and deletes those that it does not know,
@@ -69,6 +73,8 @@ export class DeleteScan {
   #extras: FollowerCopy[] = [];
   #missing: number[] = [];
   #comparedMs = 0;
+  /** Undefined while it does not compare. */
+  #sinceMs: number | undefined;
   /** `full`: it waits until what was found is dealt with. */
   #state: 'reading' | 'full' | 'ended' = 'reading';
   #failure: { readonly thrown: unknown } | undefined;
@@ -82,6 +88,16 @@ export class DeleteScan {
     void this.#read();
   }
 
+  /** It ended by itself, for want of what it looks at. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Time spent comparing so far. */
+  get comparedMs(): number {
+    return this.#comparedMs + (this.#sinceMs === undefined ? 0 : this.#request.clock.monotonic() - this.#sinceMs);
+  }
+
   /** Ends it, whatever was found. */
   close(): void {
     this.#reading.abort(new DOMException('the comparison is given up', 'AbortError'));
@@ -90,18 +106,21 @@ export class DeleteScan {
 
   /** Deals with what was found, waiting at most so long for it. Undefined: there is more to come. */
   async advance(hands: ScanHands, patienceMs: number, signal: AbortSignal): Promise<ScanReport | undefined> {
-    const deadlineMs = this.#request.clock.monotonic() + patienceMs;
+    const startedAtMs = this.#request.clock.monotonic();
+    let deadlineMs = startedAtMs + patienceMs;
+    if (this.#state === 'full') deadlineMs = Math.max(deadlineMs, startedAtMs + DEALING_MS);
     for (;;) {
       await this.#news(deadlineMs);
       signal.throwIfAborted();
-      this.#reading.signal.throwIfAborted();
+      if (this.#reading.signal.aborted)
+        throw failed('view_expired', { op: 'delete scan', reason: 'the comparison was given up, and is made again' });
       if (this.#failure !== undefined) throw this.#failure.thrown;
       if (this.#state === 'reading') return undefined;
       const [extras, missing] = [this.#extras, this.#missing];
       [this.#extras, this.#missing] = [[], []];
       await settle({ ...this.#request, ...hands }, extras, this.#report, signal);
       if (missing.length > 0) await hands.resend(missing);
-      if (this.#state === 'ended') return { ...this.#report, comparedMs: this.#comparedMs };
+      if (this.#state === 'ended') return { ...this.#report, comparedMs: this.comparedMs };
       this.#state = 'reading';
       this.#goOn?.();
     }
@@ -125,20 +144,20 @@ export class DeleteScan {
     const { sides, view, upTo, whole, exact, followerCount, expected, clock, ended } = this.#request;
     const { signal } = this.#reading;
     const compared = { view, upTo, documents: followerCount, outlandish: whole, exact };
-    let sinceMs = clock.monotonic();
+    this.#sinceMs = clock.monotonic();
     try {
       for await (const difference of compareSides(sides, compared, signal)) {
         this.#note(difference);
         if (!whole && this.#report.extras >= expected) break;
         if (Math.max(this.#extras.length, this.#missing.length) < CHUNK) continue;
-        this.#comparedMs += clock.monotonic() - sinceMs;
+        this.#rests();
         await this.#dealtWith();
-        sinceMs = clock.monotonic();
+        this.#sinceMs = clock.monotonic();
       }
     } catch (thrown) {
       this.#failure = { thrown };
     }
-    this.#comparedMs += clock.monotonic() - sinceMs;
+    this.#rests();
     await ended();
     this.#tell('ended');
   }
@@ -161,8 +180,16 @@ export class DeleteScan {
       this.#goOn = resolve;
     });
     this.#tell('full');
+    const { clock } = this.#request;
+    const forsaken = clock.setTimeout(() => this.close(), FORSAKEN_MS);
     await dealt;
+    clock.clearTimeout(forsaken);
     this.#reading.signal.throwIfAborted();
+  }
+
+  #rests(): void {
+    this.#comparedMs = this.comparedMs;
+    this.#sinceMs = undefined;
   }
 
   #tell(state: 'full' | 'ended'): void {
@@ -223,7 +250,7 @@ async function settle(
   if (again.length > 0) await request.resend(again);
 }
 
-/** How many have been created again, and deleted again, since the views: those copies are for the next scan. */
+/** How many have been created again, and deleted again, since the views, and are for the next scan; or are gone. */
 async function countNewer(
   { sides }: ScanRequest,
   refused: readonly DeleteLine[],
@@ -233,8 +260,8 @@ async function countNewer(
   const end = epochEnd(sides.scheme.epoch);
   const copies = await sides.follower.multiGet(sides.followerIndex, refused, signal);
   return refused.filter(({ version, exactly }, at) => {
-    const now = copies[at]?.version;
-    return now !== undefined && now <= end && (exactly !== undefined || now > version);
+    const { found = false, version: now } = copies[at] ?? {};
+    return !found || (now !== undefined && now <= end && (exactly !== undefined || now > version));
   }).length;
 }
 

@@ -223,6 +223,14 @@ export class PairProgress {
     return difference;
   }
 
+  /** A comparison that began then has dealt with all it looked for: what is outstanding still was deleted later. */
+  deletesApplied(deleted: number, { counted, startedAtMs }: { counted: boolean; startedAtMs: number }): void {
+    if (!counted) this.outstandingDeletes = Math.max(0, this.outstandingDeletes - deleted);
+    if (this.#deletesNoticedAtMs === undefined) return;
+    const later = Math.max(this.#deletesNoticedAtMs, startedAtMs);
+    this.#deletesNoticedAtMs = this.outstandingDeletes > 0 ? later : undefined;
+  }
+
   /** Age of the oldest change that is known and not applied. 0: none. */
   lagMs(nowMs: number): number {
     const oldest = Math.min(this.#samples[0]?.atMs ?? nowMs, this.#deletesNoticedAtMs ?? nowMs);

@@ -96,3 +96,19 @@ export interface StepResult {
   /** There is more to do at once. */
   readonly more: boolean;
 }
+
+/** What a step has done before it looks at a comparison. */
+export interface Moved extends StepResult {
+  /** The leader's primary was another one in the midst of it. */
+  readonly dropped?: boolean;
+  /** A view was read to its end. */
+  readonly counted?: boolean;
+}
+
+export interface PageRead {
+  readonly full: boolean;
+  readonly total: number | undefined;
+  /** Greatest `_seq_no` of the page, or `after` of an empty one. */
+  readonly last: number;
+  readonly applied: number;
+}

@@ -3,7 +3,7 @@ import { splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
 import type { View } from '../ports/search-cluster.ts';
 import type { Observation, ObserveOptions } from './cluster-watcher.ts';
-import { Comparison } from './comparison.ts';
+import { type Comparison, comparisonOf } from './comparison.ts';
 import { type Corrected, resend, scanHands } from './correction.ts';
 import { FollowerAudit } from './follower-audit.ts';
 import { gathered } from './gathered.ts';
@@ -22,20 +22,14 @@ import { copyRanges } from './range-copy.ts';
 import { Recounts } from './recount.ts';
 import { repairDocuments } from './repair-documents.ts';
 import {
+  type Moved,
+  type PageRead,
   type ReplicatorPorts,
   type ReplicatorSetup,
   type ReplicatorStart,
   startFrom,
   type StepResult,
 } from './replicator-setup.ts';
-
-interface PageRead {
-  readonly full: boolean;
-  readonly total: number | undefined;
-  /** Greatest `_seq_no` of the page, or `after` of an empty one. */
-  readonly last: number;
-  readonly applied: number;
-}
 
 /** A way longer than this is gone in parallel ranges. */
 const RANGE_THRESHOLD = 20_000;
@@ -68,6 +62,8 @@ export class ShardReplicator {
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   /** When the last step ended; infinite while one runs. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
+  /** The last step. */
+  #failed = false;
 
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, start: ReplicatorStart) {
     this.#ports = ports;
@@ -87,19 +83,7 @@ export class ShardReplicator {
       historyUuid: start.position?.follower.historyUuids[setup.leader.shard],
     });
     this.#recounts = new Recounts(ports, setup, this.#scheme, this.progress);
-    this.#comparison = new Comparison({
-      clock: ports.clock,
-      random: ports.random,
-      narrator: ports.narrator,
-      progress: this.progress,
-      pair: setup.pair,
-      scanShare: setup.parameters.scan_share,
-      deleteShareMax: setup.parameters.mass_delete_share,
-      massDeletes: setup.massDeletes,
-      aligned: setup.aligned,
-      miscounted: () => this.#recounts.tell(),
-      traceId: setup.traceId,
-    });
+    this.#comparison = comparisonOf(ports, setup, this.progress, () => this.#recounts.tell());
     startFrom(start, this.progress, setup, ports.clock.monotonic());
   }
 
@@ -200,7 +184,12 @@ export class ShardReplicator {
   async step(signal: AbortSignal): Promise<StepResult> {
     this.#steppedAtMs = Number.POSITIVE_INFINITY;
     try {
-      return await this.#step(signal);
+      // What was being compared when the step before failed has failed for the same reason.
+      if (this.#failed) this.#comparison.dropFailed();
+      this.#failed = true;
+      const result = await this.#step(signal);
+      this.#failed = false;
+      return result;
     } finally {
       this.#steppedAtMs = this.#ports.clock.monotonic();
     }
@@ -265,7 +254,7 @@ export class ShardReplicator {
 
   // --- a long way: ranges ---------------------------------------------------------------------------------------------------
 
-  async #copyRanges(stats: FencedStats, signal: AbortSignal): Promise<StepResult> {
+  async #copyRanges(stats: FencedStats, signal: AbortSignal): Promise<Moved> {
     const { progress } = this;
     const ranges = Math.min(RANGES, this.#setup.parameters.max_outstanding_read_requests);
     if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, ranges);
@@ -297,17 +286,17 @@ export class ShardReplicator {
       this.#viewDue = true;
       this.#rangesGone = true;
     }
-    return { progress: true, more: true };
+    return { progress: true, more: true, dropped: failedOver };
   }
 
   // --- the cycle: one view --------------------------------------------------------------------------------------------------
 
-  async #readView(stats: FencedStats, signal: AbortSignal): Promise<StepResult> {
+  async #readView(stats: FencedStats, signal: AbortSignal): Promise<Moved> {
     const giveBack = this.#comparison.due ? this.#ports.comparisons.tryTake() : undefined;
     if (giveBack !== undefined) return this.#viewToCompare(stats, giveBack, signal);
     const before = this.progress.checkpoint;
     const first = await this.#viewPage(stats, before, undefined, signal);
-    if (first === 'moved') return { progress: false, more: true };
+    if (first === 'moved') return { progress: false, more: true, dropped: true };
     if (!first.full) return this.#closeView(stats, first.total, before, first.applied, signal);
     const { leader, views } = this.#ports;
     return views.use(signal, async () => {
@@ -327,11 +316,11 @@ export class ShardReplicator {
       const view = await opened.leader(this.#wish(stats), signal);
       const { result, upTo } = await this.#readThrough(stats, view, signal);
       const { followerCount } = this.progress;
-      if (upTo === undefined || followerCount === undefined) return result;
+      if (upTo === undefined || followerCount === undefined || !this.#comparison.due) return result;
       const sides = await opened.sides(this.#setup, { leader: this.#leader, scheme: this.#scheme }, signal);
       const { globalCheckpoint } = stats;
       const ended = (): Promise<void> => opened.close();
-      this.#comparison.begin({ sides, view, globalCheckpoint, upTo, ended }, followerCount, signal);
+      this.#comparison.begin({ sides, view, globalCheckpoint, upTo, ended }, followerCount);
       opened.keep();
       return result;
     } finally {
@@ -344,14 +333,14 @@ export class ShardReplicator {
     stats: FencedStats,
     view: View,
     signal: AbortSignal,
-  ): Promise<{ readonly result: StepResult; readonly upTo?: number }> {
+  ): Promise<{ readonly result: Moved; readonly upTo?: number }> {
     const before = this.progress.checkpoint;
     let after = before;
     let total: number | undefined;
     let applied = 0;
     for (;;) {
       const page = await this.#viewPage(stats, after, view, signal);
-      if (page === 'moved') return { result: { progress: false, more: true } };
+      if (page === 'moved') return { result: { progress: false, more: true, dropped: true } };
       total ??= page.total;
       applied += page.applied;
       after = page.last;
@@ -363,10 +352,12 @@ export class ShardReplicator {
   }
 
   /** Nothing else to do: the comparison is waited for. Without a view of the follower nothing may be written before it has ended. */
-  async #compareOn(stats: FencedStats, { progress, more }: StepResult, signal: AbortSignal): Promise<StepResult> {
-    if (!this.#comparison.running) return { progress, more };
+  async #compareOn(stats: FencedStats, moved: Moved, signal: AbortSignal): Promise<StepResult> {
+    const { progress, more, dropped = false, counted = false } = moved;
+    if (!this.#comparison.running || dropped) return { progress, more };
     const patienceMs = this.#setup.aligned ? (progress ? 0 : COMPARED_WAIT_MS) : Number.POSITIVE_INFINITY;
-    await this.#comparison.advance(scanHands(this.#corrected(stats, signal), signal), patienceMs, signal);
+    const hands = scanHands(this.#corrected(stats, signal), signal);
+    await this.#comparison.advance(hands, { patienceMs, counted }, signal);
     return { progress: true, more: true };
   }
 
@@ -403,7 +394,7 @@ export class ShardReplicator {
     before: number,
     applied: number,
     signal: AbortSignal,
-  ): Promise<StepResult> {
+  ): Promise<Moved> {
     const { progress } = this;
     progress.advance(stats.globalCheckpoint);
     this.#viewDue = false;
@@ -419,7 +410,11 @@ export class ShardReplicator {
       if (total !== undefined) progress.compared(total, this.#ports.clock.monotonic());
     }
     const moved = progress.checkpoint > before || applied > 0;
-    return { progress: moved || progress.outstandingDeletes !== known, more: moved || this.#comparison.due };
+    return {
+      progress: moved || progress.outstandingDeletes !== known,
+      more: moved || this.#comparison.due,
+      counted: true,
+    };
   }
 
   /** False: the view is to be dropped. */

@@ -1,4 +1,5 @@
 import { type QuarantinedDocument, refusedVersion } from '../../domain/quarantine.ts';
+import { rangeOf } from '../../domain/side-merge.ts';
 import { shardNamedBy, type VersionScheme } from '../../domain/version.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
 import type { Histogram, ListedDocument } from '../../ports/search-cluster.ts';
@@ -86,7 +87,7 @@ export function asIfTaken(follower: FollowerCluster, quarantined: Quarantined): 
       const counts = [...(await follower.countRanges(request, signal))];
       const add = (version: number | undefined, change: 1 | -1): void => {
         if (version === undefined) return;
-        const at = ranges.findIndex(({ from, to }) => version >= from && version <= to);
+        const at = rangeOf(ranges, version);
         if (at >= 0) counts[at] = (counts[at] ?? 0) + change;
       };
       for (const { version } of taken) add(version, 1);

@@ -5,10 +5,13 @@ import { setImmediate } from 'node:timers/promises';
 import { failureOf } from '../../../src/domain/failure.ts';
 import { versionOf, type VersionScheme } from '../../../src/domain/version.ts';
 import type { DeleteLine } from '../../../src/replication/bulk-batch.ts';
+import { type ComparedView, Comparison } from '../../../src/replication/comparison.ts';
 import { DeleteScan, type ScanHands } from '../../../src/replication/delete-scan.ts';
+import { PairProgress } from '../../../src/replication/pair-progress.ts';
 import { MemoryCluster } from '../../support/memory-search/memory-cluster.ts';
 import { memoryFollower } from '../../support/memory-search/memory-follower.ts';
 import { memoryLeader } from '../../support/memory-search/memory-leader.ts';
+import { memoryNarrator } from '../../support/memory-narrator.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const never = new AbortController().signal;
@@ -39,14 +42,15 @@ class World {
     return this.copy.shards[0]?.get(id) !== undefined;
   }
 
-  async scan(expected: number, options: { whole?: boolean; deleteShareMax?: number } = {}): Promise<DeleteScan> {
+  /** Both sides as they are. */
+  async views(): Promise<ComparedView> {
     await this.leader.refresh('left', never);
     await this.follower.refresh('right', never);
     const view = await this.leader.openView({ index: 'left', shard: 0, nodeId: 'memory-node' }, never);
     const followerView = await this.follower.openView({ index: 'right', shard: 0 }, never);
-    const { leader, follower, clock } = this;
+    const { leader, follower } = this;
     const globalCheckpoint = this.source.shards[0]?.maxSeqNo ?? -1;
-    return new DeleteScan({
+    return {
       sides: {
         leader,
         leaderIndex: 'left',
@@ -60,18 +64,18 @@ class World {
       view,
       globalCheckpoint,
       upTo: globalCheckpoint,
-      followerCount: this.copy.shards[0]?.size ?? 0,
-      expected,
-      whole: false,
-      exact: false,
-      deleteShareMax: 1,
-      clock,
       ended: async () => {
         await leader.closeView(view);
         await follower.closeView(followerView);
       },
-      ...options,
-    });
+    };
+  }
+
+  async scan(expected: number, options: { whole?: boolean; deleteShareMax?: number } = {}): Promise<DeleteScan> {
+    const compared = await this.views();
+    const followerCount = this.copy.shards[0]?.size ?? 0;
+    const limits = { whole: false, exact: false, deleteShareMax: 1 };
+    return new DeleteScan({ ...compared, followerCount, expected, clock: this.clock, ...limits, ...options });
   }
 
   get openViews(): readonly number[] {
@@ -146,13 +150,42 @@ test('more than fits at once is dealt with in parts, by whichever step comes', a
   assert.deepEqual([sizes, world.copy.shards[0]?.size], [[500, 500, 200], 1200]);
 });
 
+test('a step that has no time takes what was found all the same, and goes on to what comes at once', async () => {
+  const world = new World();
+  for (let n = 0; n < 5000; n += 1) world.write(`d${n}`);
+  for (let n = 0; n < 3000; n += 1) world.delete(`d${n}`);
+  const scan = await world.scan(3000);
+  let steps = 0;
+  for (let report; report === undefined; steps += 1) {
+    await setImmediate();
+    report = await scan.advance(world.hands, 0, never);
+  }
+  assert.ok(steps <= 3, `${steps} steps`);
+  assert.equal(world.copy.shards[0]?.size, 2000);
+});
+
+test('what nobody goes on with for a minute is given up, and closes what it looked at', async () => {
+  const world = new World();
+  for (let n = 0; n < 1000; n += 1) world.write(`d${n}`);
+  for (let n = 0; n < 600; n += 1) world.delete(`d${n}`);
+  const scan = await world.scan(600);
+  await setImmediate();
+  assert.deepEqual(world.openViews, [1, 1]);
+  world.clock.advance(61_000);
+  await setImmediate();
+  assert.deepEqual(world.openViews, [0, 0]);
+  const failure = failureOf(await scan.advance(world.hands, FOREVER, never).catch((thrown: unknown) => thrown), 'scan');
+  assert.equal(failure.code, 'view_expired');
+});
+
 test('nothing stays open, however it ends', async () => {
   const world = new World();
   for (let n = 0; n < 1000; n += 1) world.write(`d${n}`);
   for (let n = 0; n < 600; n += 1) world.delete(`d${n}`);
   const given = await world.scan(600);
   given.close();
-  await assert.rejects(given.advance(world.hands, FOREVER, never), { name: 'AbortError' });
+  const ended = failureOf(await given.advance(world.hands, FOREVER, never).catch((thrown: unknown) => thrown), 'scan');
+  assert.equal(ended.code, 'view_expired');
   await setImmediate();
   assert.deepEqual([world.openViews, world.copy.shards[0]?.size], [[0, 0], 1000]);
 
@@ -168,4 +201,42 @@ test('nothing stays open, however it ends', async () => {
   world.leader.expireViews();
   const gone = failureOf(await expired.advance(world.hands, FOREVER, never).catch((thrown: unknown) => thrown), 'scan');
   assert.deepEqual([gone.code, world.openViews], ['view_expired', [0, 0]]);
+});
+
+test('what is asked for at once while a comparison runs is due as soon as that has ended, whatever it cost', async () => {
+  const world = new World();
+  for (const id of ['a', 'b']) world.write(id);
+  const progress = new PairProgress();
+  progress.recounted(2, 1);
+  progress.compared(2, 0);
+  const comparison = new Comparison({
+    clock: world.clock,
+    random: { next: () => 0.5, id: () => 'x' },
+    narrator: memoryNarrator(),
+    progress,
+    pair: 'p',
+    scanShare: 0.02,
+    deleteShareMax: 0.3,
+    massDeletes: { allowedBy: undefined, used: () => undefined },
+    aligned: true,
+    miscounted: () => undefined,
+    traceId: () => undefined,
+  });
+  const compare = async (meanwhile: () => void): Promise<void> => {
+    comparison.begin(await world.views(), 2);
+    world.clock.advance(5000);
+    meanwhile();
+    await comparison.advance(world.hands, { patienceMs: FOREVER, counted: true }, never);
+  };
+  assert.equal(comparison.due, false);
+  comparison.ask();
+  await compare(() => comparison.ask({ atOnce: true }));
+  assert.deepEqual([comparison.running, comparison.asked, comparison.due], [false, true, true]);
+  await compare(() => comparison.ask());
+  assert.deepEqual([comparison.asked, comparison.due, comparison.completed], [true, false, 2]);
+  comparison.begin(await world.views(), 2);
+  comparison.drop();
+  assert.deepEqual([comparison.running, comparison.asked], [false, true], 'what was given up is still to be done');
+  await setImmediate();
+  assert.deepEqual(world.openViews, [0, 0]);
 });

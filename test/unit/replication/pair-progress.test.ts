@@ -65,6 +65,26 @@ describe('lag', () => {
     assert.equal(progress.lagMs(5000), 0);
   });
 
+  test('is that of the deletes which came after a comparison that dealt with all it looked for', () => {
+    const progress = new PairProgress();
+    progress.followerCount = 100;
+    for (let round = 0; round < 5; round += 1) {
+      const atMs = round * 12_000;
+      // 40 are outstanding as it begins; 30 more come while it runs.
+      progress.compared(60, atMs);
+      progress.followerCount = 100;
+      progress.compared(30, atMs + 1000);
+      progress.followerCount = 60;
+      progress.compared(30, atMs + 2000);
+      progress.deletesApplied(40, { counted: true, startedAtMs: atMs });
+      assert.deepEqual([progress.outstandingDeletes, progress.lagMs(atMs + 2000)], [30, 2000]);
+      progress.followerCount = 100;
+    }
+    // The leader was not counted since: what the comparison deleted is subtracted from what is known.
+    progress.deletesApplied(30, { counted: false, startedAtMs: 60_000 });
+    assert.deepEqual([progress.outstandingDeletes, progress.lagMs(70_000)], [0, 0]);
+  });
+
   test('is never zero while a delete is outstanding, and counts from when that was noticed first', () => {
     const progress = new PairProgress();
     progress.recounted(3, 1);
