@@ -1,6 +1,5 @@
 import { assert, present } from '../../../src/domain/assert.ts';
 import type { BulkItem } from '../../../src/domain/wire/bulk-answer.ts';
-import { failed } from '../../../src/domain/failure.ts';
 import type { FollowerCluster } from '../../../src/ports/follower-cluster.ts';
 import type { View } from '../../../src/ports/search-cluster.ts';
 import {
@@ -15,13 +14,8 @@ import {
   shardAt,
   shardOf,
 } from './memory-cluster.ts';
-import {
-  type DocumentWrite,
-  firstAbove,
-  type SearchableState,
-  type StoredDocument,
-  type WriteOutcome,
-} from './memory-shard.ts';
+import { MemoryViews } from './memory-views.ts';
+import { type DocumentWrite, firstAbove, type StoredDocument, type WriteOutcome } from './memory-shard.ts';
 
 export interface MemoryFollowerOptions {
   readonly versionAggregates?: boolean;
@@ -40,17 +34,11 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
   const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
     cluster.around({ cluster: cluster.name, operation, index }, run);
 
-  const views = new Map<string, SearchableState>();
-  let opened = 0;
+  const views = new MemoryViews(cluster);
 
   const searchable = (name: string, shard: number | undefined, view?: View): readonly (readonly StoredDocument[])[] => {
     const index = cluster.index(name, 'list');
-    if (view !== undefined) {
-      const state = views.get(view.id);
-      const reason = `no search context for ${view.id}`;
-      if (state === undefined) throw failed('view_expired', { op: 'list', reason, cluster: cluster.name, status: 404 });
-      return [byVersion(state)];
-    }
+    if (view !== undefined) return [byVersion(views.stateOf(view, 'list'))];
     const shards = shard === undefined ? index.shards : [shardAt(index, shard)];
     return shards.map((each) => byVersion(each.searchable));
   };
@@ -78,16 +66,8 @@ export function memoryFollower(cluster: MemoryCluster, options: MemoryFollowerOp
     count: (name, shard) =>
       around('count', name, () => searchable(name, shard).reduce((sum, documents) => sum + documents.length, 0)),
     openViews: () => views.size,
-    openView: (request) =>
-      around('openView', request.index, () => {
-        const id = `view-${(opened += 1)}`;
-        views.set(id, shardAt(cluster.index(request.index, 'open view'), request.shard).searchable);
-        return { index: request.index, shard: request.shard, id };
-      }),
-    closeView: (view) => {
-      views.delete(view.id);
-      return Promise.resolve();
-    },
+    openView: (request) => around('openView', request.index, () => views.open(request)),
+    closeView: (view) => Promise.resolve(views.close(view)),
     histogram: (request) =>
       around('histogram', request.index, () =>
         histogramOf(searchable(request.index, request.shard, request.view).flat(), request),

@@ -1,4 +1,3 @@
-import { failed } from '../../../src/domain/failure.ts';
 import { scanSearchPage } from '../../../src/domain/wire/search-page.ts';
 import type { LeaderCluster } from '../../../src/ports/leader-cluster.ts';
 import type { View } from '../../../src/ports/search-cluster.ts';
@@ -11,6 +10,7 @@ import {
   rangeCountsOf,
   shardAt,
 } from './memory-cluster.ts';
+import { MemoryViews } from './memory-views.ts';
 import { firstAbove, type SearchableState, type StoredDocument } from './memory-shard.ts';
 
 export interface MemoryLeader extends LeaderCluster {
@@ -21,39 +21,21 @@ export interface MemoryLeader extends LeaderCluster {
 }
 
 export function memoryLeader(cluster: MemoryCluster): MemoryLeader {
-  const views = new Map<string, SearchableState>();
-  let opened = 0;
+  const views = new MemoryViews(cluster);
   const around = <T>(operation: string, index: string, run: () => T): Promise<T> =>
     cluster.around({ cluster: cluster.name, operation, index }, run);
 
   const stateOf = (name: string, shard: number, view: View | undefined, op: string): SearchableState => {
     const index = cluster.index(name, op);
-    if (view === undefined) return shardAt(index, shard).searchable;
-    const state = views.get(view.id);
-    if (state === undefined)
-      throw failed('view_expired', {
-        op,
-        reason: `no search context for ${view.id}`,
-        cluster: cluster.name,
-        status: 404,
-      });
-    return state;
+    return view === undefined ? shardAt(index, shard).searchable : views.stateOf(view, op);
   };
 
   return {
     ...memoryClusterState(cluster),
     openViews: () => views.size,
-    expireViews: () => views.clear(),
-    openView: (request) =>
-      around('openView', request.index, () => {
-        const id = `view-${(opened += 1)}`;
-        views.set(id, shardAt(cluster.index(request.index, 'open view'), request.shard).searchable);
-        return { index: request.index, shard: request.shard, id };
-      }),
-    closeView: (view) => {
-      views.delete(view.id);
-      return Promise.resolve();
-    },
+    expireViews: () => views.expire(),
+    openView: (request) => around('openView', request.index, () => views.open(request)),
+    closeView: (view) => Promise.resolve(views.close(view)),
     readPage: (request) =>
       around('readPage', request.index, () => {
         const all = stateOf(request.index, request.shard, request.view, 'search').bySeqNo;
