@@ -3,7 +3,7 @@ import { epochBase, ownerOfForeign, shardNamedBy, shardVersions } from '../domai
 import { listFollower } from './follower-listing.ts';
 import type { ListedDocument, ValueRange, View } from '../ports/search-cluster.ts';
 import { lastVersion, placeOf, type Sides, versionRange } from './sides.ts';
-import { type Histograms, unequalRanges } from './unequal-ranges.ts';
+import { type Compared, unequalRanges } from './unequal-ranges.ts';
 
 /** A follower document; `seqNo` is the leader operation that its version names. */
 export interface FollowerCopy {
@@ -31,7 +31,7 @@ const LISTING_PAGE = 2000;
  */
 export async function* compareSides(
   sides: Sides,
-  compared: Histograms & {
+  compared: Compared & {
     /** Also what carries versions above the epoch, which only somebody else can have given. */
     readonly outlandish?: boolean;
     /** Document by document: buckets of histograms may be equal although documents in them are not. */

@@ -11,7 +11,7 @@ import { COUNTED_RANGES_MAX, type View } from '../ports/search-cluster.ts';
 import { lastSeqNo, lastVersion, placeOf, type Sides, versionRange } from './sides.ts';
 
 /** What is compared. */
-export interface Histograms {
+export interface Compared {
   readonly view: View;
   /** Greatest `_seq_no` of the view. */
   readonly upTo: number;
@@ -35,7 +35,7 @@ const RANGES_AT_ONCE = COUNTED_RANGES_MAX / CUTS;
  */
 export async function* unequalRanges(
   sides: Sides,
-  compared: Histograms,
+  compared: Compared,
   signal: AbortSignal,
 ): AsyncGenerator<readonly SeqNoRange[]> {
   const { documents, upTo } = compared;
@@ -50,7 +50,7 @@ export async function* unequalRanges(
 
 async function* narrowed(
   sides: Sides,
-  compared: Histograms,
+  compared: Compared,
   { unequal, width }: { unequal: readonly SeqNoRange[]; width: number },
   signal: AbortSignal,
 ): AsyncGenerator<readonly SeqNoRange[]> {
@@ -77,7 +77,7 @@ async function* narrowed(
 
 async function leaderHistogram(
   { leader, leaderIndex: index, shard }: Sides,
-  { view, upTo }: Histograms,
+  { view, upTo }: Compared,
   width: number,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<number, number>> {
@@ -105,7 +105,7 @@ type Parts = readonly Pick<SeqNoRange, 'from' | 'to'>[];
 /** Nothing beyond the view: what came since is not what the follower was given. */
 async function leaderCounts(
   { leader, leaderIndex: index, shard }: Sides,
-  { view, upTo }: Histograms,
+  { view, upTo }: Compared,
   parts: Parts,
   signal: AbortSignal,
 ): Promise<readonly number[]> {
