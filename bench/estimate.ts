@@ -1,6 +1,6 @@
 /** How long a run will take, on two quiet cores: told at the start, so that nobody waits in the dark. */
 import { CITIES } from './corpus.ts';
-import { LIVE_SECONDS } from './live.ts';
+import { LIVE_SECONDS, LIVE_WARM_UP_SECONDS } from './live.ts';
 import { type BenchOptions, groupOf, GROUPS, type Variant } from './options.ts';
 
 /** Per million documents, as seen; the fastest variant of a group stands for it after the first round. */
@@ -19,8 +19,8 @@ const LOAD_SECONDS_PER_MILLION = 40;
 const RUN_OVERHEAD_SECONDS = 6;
 const START_SECONDS = 60;
 /** Cities that the price phase indexes in each run. */
-export const PRICE_COPIES = 2;
-const PRICE_SECONDS_PER_MILLION = 80;
+export const PRICE_COPIES = 8;
+const PRICE_SECONDS_PER_MILLION = 40;
 const CYCLE_SECONDS = 60;
 
 /** The cities so many times in the big phase: 37 for 8. */
@@ -44,10 +44,10 @@ export function estimatedMinutes({ variants, phases, rounds, copies }: BenchOpti
     0,
   );
   let seconds = START_SECONDS + 3 * LOAD_SECONDS_PER_MILLION * millions + first + later * (rounds - 1);
-  if (phases.includes('live')) seconds += run('slipstream') + LIVE_SECONDS + 20;
+  if (phases.includes('live')) seconds += run('slipstream') + LIVE_WARM_UP_SECONDS + LIVE_SECONDS + 60;
   if (phases.includes('price')) {
     const priceMillions = (Math.min(copies, PRICE_COPIES) * CITIES) / 1e6;
-    seconds += rounds * 2 * (PRICE_SECONDS_PER_MILLION * priceMillions + 2 * RUN_OVERHEAD_SECONDS);
+    seconds += (rounds + 1) * 2 * (PRICE_SECONDS_PER_MILLION * priceMillions + 2 * RUN_OVERHEAD_SECONDS);
   }
   if (phases.includes('big')) {
     const perMillion = LOAD_SECONDS_PER_MILLION + SECONDS_PER_MILLION.slipstream;

@@ -56,6 +56,18 @@ export function planLive({ corpus, operationsPerSecond, seconds, batchMs }: Live
   });
 }
 
+/** What is due before that time, and what is due after it, counted anew. */
+export function splitPlan(
+  plan: readonly LiveBatch[],
+  afterMs: number,
+): readonly [before: readonly LiveBatch[], after: readonly LiveBatch[]] {
+  const after = plan.filter(({ dueMs }) => dueMs >= afterMs);
+  return [
+    plan.filter(({ dueMs }) => dueMs < afterMs),
+    after.map((batch) => ({ ...batch, dueMs: batch.dueMs - afterMs })),
+  ];
+}
+
 function kindOf(at: number): LiveKind {
   const place = (at * STEP) % CYCLE;
   if (place < UPDATES) return 'update';

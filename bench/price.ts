@@ -46,12 +46,17 @@ export async function measurePrice(options: PriceOptions): Promise<PriceResult> 
     const without: number[] = [];
     const following: number[] = [];
     const caughtUp: number[] = [];
-    for (let round = 1; round <= rounds; round += 1) {
+    for (let round = 0; round <= rounds; round += 1) {
       for (const way of round % 2 === 1 ? (['without', 'following'] as const) : (['following', 'without'] as const)) {
         const seen = await indexOnce(options, supervisor, { round, follow: way === 'following' });
+        const rate = `${Math.round(seen.rate)} documents/s`;
+        if (round === 0) {
+          world.log(`price: warming up, which does not count, ${way}: ${rate}`);
+          continue;
+        }
         (way === 'following' ? following : without).push(seen.rate);
         if (seen.caughtUpSeconds !== undefined) caughtUp.push(seen.caughtUpSeconds);
-        world.log(`price: round ${round} of ${rounds}, ${way}: ${Math.round(seen.rate)} documents/s`);
+        world.log(`price: round ${round} of ${rounds}, ${way}: ${rate}`);
       }
     }
     return {

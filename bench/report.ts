@@ -60,6 +60,7 @@ function liveLines(live: LiveResult): readonly string[] {
   return [
     `Live: ${integer(live.operationsPerSecond)} operations a second, ${integer(live.operations)} in all; from the leader's acknowledgement until`,
     line('a write is read by GET', live.writesReadable),
+    line(`the same in the ${live.warmUp.seconds} s before`, live.warmUp.writesReadable),
     line('a delete is not found by GET', live.deletesGone),
     line('a write is found by search', live.writesSearchable),
     line('a delete is not found by search', live.deletesUnsearchable),

@@ -10,6 +10,7 @@ import { openCluster, type OpenCluster } from '../src/infra/search/open-cluster.
 import { systemClock } from '../src/infra/system/clock.ts';
 import { compareSides } from '../src/replication/compare-sides.ts';
 import type { Sides } from '../src/replication/sides.ts';
+import { Stopwatch } from '../src/replication/stopwatch.ts';
 import { startStack } from '../stack/local-stack.ts';
 import { createIndex, loadDocuments } from '../test/support/bulk-load.ts';
 import { LEADER, openWorld, type Side } from '../test/support/replication-world.ts';
@@ -129,7 +130,12 @@ async function compare(sides: Sides): Promise<void> {
   if (stats === undefined) throw new Error('the leader shard has no primary');
   const view = await leader.openView({ index, shard, nodeId: stats.nodeId }, signal);
   try {
-    const compared = { view, upTo: stats.maxSeqNo, documents: documents / LEADER_SHARDS };
+    const compared = {
+      view,
+      upTo: stats.maxSeqNo,
+      documents: documents / LEADER_SHARDS,
+      searching: new Stopwatch(systemClock),
+    };
     for await (const difference of compareSides(sides, compared, signal)) throw new Error(difference.kind);
   } finally {
     await leader.closeView(view);

@@ -3,6 +3,7 @@ import { epochBase, ownerOfForeign, shardNamedBy, shardVersions } from '../domai
 import { listFollower } from './follower-listing.ts';
 import type { ListedDocument, ValueRange, View } from '../ports/search-cluster.ts';
 import { lastVersion, placeOf, type Sides, versionRange } from './sides.ts';
+import type { Stopwatch } from './stopwatch.ts';
 import { type Compared, unequalRanges } from './unequal-ranges.ts';
 
 /** A follower document; `seqNo` is the leader operation that its version names. */
@@ -36,24 +37,27 @@ export async function* compareSides(
     readonly outlandish?: boolean;
     /** Document by document: buckets of histograms may be equal although documents in them are not. */
     readonly exact?: boolean;
+    /** Runs while differences are searched for, and not while those that are known by their numbers are listed. */
+    readonly searching: Stopwatch;
   },
   signal: AbortSignal,
 ): AsyncGenerator<Difference> {
-  const { view, upTo } = compared;
-  yield* staleDocuments(sides, signal);
-  if (compared.outlandish === true) yield* outlandishDocuments(sides, signal);
+  const { view, upTo, searching } = compared;
+  yield* searching.waitingFor(staleDocuments(sides, signal));
+  if (compared.outlandish === true) yield* searching.waitingFor(outlandishDocuments(sides, signal));
   if (canBucket(sides) && compared.exact !== true) {
-    for await (const unequal of unequalRanges(sides, compared, signal)) {
+    for await (const unequal of searching.waitingFor(unequalRanges(sides, compared, signal))) {
       for (const chunk of packRanges(cutRanges(unequal, RANGE_DOCUMENTS), LISTED))
         yield* mergeSides(rangesOfLeader(sides, view, chunk, upTo, signal), rangesOfFollower(sides, chunk, signal));
     }
     return;
   }
   const whole = { from: 0, to: upTo };
-  yield* mergeSides(
+  const all = mergeSides(
     leaderListing(sides, view, whole, signal),
     followerListing(sides, epochBase(sides.scheme.epoch) - 1, lastVersion(sides), signal),
   );
+  yield* searching.waitingFor(all);
 }
 
 function canBucket({ aligned, follower, scheme }: Sides): boolean {

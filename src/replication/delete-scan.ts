@@ -5,6 +5,7 @@ import type { DeleteLine } from './bulk-batch.ts';
 import { epochEnd } from '../domain/side-merge.ts';
 import { compareSides, type Difference, type FollowerCopy } from './compare-sides.ts';
 import type { Sides } from './sides.ts';
+import { Stopwatch } from './stopwatch.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FoundDocument, View } from '../ports/search-cluster.ts';
 
@@ -49,7 +50,7 @@ export interface ScanReport {
   readonly living: number;
   /** View documents that the follower lacks; sent again. */
   readonly missing: number;
-  /** Time spent comparing both sides, without what was done about the finds. */
+  /** Time spent searching: in proportion to the shard. What is done about the finds, listing included, is in proportion to them. */
   readonly comparedMs: number;
 }
 
@@ -72,9 +73,7 @@ export class DeleteScan {
   readonly #report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   #extras: FollowerCopy[] = [];
   #missing: number[] = [];
-  #comparedMs = 0;
-  /** Undefined while it does not compare. */
-  #sinceMs: number | undefined;
+  readonly #searching: Stopwatch;
   /** `full`: it waits until what was found is dealt with. */
   #state: 'reading' | 'full' | 'ended' = 'reading';
   #failure: { readonly thrown: unknown } | undefined;
@@ -84,6 +83,7 @@ export class DeleteScan {
   /** Throws `mass_delete`. */
   constructor(request: ScanRequest) {
     this.#request = request;
+    this.#searching = new Stopwatch(request.clock);
     refuseMassDelete(request, request.expected);
     void this.#read();
   }
@@ -93,9 +93,9 @@ export class DeleteScan {
     return this.#failure !== undefined;
   }
 
-  /** Time spent comparing so far. */
+  /** As in the report, so far. */
   get comparedMs(): number {
-    return this.#comparedMs + (this.#sinceMs === undefined ? 0 : this.#request.clock.monotonic() - this.#sinceMs);
+    return this.#searching.ms;
   }
 
   /** Ends it, whatever was found. */
@@ -141,23 +141,20 @@ export class DeleteScan {
   }
 
   async #read(): Promise<void> {
-    const { sides, view, upTo, whole, exact, followerCount, expected, clock, ended } = this.#request;
+    const { sides, view, upTo, whole, exact, followerCount, expected, ended } = this.#request;
     const { signal } = this.#reading;
-    const compared = { view, upTo, documents: followerCount, outlandish: whole, exact };
-    this.#sinceMs = clock.monotonic();
+    const searching = this.#searching;
+    const compared = { view, upTo, documents: followerCount, outlandish: whole, exact, searching };
     try {
       for await (const difference of compareSides(sides, compared, signal)) {
         this.#note(difference);
         if (!whole && this.#report.extras >= expected) break;
         if (Math.max(this.#extras.length, this.#missing.length) < CHUNK) continue;
-        this.#rests();
         await this.#dealtWith();
-        this.#sinceMs = clock.monotonic();
       }
     } catch (thrown) {
       this.#failure = { thrown };
     }
-    this.#rests();
     await ended();
     this.#tell('ended');
   }
@@ -185,11 +182,6 @@ export class DeleteScan {
     await dealt;
     clock.clearTimeout(forsaken);
     this.#reading.signal.throwIfAborted();
-  }
-
-  #rests(): void {
-    this.#comparedMs = this.comparedMs;
-    this.#sinceMs = undefined;
   }
 
   #tell(state: 'full' | 'ended'): void {

@@ -23,11 +23,10 @@ export interface Compared {
 const BUCKET_DOCUMENTS = 48;
 const BUCKETS_MIN = 64;
 const BUCKETS_MAX = 60_000;
-/** Each unequal range is cut into this many. */
-const CUTS = 8;
+/** Each unequal range is cut into this many, or more where they are few: fewer passes. */
+const CUTS_MIN = 8;
 /** So few documents of both sides are listed faster than counted once more. */
 const FEW_DOCUMENTS = 2000;
-const RANGES_AT_ONCE = COUNTED_RANGES_MAX / CUTS;
 
 /**
  * Sequence numbers that not both sides have, in order: two histograms tell the unequal buckets, which are cut and counted again until the very
@@ -58,10 +57,11 @@ async function* narrowed(
     if (unequal.length > 0) yield joinRanges(unequal);
     return;
   }
-  const next = Math.ceil(width / CUTS);
+  const next = Math.ceil(width / Math.max(CUTS_MIN, Math.floor(COUNTED_RANGES_MAX / unequal.length)));
+  const atOnce = Math.floor(COUNTED_RANGES_MAX / Math.ceil(width / next));
   const end = lastSeqNo(sides);
-  for (let at = 0; at < unequal.length; at += RANGES_AT_ONCE) {
-    const whole = unequal.slice(at, at + RANGES_AT_ONCE).map((range) => ({ ...range, to: Math.min(range.to, end) }));
+  for (let at = 0; at < unequal.length; at += atOnce) {
+    const whole = unequal.slice(at, at + atOnce).map((range) => ({ ...range, to: Math.min(range.to, end) }));
     const parts = splitBuckets(whole, next);
     const [ours, theirs] = await Promise.all([
       leaderCounts(sides, compared, parts, signal),

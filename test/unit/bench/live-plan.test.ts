@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Corpus } from '../../../bench/corpus.ts';
-import { planLive } from '../../../bench/live-plan.ts';
+import { planLive, splitPlan } from '../../../bench/live-plan.ts';
 
 function corpusOf(documents: number): Corpus {
   return { documents, id: (at) => `city-${at}`, document: (at, revision) => JSON.stringify({ at, revision }) };
@@ -53,4 +53,15 @@ test('the body holds the operations in their order', () => {
 
 test('an index with too few documents is refused', () => {
   assert.throws(() => planLive({ ...OPTIONS, corpus: corpusOf(59_999) }), RangeError);
+});
+
+test('a plan in two parts has the same batches, each part from its own begin', () => {
+  const plan = planLive(OPTIONS);
+  const [before, after] = splitPlan(plan, 10_000);
+  assert.equal(before.length, 200);
+  assert.equal(after[0]?.dueMs, 0);
+  assert.deepEqual(
+    [...before, ...after].map(({ operations }) => operations),
+    plan.map(({ operations }) => operations),
+  );
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { systemClock } from '../../../src/infra/system/clock.ts';
+import { Stopwatch } from '../../../src/replication/stopwatch.ts';
 import { compareSides, type Difference } from '../../../src/replication/compare-sides.ts';
 import { asIfTaken } from '../../../src/replication/quarantine/follower-as-if-taken.ts';
 import type { QuarantinedDocument } from '../../../src/domain/quarantine.ts';
@@ -52,7 +54,7 @@ function sidesAfter(writes: readonly Written[], versionAggregates: boolean) {
 async function differences(sides: ReturnType<typeof sidesAfter>): Promise<readonly Difference[]> {
   const { leader, follower, left } = sides;
   const view = await leader.openView({ index: 'orders', shard: 0, nodeId: 'memory-node' }, signal);
-  const compared = { view, upTo: left.maxSeqNo, documents: left.size };
+  const compared = { view, upTo: left.maxSeqNo, documents: left.size, searching: new Stopwatch(systemClock) };
   const indices = { leaderIndex: 'orders', followerIndex: 'copy' };
   const found: Difference[] = [];
   for await (const each of compareSides(
