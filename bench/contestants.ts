@@ -13,6 +13,8 @@ export interface CopyTask {
   readonly followerIndex: string;
   /** For the floor; made before any clock runs. */
   readonly bodies: readonly Buffer[];
+  /** The same with versions, for the floor that reads. */
+  readonly versioned: readonly Buffer[];
   /** The program of elasticdump; undefined when it does not take part. */
   readonly elasticdump: string | undefined;
 }
@@ -72,6 +74,8 @@ function wayOf(variant: Exclude<Variant, 'slipstream'>, task: CopyTask): () => P
       return floor(4);
     case 'floor-8':
       return floor(8);
+    case 'floor-reading':
+      return () => floorReading(task);
   }
 }
 
@@ -102,19 +106,45 @@ async function reindexRanges(task: CopyTask, ranges: number): Promise<void> {
 /** Queries that part the index by `_seq_no`; everything, for one range. `_reindex` from remote knows no slices. */
 export async function rangesOf(leader: Cluster, index: string, ranges: number): Promise<readonly object[]> {
   if (ranges === 1) return [{ match_all: {} }];
-  const stats = await leader.json<{ indices: Record<string, { shards: Record<string, ShardCopy[]> }> }>(
-    'GET',
-    `/${index}/_stats/docs?level=shards`,
-  );
-  const copies = Object.values(stats.indices[index]?.shards ?? {}).flat();
-  const size = Math.max(...copies.map((copy) => copy.seq_no.max_seq_no)) + 1;
+  const size = (await maxSeqNo(leader, index)) + 1;
   return Array.from({ length: ranges }, (_, at) => ({
     range: { _seq_no: { gte: Math.floor((at * size) / ranges), lt: Math.floor(((at + 1) * size) / ranges) } },
   }));
 }
 
+async function maxSeqNo(leader: Cluster, index: string): Promise<number> {
+  const stats = await leader.json<{ indices: Record<string, { shards: Record<string, ShardCopy[]> }> }>(
+    'GET',
+    `/${index}/_stats/docs?level=shards`,
+  );
+  const copies = Object.values(stats.indices[index]?.shards ?? {}).flat();
+  return Math.max(...copies.map((copy) => copy.seq_no.max_seq_no));
+}
+
 interface ShardCopy {
   readonly seq_no: { readonly max_seq_no: number };
+}
+
+// --- the floor of whoever reads as well -------------------------------------------------------------------------------------------
+
+const READING = { connections: 4, size: 10_000 };
+
+/** Reads the leader as cheaply as it can be read and throws that away; writes what was prepared, with versions. Nothing is parsed or built. */
+async function floorReading({ world, leaderIndex, followerIndex, versioned }: CopyTask): Promise<void> {
+  const { connections, size } = READING;
+  const last = await maxSeqNo(world.leader, leaderIndex);
+  let next = -1;
+  const read = async (): Promise<void> => {
+    while (next < last) {
+      const after = next;
+      next += size;
+      const query = { range: { _seq_no: { gt: after, lte: after + size } } };
+      const search = { size, track_total_hits: false, query, sort: ['_doc'] };
+      await world.leader.call('POST', `/${leaderIndex}/_search?seq_no_primary_term=true`, JSON.stringify(search));
+    }
+  };
+  const reading = Array.from({ length: connections }, read);
+  await Promise.all([...reading, sendBodies(world.follower, followerIndex, { bodies: versioned, connections })]);
 }
 
 // --- elasticdump ----------------------------------------------------------------------------------------------------------------

@@ -55,11 +55,20 @@ export function indexLines(id: string, document: string): string {
 }
 
 const BEFORE_ID = Buffer.from('{"index":{"_id":');
-const AFTER_ID = Buffer.from('}}\n');
+const AFTER_ID = '}}\n';
 const LINE_END = Buffer.from('\n');
+/** As many digits as those that Slipstream gives. */
+const FIRST_VERSION = 2 ** 44;
 
-/** The bulk bodies that write the index once more: ids and documents as the bytes that it answers a search with. */
-export async function bodiesOf(cluster: Cluster, index: string): Promise<readonly Buffer[]> {
+/**
+ * The bulk bodies that write the index once more: ids and documents as the bytes that it answers a search with. `versioned`: with a version
+ * from outside in each action line, as whoever continues a copy needs it.
+ */
+export async function bodiesOf(
+  cluster: Cluster,
+  index: string,
+  { versioned = false }: { versioned?: boolean } = {},
+): Promise<readonly Buffer[]> {
   const bodies: Buffer[] = [];
   for (let after = -1; ;) {
     const search = { size: BODY_DOCUMENTS, sort: [{ _seq_no: 'asc' }], search_after: [after], track_total_hits: false };
@@ -70,10 +79,12 @@ export async function bodiesOf(cluster: Cluster, index: string): Promise<readonl
     if (last === undefined) return bodies;
     bodies.push(
       Buffer.concat(
-        hits.flatMap(({ idStart, idEnd, sourceStart, sourceEnd }) => [
+        hits.flatMap(({ idStart, idEnd, sourceStart, sourceEnd, seqNo }) => [
           BEFORE_ID,
           page.subarray(idStart, idEnd),
-          AFTER_ID,
+          Buffer.from(
+            versioned ? `,"version":${FIRST_VERSION + seqNo},"version_type":"external_gte"${AFTER_ID}` : AFTER_ID,
+          ),
           page.subarray(sourceStart, sourceEnd),
           LINE_END,
         ]),

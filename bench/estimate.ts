@@ -14,6 +14,7 @@ const SECONDS_PER_MILLION: Readonly<Record<Variant, number>> = {
   'floor-2': 30,
   'floor-4': 30,
   'floor-8': 30,
+  'floor-reading': 30,
 };
 const LOAD_SECONDS_PER_MILLION = 40;
 const RUN_OVERHEAD_SECONDS = 6;

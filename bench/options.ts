@@ -8,6 +8,7 @@ export const CONTESTANTS = {
   'reindex-ranges': ['reindex-ranges-1', 'reindex-ranges-2', 'reindex-ranges-4'],
   elasticdump: ['elasticdump'],
   floor: ['floor-2', 'floor-4', 'floor-8'],
+  'floor-reading': ['floor-reading'],
 } as const;
 
 export type Group = keyof typeof CONTESTANTS;

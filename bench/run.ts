@@ -54,8 +54,9 @@ async function onOneIndex(world: World, options: BenchOptions, corpus: Corpus): 
   await loadCorpus(leader, { index: LEADER_INDEX, corpus, onProgress: () => undefined });
   const elasticdump = variants.includes('elasticdump') ? await installedElasticdump({ guard, log }) : undefined;
   const bodies = variants.length > 0 || wantsPrice ? await bodiesOf(leader, LEADER_INDEX) : [];
+  const versioned = variants.includes('floor-reading') ? await bodiesOf(leader, LEADER_INDEX, { versioned: true }) : [];
   const { documents } = corpus;
-  const task = { world, leaderIndex: LEADER_INDEX, documents, bodies, elasticdump };
+  const task = { world, leaderIndex: LEADER_INDEX, documents, bodies, versioned, elasticdump };
   if (variants.length > 0) log(`warming up: ${WARM_UP.join(', ')}, which do not count`);
   for (const variant of variants.length > 0 ? WARM_UP : []) await measureCopy(task, { variant, round: 0 });
   const runs = await measureFirstCopies({ ...task, variants, rounds });

@@ -61,7 +61,7 @@ export const parametersSchema = z.strictObject({
     min: 0,
     max: 3_600_000,
   }).exactOptional(),
-  scan_share: share('Share of time spent on delete scans, at most. It bounds how late a delete can be.', {
+  scan_share: share('Share of time spent searching for deletes, at most. It bounds how late a delete can be.', {
     min: 0.0001,
     max: 1,
   }).exactOptional(),

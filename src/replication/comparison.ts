@@ -20,7 +20,7 @@ export interface ComparisonOptions {
   readonly narrator: Narrator;
   readonly progress: PairProgress;
   readonly pair: string;
-  /** Share of time that comparing may take: it costs time in proportion to the documents of both shards. */
+  /** Share of time that searching may take: it costs time in proportion to the documents of both shards. */
   readonly scanShare: number;
   readonly deleteShareMax: number;
   readonly massDeletes: MassDeleteAllowance;
@@ -153,7 +153,8 @@ export class Comparison {
       if (report === undefined) return;
       this.#running = undefined;
       this.#failedToRead = false;
-      this.#spent(report.comparedMs);
+      // What stays would be listed again and again.
+      this.#spent(report.deleted < report.extras ? report.comparedMs : report.searchedMs);
       span.set({
         'slipstream.extras': report.extras,
         'slipstream.expected': expected,
@@ -178,7 +179,7 @@ export class Comparison {
     if (running === undefined) return;
     const { narrator, pair } = this.#options;
     this.#running = undefined;
-    this.#spent(running.scan.comparedMs);
+    this.#spent(running.scan.times.comparedMs);
     running.scan.close();
     running.span.end(failure);
     narrator.log('info', 'a comparison was given up', { pair, reason: failure?.reason ?? 'the pair does other work' });

@@ -50,8 +50,10 @@ export interface ScanReport {
   readonly living: number;
   /** View documents that the follower lacks; sent again. */
   readonly missing: number;
-  /** Time spent searching: in proportion to the shard. What is done about the finds, listing included, is in proportion to them. */
+  /** Time spent comparing both sides, without what was done about the finds. */
   readonly comparedMs: number;
+  /** What of it is in proportion to the shard: finding out the numbers that differ, and not listing those. */
+  readonly searchedMs: number;
 }
 
 const CHUNK = 500;
@@ -73,6 +75,7 @@ export class DeleteScan {
   readonly #report = { extras: 0, deleted: 0, living: 0, missing: 0 };
   #extras: FollowerCopy[] = [];
   #missing: number[] = [];
+  readonly #comparing: Stopwatch;
   readonly #searching: Stopwatch;
   /** `full`: it waits until what was found is dealt with. */
   #state: 'reading' | 'full' | 'ended' = 'reading';
@@ -83,6 +86,7 @@ export class DeleteScan {
   /** Throws `mass_delete`. */
   constructor(request: ScanRequest) {
     this.#request = request;
+    this.#comparing = new Stopwatch(request.clock);
     this.#searching = new Stopwatch(request.clock);
     refuseMassDelete(request, request.expected);
     void this.#read();
@@ -93,9 +97,9 @@ export class DeleteScan {
     return this.#failure !== undefined;
   }
 
-  /** As in the report, so far. */
-  get comparedMs(): number {
-    return this.#searching.ms;
+  /** So far. */
+  get times(): Pick<ScanReport, 'comparedMs' | 'searchedMs'> {
+    return { comparedMs: this.#comparing.ms, searchedMs: this.#searching.ms };
   }
 
   /** Ends it, whatever was found. */
@@ -120,7 +124,7 @@ export class DeleteScan {
       [this.#extras, this.#missing] = [[], []];
       await settle({ ...this.#request, ...hands }, extras, this.#report, signal);
       if (missing.length > 0) await hands.resend(missing);
-      if (this.#state === 'ended') return { ...this.#report, comparedMs: this.comparedMs };
+      if (this.#state === 'ended') return { ...this.#report, ...this.times };
       this.#state = 'reading';
       this.#goOn?.();
     }
@@ -146,7 +150,7 @@ export class DeleteScan {
     const searching = this.#searching;
     const compared = { view, upTo, documents: followerCount, outlandish: whole, exact, searching };
     try {
-      for await (const difference of compareSides(sides, compared, signal)) {
+      for await (const difference of this.#comparing.waitingFor(compareSides(sides, compared, signal))) {
         this.#note(difference);
         if (!whole && this.#report.extras >= expected) break;
         if (Math.max(this.#extras.length, this.#missing.length) < CHUNK) continue;
