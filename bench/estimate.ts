@@ -5,16 +5,16 @@ import { type BenchOptions, groupOf, GROUPS, type Variant } from './options.ts';
 
 /** Per million documents, as seen; the fastest variant of a group stands for it after the first round. */
 const SECONDS_PER_MILLION: Readonly<Record<Variant, number>> = {
-  slipstream: 40,
-  reindex: 60,
-  'reindex-ranges-1': 50,
-  'reindex-ranges-2': 40,
-  'reindex-ranges-4': 40,
-  elasticdump: 60,
-  'floor-2': 30,
-  'floor-4': 30,
-  'floor-8': 30,
-  'floor-reading': 30,
+  slipstream: 25,
+  reindex: 35,
+  'reindex-ranges-1': 28,
+  'reindex-ranges-2': 22,
+  'reindex-ranges-4': 20,
+  elasticdump: 28,
+  'floor-2': 20,
+  'floor-4': 18,
+  'floor-8': 18,
+  'floor-reading': 22,
 };
 const LOAD_SECONDS_PER_MILLION = 40;
 const RUN_OVERHEAD_SECONDS = 6;

@@ -15,6 +15,7 @@ const WAYS: Readonly<Record<Group, string>> = {
   'reindex-ranges': '_reindex from remote, fastest',
   elasticdump: 'elasticdump, tuned',
   floor: 'floor: prepared bulk bodies',
+  'floor-reading': 'the same with versions, while the leader is read',
 };
 const OWNERS: readonly (keyof CpuSeconds)[] = ['leader', 'follower', 'supervisor', 'client', 'nats'];
 

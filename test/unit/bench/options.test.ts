@@ -11,7 +11,7 @@ function parsed(...args: readonly string[]) {
 
 test('without flags everything but the large index runs, five times, over eight copies of the cities', () => {
   const { variants, phases, rounds, copies, json } = parsed();
-  assert.equal(variants.length, 9);
+  assert.equal(variants.length, 10);
   assert.deepEqual({ phases, rounds, copies, json }, { phases: ['live', 'price'], rounds: 5, copies: 8, json: false });
 });
 
