@@ -1,4 +1,4 @@
-import type { WireHit } from './search-page.ts';
+import type { WireHit } from './hit-reader.ts';
 
 export type ReusedHit = { -readonly [Field in keyof WireHit]: WireHit[Field] };
 

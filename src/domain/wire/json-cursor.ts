@@ -134,6 +134,14 @@ export class JsonCursor {
     return true;
   }
 
+  /** Passes bytes that are those of `body[start, end)`. False, and nothing passed: others stand here. */
+  repeats(start: number, end: number): boolean {
+    const { body, at } = this;
+    for (let i = start, here = at; i < end; i++, here++) if (body[i] !== body[here]) return false;
+    this.at = at + end - start;
+    return true;
+  }
+
   keyText(): string {
     return decodeText(this.body, this.keyStart - 1, this.keyEnd + 1);
   }
