@@ -14,7 +14,7 @@ interface Waiter {
   readonly grant: () => void;
 }
 
-const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+const KEPT_BYTES_MAX = 12 * 1024 * 1024;
 
 /**
  * One budget of bytes and operations for the whole supervisor. First come, first served, so that no pair starves; a page larger than
