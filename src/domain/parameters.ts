@@ -22,7 +22,7 @@ export interface FollowParameters extends CcrParameters {
   readonly mass_delete_share: number;
   /** The leader is refreshed for us at most this often. */
   readonly refresh_interval_min_ms: number;
-  /** Share of time spent on delete scans at most. 0..1. */
+  /** Share of time spent searching for deletes at most. 0..1. */
   readonly scan_share: number;
   /** What to do with a document that somebody else changed on the follower so that the leader's is refused there: put it right, or stop for an operator. */
   readonly on_divergence: 'repair' | 'fail';

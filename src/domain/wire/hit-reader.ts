@@ -66,7 +66,7 @@ export class HitReader {
 
   read(): WireHit {
     const cursor = this.#cursor;
-    const hit = this.#pool?.take() ?? blankHit();
+    const hit = this.#pool?.take() ?? { ...BLANK };
     cursor.skipSpace();
     const start = cursor.at;
     if (this.#shape !== undefined) {
@@ -103,7 +103,7 @@ export class HitReader {
 
   #readAny(hit: ReusedHit, start: number): void {
     const cursor = this.#cursor;
-    clear(hit);
+    Object.assign(hit, BLANK);
     let seqNo: number | undefined;
     let [seqNoStart, seqNoEnd, sourceAt, sourceClosed] = [-1, -1, -1, -1];
     for (let more = cursor.open('{', 'a hit'); more; more = cursor.more('{')) {
@@ -165,37 +165,20 @@ function readSort(cursor: JsonCursor, hit: ReusedHit): void {
   hit.sortEnd = cursor.at;
 }
 
-function clear(hit: ReusedHit): void {
-  hit.seqNo = -2;
-  hit.primaryTerm = undefined;
-  hit.version = undefined;
-  hit.idStart = -1;
-  hit.idEnd = -1;
-  hit.routingStart = -1;
-  hit.routingEnd = -1;
-  hit.sourceStart = -1;
-  hit.sourceEnd = -1;
-  hit.sourceMultiline = false;
-  hit.sortStart = -1;
-  hit.sortEnd = -1;
-}
-
-function blankHit(): ReusedHit {
-  return {
-    seqNo: -2,
-    primaryTerm: undefined,
-    version: undefined,
-    idStart: -1,
-    idEnd: -1,
-    routingStart: -1,
-    routingEnd: -1,
-    sourceStart: -1,
-    sourceEnd: -1,
-    sourceMultiline: false,
-    sortStart: -1,
-    sortEnd: -1,
-  };
-}
+const BLANK: WireHit = {
+  seqNo: -2,
+  primaryTerm: undefined,
+  version: undefined,
+  idStart: -1,
+  idEnd: -1,
+  routingStart: -1,
+  routingEnd: -1,
+  sourceStart: -1,
+  sourceEnd: -1,
+  sourceMultiline: false,
+  sortStart: -1,
+  sortEnd: -1,
+};
 
 const SEQ_NO_RANGE = { expected: '_seq_no as an integer from -2 to 2^53-1', minimum: -2 };
 const PRIMARY_TERM_RANGE = { expected: '_primary_term as an integer from 0 to 2^53-1', minimum: 0 };

@@ -2,12 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { versionOf, type VersionScheme } from '../../../src/domain/version.ts';
-import {
-  COUNTED_RANGES_MAX,
-  type HistogramRequest,
-  type RangeCountRequest,
-  type ValueRange,
-} from '../../../src/ports/search-cluster.ts';
+import { type HistogramRequest, type RangeCountRequest, type ValueRange } from '../../../src/ports/search-cluster.ts';
 import type { Sides } from '../../../src/replication/sides.ts';
 import { unequalRanges } from '../../../src/replication/unequal-ranges.ts';
 import { MemoryCluster } from '../../support/memory-search/memory-cluster.ts';
@@ -38,7 +33,7 @@ function histogramOf(values: readonly number[], request: Omit<HistogramRequest, 
 }
 
 function countsOf(values: readonly number[], { ranges }: RangeCountRequest): readonly number[] {
-  assert.ok(ranges.length <= COUNTED_RANGES_MAX);
+  assert.ok(ranges.length <= 48_000);
   const counts = ranges.map(() => 0);
   let at = 0;
   for (const value of values) {
