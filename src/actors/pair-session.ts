@@ -334,7 +334,7 @@ export class PairSession implements IndexPair {
     const { snapshot } = index;
     const draft = (): PositionDraft | undefined => positionDraft(replicator, { epoch, quarantine, snapshot });
     index.followerSide.keeper.keep(
-      { ref: pair, draft, flushFirst: () => index.durabilityIsAsync, told, lease: index.lease },
+      { ref: pair, draft, unsynced: () => index.durabilityIsAsync, told, lease: index.lease },
       token,
     );
   }
@@ -404,11 +404,14 @@ export class PairSession implements IndexPair {
     if (!replicator.settled) return false;
     index.copied(pair.shard);
     if (!index.allCopied) return false;
-    await index.restoreSettings();
+    const restored = index.restoreSettings();
     if (!replicator.comparedOnce) {
+      // Side by side: the one waits for the follower's disk, the other for both sides' processors.
+      restored.catch(() => undefined);
       replicator.compareNext();
       return false;
     }
+    await restored;
     await index.followerSide.keeper.saveNow(pair, false, signal);
     return !replicator.audit.restarted;
   }

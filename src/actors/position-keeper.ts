@@ -15,8 +15,8 @@ export type PositionDraft = Omit<Position, 'follower' | 'clean'>;
 export interface KeptPair {
   readonly ref: PairRef;
   readonly draft: () => PositionDraft | undefined;
-  /** The follower acknowledges without syncing while it bootstraps: durable only after a flush. */
-  readonly flushFirst: () => boolean;
+  /** The follower acknowledges without syncing while it bootstraps: durable once it has synced by itself, or after a flush. */
+  readonly unsynced: () => boolean;
   /** What of the journal stands beside the position. */
   readonly told: () => Pick<PositionRecord, 'eventSeq' | 'desired'>;
   readonly lease: Lease;
@@ -25,16 +25,28 @@ export interface KeptPair {
 interface Entry extends KeptPair {
   token: PositionToken | undefined;
   dirty: boolean;
-  /** While durability is asynchronous, saving costs a flush: less often then. */
+  /** Where nothing is durable at once: less often then. */
   notBeforeMs: number;
+  /** Drafts so far. */
+  drafts: number;
+  /** Number of the newest draft that was saved: an older one, which had to wait longer, does not replace it. */
+  savedDraft: number;
   /** A later owner has saved a position of it. */
   lost: Failed | undefined;
 }
 
-interface Write {
+interface Drafted {
   readonly entry: Entry;
+  readonly number: number;
+  readonly draft: PositionDraft;
+}
+
+interface Write extends Omit<Drafted, 'draft'> {
   readonly record: PositionRecord;
 }
+
+/** The follower's side of a position, once everything acknowledged before is durable; none while a shard is unknown. */
+type DurableSides = ReadonlyMap<string, Position['follower']>;
 
 interface Batch {
   readonly entries: Set<Entry>;
@@ -51,13 +63,28 @@ export interface KeeperOptions {
   readonly narrator: Narrator;
   readonly journalId: string;
   readonly intervalMs: number;
-  readonly flushIntervalMs: number;
+  /** Where the follower acknowledges without syncing. */
+  readonly unsyncedIntervalMs: number;
 }
 
 const DURABLE_WAIT_MS = 15_000;
 const DURABLE_POLL_MS = 50;
+
+/** How long the follower may take to sync by itself before it is told to flush: an index may acknowledge without syncing, whoever told it to. */
+interface Patience {
+  readonly flushAfterMs: number;
+  /** Looks only when it is looked at anyway. */
+  readonly asScheduled?: boolean;
+}
+
+const AT_ONCE: Patience = { flushAfterMs: 0 };
 /** A follower that syncs before it acknowledges is done long before. */
-const FLUSH_AFTER_MS = 500;
+const USUAL: Patience = { flushAfterMs: 500 };
+/**
+ * A follower that syncs later does so every 5 s unless it was told otherwise, which costs it next to nothing. A flush in the midst of a copy has
+ * one thread write small segments while the others index: it took a tenth of the time of a million documents.
+ */
+const LATE: Patience = { flushAfterMs: 15_000, asScheduled: true };
 const SAVE_TRIES_MAX = 3;
 /** Positions in one bulk of those that start or stop. */
 const BATCH_MAX = 500;
@@ -73,6 +100,8 @@ export class PositionKeeper {
   readonly #stop = new AbortController();
   /** Waiting for their turn, by whether nothing is in flight any more. */
   readonly #batches = new Map<boolean, Batch>();
+  /** By index: those that wait for the follower to sync by itself. */
+  readonly #waiting = new Map<string, Promise<void>>();
   #running: Promise<void> | undefined;
   #saving: Promise<unknown> = Promise.resolve();
 
@@ -87,6 +116,7 @@ export class PositionKeeper {
   async stop(): Promise<void> {
     this.#stop.abort(new DOMException('the position keeper stops', 'AbortError'));
     await this.#running;
+    await Promise.all(this.#waiting.values());
     await this.#saving;
   }
 
@@ -94,7 +124,8 @@ export class PositionKeeper {
     const { clock, intervalMs } = this.#options;
     // At the tick that is nearest to one interval from now: at the very next one hardly anything would be saved, and then nothing for long.
     const notBeforeMs = clock.monotonic() + intervalMs / 2;
-    this.#entries.set(pairKey(pair.ref), { ...pair, token, dirty: false, notBeforeMs, lost: undefined });
+    const fresh = { token, dirty: false, notBeforeMs, drafts: 0, savedDraft: 0, lost: undefined };
+    this.#entries.set(pairKey(pair.ref), { ...pair, ...fresh });
   }
 
   forget(ref: PairRef): void {
@@ -151,76 +182,112 @@ export class PositionKeeper {
   }
 
   async #loop(): Promise<void> {
-    const { clock, intervalMs, flushIntervalMs, narrator, follower, breaker } = this.#options;
+    const { clock, intervalMs, unsyncedIntervalMs, breaker } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      try {
-        await clock.sleep(intervalMs, signal);
-        if (breaker.outage !== undefined) continue;
-        const now = clock.monotonic();
-        const due = [...this.#entries.values()].filter(
-          (entry) =>
-            entry.dirty &&
-            (now >= entry.notBeforeMs || !entry.flushFirst()) &&
-            entry.lease.held &&
-            entry.lost === undefined,
+      await clock.sleep(intervalMs, signal).catch(() => undefined);
+      if (signal.aborted || breaker.outage !== undefined) continue;
+      const now = clock.monotonic();
+      const due = [...this.#entries.values()].filter(
+        (entry) => entry.dirty && entry.lease.held && entry.lost === undefined,
+      );
+      const [later, atOnce] = [due.filter((entry) => entry.unsynced()), due.filter((entry) => !entry.unsynced())];
+      const inTime = later.filter((entry) => now >= entry.notBeforeMs);
+      for (const [index, entries] of Map.groupBy(inTime, ({ ref }) => ref.follower.index)) {
+        if (this.#waiting.has(index)) continue;
+        for (const entry of entries) entry.notBeforeMs = now + unsyncedIntervalMs;
+        this.#waiting.set(
+          index,
+          this.#orTold(this.#saveOnceSynced(index, entries)).finally(() => this.#waiting.delete(index)),
         );
-        if (due.length > 0) await this.#enqueue(() => this.#save(due, false, signal));
-        for (const entry of due) if (entry.flushFirst()) entry.notBeforeMs = now + flushIntervalMs;
-      } catch (thrown) {
-        if (signal.aborted) return;
-        // Nothing is lost: the old positions stay, and the pairs stay dirty.
-        narrator.log('warn', 'positions were not saved', {
-          cluster: follower.name,
-          failure: failureOf(thrown, 'save positions'),
-        });
       }
+      if (atOnce.length > 0) await this.#orTold(this.#enqueue(() => this.#save(atOnce, false, signal)));
+    }
+  }
+
+  /** Nothing is lost: the old positions stay, and the pairs stay dirty. */
+  async #orTold(save: Promise<unknown>): Promise<void> {
+    const { narrator, follower } = this.#options;
+    try {
+      await save;
+    } catch (thrown) {
+      if (this.#stop.signal.aborted) return;
+      narrator.log('warn', 'positions were not saved', {
+        cluster: follower.name,
+        failure: failureOf(thrown, 'save positions'),
+      });
     }
   }
 
   /** Gives those that could not be saved; they stay dirty. */
   async #save(entries: readonly Entry[], clean: boolean, signal: AbortSignal): Promise<readonly Entry[]> {
-    const { clock, journalId } = this.#options;
-    // The drafts first: whatever happens afterwards is not vouched for.
+    return this.#drafted(entries, async (drafts) => {
+      const durable = await this.#durable(drafts, signal);
+      return this.#write(drafts, durable, { clean }, signal);
+    });
+  }
+
+  /** The same for an index that syncs by itself: only the last part of it keeps other positions from being saved. */
+  async #saveOnceSynced(index: string, entries: readonly Entry[]): Promise<void> {
+    const { signal } = this.#stop;
+    await this.#drafted(entries, async (drafts) => {
+      const side = await this.#durableIndex(index, LATE, signal);
+      const durable: DurableSides = new Map(side === undefined ? [] : [[index, side]]);
+      return this.#enqueue(() => this.#write(drafts, durable, { clean: false }, signal));
+    });
+  }
+
+  /** The drafts first: whatever happens after them is not vouched for. Whoever is not saved stays dirty. */
+  async #drafted(
+    entries: readonly Entry[],
+    save: (drafts: readonly Drafted[]) => Promise<readonly Entry[]>,
+  ): Promise<readonly Entry[]> {
     const drafts = entries.flatMap((entry) => {
       const draft = entry.draft();
       entry.dirty = false;
-      return draft === undefined ? [] : [{ entry, draft }];
+      return draft === undefined ? [] : [{ entry, number: (entry.drafts += 1), draft }];
     });
     try {
-      const flushed = new Set(
-        drafts.filter(({ entry }) => entry.flushFirst()).map(({ entry }) => entry.ref.follower.index),
-      );
-      const indices = [...new Set(drafts.map(({ entry }) => entry.ref.follower.index))];
-      const durable = await this.#durable(indices, flushed, signal);
-      const writes = drafts.flatMap(({ entry, draft }) => {
-        const side = durable.get(entry.ref.follower.index);
-        // What was learnt meanwhile may have made the draft void; whoever was forgotten meanwhile learns nothing any more.
-        const forgotten = this.#entries.get(pairKey(entry.ref)) !== entry;
-        const now = entry.draft();
-        if (side === undefined || forgotten || now === undefined || !entry.lease.held) return [];
-        const followerCount = now.followerCount === null ? null : draft.followerCount;
-        const record: PositionRecord = {
-          pair: pairKey(entry.ref),
-          journalId,
-          term: entry.lease.term,
-          savedAtMs: clock.now(),
-          ...entry.told(),
-          position: { ...draft, followerCount, follower: side, clean },
-        };
-        return [{ entry, record }];
-      });
-      const saved = new Set(await this.#store(writes, signal));
-      // An owner of the past saved meanwhile, and would again before the next turn.
-      const beaten = writes.filter(({ entry }) => !saved.has(entry) && entry.lost === undefined && entry.lease.held);
-      for (const entry of await this.#store(beaten, signal)) saved.add(entry);
-      const left = drafts.map(({ entry }) => entry).filter((entry) => !saved.has(entry));
+      const left = await save(drafts);
       for (const entry of left) entry.dirty = true;
       return left;
     } catch (thrown) {
       for (const entry of entries) entry.dirty = true;
       throw thrown;
     }
+  }
+
+  /** Gives those that could not be saved. */
+  async #write(
+    drafts: readonly Drafted[],
+    durable: DurableSides,
+    { clean }: { clean: boolean },
+    signal: AbortSignal,
+  ): Promise<readonly Entry[]> {
+    const { clock, journalId } = this.#options;
+    const newest = drafts.filter(({ entry, number }) => number > entry.savedDraft);
+    const writes = newest.flatMap(({ entry, number, draft }) => {
+      const side = durable.get(entry.ref.follower.index);
+      // What was learnt meanwhile may have made the draft void; whoever was forgotten meanwhile learns nothing any more.
+      const forgotten = this.#entries.get(pairKey(entry.ref)) !== entry;
+      const now = entry.draft();
+      if (side === undefined || forgotten || now === undefined || !entry.lease.held) return [];
+      const followerCount = now.followerCount === null ? null : draft.followerCount;
+      const record: PositionRecord = {
+        pair: pairKey(entry.ref),
+        journalId,
+        term: entry.lease.term,
+        savedAtMs: clock.now(),
+        ...entry.told(),
+        position: { ...draft, followerCount, follower: side, clean },
+      };
+      return [{ entry, number, record }];
+    });
+    const saved = new Set(await this.#store(writes, signal));
+    // An owner of the past saved meanwhile, and would again before the next turn.
+    const beaten = writes.filter(({ entry }) => !saved.has(entry) && entry.lost === undefined && entry.lease.held);
+    for (const entry of await this.#store(beaten, signal)) saved.add(entry);
+    return newest.map(({ entry }) => entry).filter((entry) => !saved.has(entry));
   }
 
   /** Gives those that are saved; of the others it is known then why not. */
@@ -230,11 +297,12 @@ export class PositionKeeper {
       signal,
     );
     const saved: Entry[] = [];
-    for (const [at, { entry, record }] of writes.entries()) {
+    for (const [at, { entry, number, record }] of writes.entries()) {
       const outcome = outcomes[at];
       if (outcome?.kind !== 'saved') await this.#reclaim(entry, record, signal);
       else {
         entry.token = outcome.token;
+        entry.savedDraft = number;
         saved.push(entry);
       }
     }
@@ -258,13 +326,12 @@ export class PositionKeeper {
   }
 
   /** The follower's side of the positions, once everything acknowledged before this call is durable on every shard. */
-  async #durable(
-    indices: readonly string[],
-    flushed: ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, Position['follower']>> {
+  async #durable(drafts: readonly Drafted[], signal: AbortSignal): Promise<DurableSides> {
+    const unsynced = new Map<string, boolean>();
+    for (const { entry } of drafts) unsynced.set(entry.ref.follower.index, entry.unsynced());
+    const indices = [...unsynced.keys()];
     const asked = await Promise.allSettled(
-      indices.map((index) => this.#durableIndex(index, flushed.has(index), signal)),
+      indices.map((index) => this.#durableIndex(index, unsynced.get(index) === true ? AT_ONCE : USUAL, signal)),
     );
     const sides = new Map<string, Position['follower']>();
     for (const [at, index] of indices.entries()) {
@@ -279,33 +346,39 @@ export class PositionKeeper {
     return sides;
   }
 
-  async #durableIndex(index: string, flush: boolean, signal: AbortSignal): Promise<Position['follower'] | undefined> {
+  async #durableIndex(
+    index: string,
+    { flushAfterMs, asScheduled = false }: Patience,
+    signal: AbortSignal,
+  ): Promise<Position['follower'] | undefined> {
     const { watcher, clock, follower } = this.#options;
-    const first = await watcher.observe(index, { refresh: false }, signal);
+    const observe = (): Promise<Observation> => watcher.observe(index, { refresh: false }, signal);
+    const first = await observe();
     const side = followerSide(first);
     if (side === undefined) return undefined;
-    // Only now: what is written after the numbers were read need not be waited for.
-    if (flush) await follower.flush(index, signal);
     const startedAtMs = clock.monotonic();
-    let flushed = flush;
-    for (let now = first; ; now = await watcher.observe(index, { refresh: false }, signal)) {
+    let flushed = false;
+    for (let now = first; ;) {
       if (side.maxSeqNos.every((maxSeqNo, shard) => (now.shards.get(shard)?.globalCheckpoint ?? -2) >= maxSeqNo)) {
         return followerSide(now)?.historyUuids.join() === side.historyUuids.join() ? side : undefined;
       }
       const waitedMs = clock.monotonic() - startedAtMs;
-      if (!flushed && waitedMs > FLUSH_AFTER_MS) {
-        // The index acknowledges without syncing, whoever told it to.
-        flushed = true;
-        await follower.flush(index, signal);
-      }
-      if (waitedMs > DURABLE_WAIT_MS) {
+      if (waitedMs > flushAfterMs + DURABLE_WAIT_MS) {
         throw failed('request_timeout', {
           op: 'save positions',
           cluster: watcher.name,
-          reason: `the global checkpoint of ${index} did not reach its writes within ${DURABLE_WAIT_MS} ms`,
+          reason: `the global checkpoint of ${index} did not reach its writes within ${DURABLE_WAIT_MS} ms of a flush`,
         });
       }
-      await clock.sleep(DURABLE_POLL_MS, signal);
+      if (!flushed && waitedMs >= flushAfterMs) {
+        flushed = true;
+        await follower.flush(index, signal);
+        now = await observe();
+      } else if (asScheduled) now = await watcher.scheduled(index, signal);
+      else {
+        await clock.sleep(DURABLE_POLL_MS, signal);
+        now = await observe();
+      }
     }
   }
 }

@@ -13,7 +13,7 @@ import { Semaphore } from '../replication/semaphore.ts';
 import { configuredCluster, openConfigured } from './clusters.ts';
 
 /** A flush every two seconds would cost a bootstrap much of its speed. */
-const FLUSH_INTERVAL_MS = 10_000;
+const UNSYNCED_INTERVAL_MS = 10_000;
 /** Points in time open at once on one leader cluster. */
 const VIEWS_MAX = 8;
 const COMPARISONS_MAX = 8;
@@ -62,7 +62,7 @@ export class Clusters {
       narrator,
       journalId: log.journalId,
       intervalMs: positionIntervalMs,
-      flushIntervalMs: FLUSH_INTERVAL_MS,
+      unsyncedIntervalMs: UNSYNCED_INTERVAL_MS,
     });
     watcher.start();
     keeper.start();

@@ -62,6 +62,7 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: { followerCrash: 0.0186, operator: 0.0155, quarantineLost: 0.02 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'deletes under the version of the copy instead of that of the global checkpoint',
@@ -83,6 +84,7 @@ export const KEPT: readonly KeptScenario[] = [
     parameters: { max_retry_delay_ms: 200, on_missing_history: 'rebootstrap' },
     faults: { lateBulk: 0.4 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'created documents that are not counted',
@@ -110,6 +112,7 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: { call: 0.0208, crash: 0.0454 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'deleted documents that are still counted',
@@ -131,6 +134,7 @@ export const KEPT: readonly KeptScenario[] = [
     parameters: { max_retry_delay_ms: 2000, on_missing_history: 'rebootstrap', scan_share: 0.5 },
     faults: { leaderFailover: 0.0126, crash: 0.0116 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'a leader that is not refreshed before it is read',
@@ -157,6 +161,7 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: { followerCrash: 0.0186, operator: 0.0155, quarantineLost: 0.02 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'positions that are saved before the follower is durable',
@@ -183,6 +188,7 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: { followerCrash: 0.0186, operator: 0.0155, quarantineLost: 0.02 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'operations of the leader that are copied before they are safe from a failover',
@@ -204,6 +210,7 @@ export const KEPT: readonly KeptScenario[] = [
     parameters: { max_retry_delay_ms: 2000, on_missing_history: 'rebootstrap', scan_share: 0.5 },
     faults: { leaderFailover: 0.05 },
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'documents that are passed over before the quarantine has them',
@@ -230,6 +237,7 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: {},
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'older copies of refused documents that nobody looks for',
@@ -256,6 +264,7 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: {},
     twins: 'none',
+    followerSyncMs: 5000,
   },
   {
     failedWith: 'documents of one id that meet where shards do not align, and are taken for new ones',
@@ -282,5 +291,6 @@ export const KEPT: readonly KeptScenario[] = [
     },
     faults: {},
     twins: 'anywhere',
+    followerSyncMs: 5000,
   },
 ];

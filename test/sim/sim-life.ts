@@ -133,7 +133,7 @@ export class SimLife {
         narrator,
         journalId: log.journalId,
         intervalMs: 500,
-        flushIntervalMs: 1500,
+        unsyncedIntervalMs: 1500,
       });
       watcher.start();
       keeper.start();

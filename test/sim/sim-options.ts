@@ -50,6 +50,8 @@ export interface SimOptions {
    * shard each, so that they have several places on the follower only.
    */
   readonly twins: 'none' | 'anywhere' | 'within a shard';
+  /** Where the follower acknowledges before it syncs, it does so by itself as often. */
+  readonly followerSyncMs: number;
   readonly parameters: Partial<FollowParameters>;
   readonly faults: FaultRates;
 }
@@ -104,5 +106,6 @@ export function drawOptions(seed: number): SimOptions {
       quarantineLost: apart.chance(0.2) ? 0.02 : 0,
     },
     twins: random.chance(0.2) ? 'anywhere' : 'none',
+    followerSyncMs: apart.pick(100, 1000, 5000),
   };
 }

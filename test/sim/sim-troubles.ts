@@ -31,6 +31,8 @@ export class SimTroubles {
     const tick = (): void => {
       if (this.#over) return;
       this.#befall();
+      if (clock.monotonic() % this.#world.options.followerSyncMs < PERIOD_MS)
+        for (const shard of this.#world.followerIndex?.shards ?? []) shard.sync();
       clock.setTimeout(tick, PERIOD_MS);
     };
     clock.setTimeout(tick, PERIOD_MS);

@@ -43,7 +43,7 @@ export function openCluster(options: SearchClientOptions, gate?: RequestGate): O
     positions: createPositionStore(client),
     probe: (signal) => createClusterState(ungated, identity).stateVersion(signal),
     inspection: createClusterInspection(client),
-    quarantine: createQuarantineStore(client),
+    quarantine: createQuarantineStore(client, state),
     close: () => client.close(),
   };
 }

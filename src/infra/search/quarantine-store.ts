@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Failed, failed } from '../../domain/failure.ts';
 import type { QuarantineStore, QuarantineWrite, StoredQuarantine } from '../../ports/quarantine-store.ts';
+import type { ClusterState } from '../../ports/search-cluster.ts';
 import { classifyPart } from './classify.ts';
 import type { SearchClient } from './client.ts';
 import { ask, pathOf } from './json-answer.ts';
@@ -59,9 +60,17 @@ const writtenAnswer = z.object({
 });
 const LISTED_FIELDS = Object.keys(stored.shape);
 
-export function createQuarantineStore(client: SearchClient): QuarantineStore {
+export function createQuarantineStore(
+  client: SearchClient,
+  state: Pick<ClusterState, 'stateVersion'>,
+): QuarantineStore {
   return {
-    load: (pair, signal) => load(client, pair, signal),
+    async load(pair, signal) {
+      const found = await load(client, pair, signal);
+      // Of another cluster that took the address the index is missing too.
+      if (found === 'no index') await state.stateVersion(signal);
+      return found === 'no index' ? [] : found;
+    },
     async put(writes, signal) {
       // Whoever deletes the index between two writes would have it made anew by the bulk, without its mapping.
       const created = writes.length > 0 && (await createIndex(client, signal));
@@ -115,30 +124,38 @@ async function createIndex(client: SearchClient, signal: AbortSignal): Promise<b
   }
 }
 
-async function load(client: SearchClient, pair: string, signal: AbortSignal): Promise<readonly StoredQuarantine[]> {
+/** It is created with the first document that is refused, so a missing one is no failure, which would be looked into. */
+const IF_THERE = { ignore_unavailable: true } as const;
+
+async function load(
+  client: SearchClient,
+  pair: string,
+  signal: AbortSignal,
+): Promise<readonly StoredQuarantine[] | 'no index'> {
   const op = `${client.name} load quarantine`;
-  try {
-    // Writes are refreshed as they are made, and what a crash left is refreshed when its shard starts.
-    const search = {
-      ...WHOLE_SEARCH,
-      query: { term: { pair } },
-      sort: [{ leader_seq_no: 'asc' }],
-      version: true,
-      size: LISTED_MAX,
-      track_total_hits: false,
-      _source: LISTED_FIELDS,
-    };
-    const target = searchTarget(op, { kind: 'now', index: QUARANTINE_INDEX, preference: 'slipstream' }, search);
-    const { hits } = await askSearch(client, target, { shards: 1, countTotal: false }, signal);
-    const sources = z.array(z.object({ _version: z.number(), _source: stored })).safeParse(hits.hits);
-    if (!sources.success)
-      throw failed('unexpected_answer', { op, cluster: client.name, reason: `${QUARANTINE_INDEX} has another form` });
-    return sources.data.map(({ _version: version, _source: source }) => storedOf(version, source));
-  } catch (error) {
-    // It is created with the first document that is refused.
-    if (error instanceof Failed && error.failure.code === 'index_deleted') return [];
-    throw error;
-  }
+  // Writes are refreshed as they are made, and what a crash left is refreshed when its shard starts.
+  const search = {
+    ...WHOLE_SEARCH,
+    query: { term: { pair } },
+    sort: [{ leader_seq_no: 'asc' }],
+    version: true,
+    size: LISTED_MAX,
+    track_total_hits: false,
+    _source: LISTED_FIELDS,
+  };
+  const target = searchTarget(op, { kind: 'now', index: QUARANTINE_INDEX, preference: 'slipstream' }, search);
+  const request = { ...target, query: { ...target.query, ...IF_THERE } };
+  const { hits, _shards: shards } = await askSearch(
+    client,
+    request,
+    { shards: 'one or none', countTotal: false },
+    signal,
+  );
+  if (shards.total === 0) return 'no index';
+  const sources = z.array(z.object({ _version: z.number(), _source: stored })).safeParse(hits.hits);
+  if (!sources.success)
+    throw failed('unexpected_answer', { op, cluster: client.name, reason: `${QUARANTINE_INDEX} has another form` });
+  return sources.data.map(({ _version: version, _source: source }) => storedOf(version, source));
 }
 
 function storedOf(version: number, source: z.output<typeof stored>): StoredQuarantine {

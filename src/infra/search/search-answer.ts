@@ -15,20 +15,23 @@ interface Claims {
   readonly totalRelation: string | undefined;
 }
 
+interface ExpectedParts {
+  readonly shards: number | 'one or none' | undefined;
+  readonly countTotal: boolean;
+}
+
 /**
  * `terminated_early` says nothing here: no request asks for it, and OpenSearch sets it on complete answers.
- * Undefined when the answer speaks for every shard asked. `shards`: how many those are; undefined: all that the answer names, at least one.
+ * Undefined when the answer speaks for every shard asked. `shards`: how many those are; undefined: all that the answer names, at least one;
+ * `one or none`: of an index that may be missing.
  */
-export function missingPart(
-  claims: Claims,
-  expected: { shards: number | undefined; countTotal: boolean },
-): string | undefined {
+export function missingPart(claims: Claims, expected: ExpectedParts): string | undefined {
   const { total, successful, skipped = 0, failed: lost } = claims.shards;
   if (claims.timedOut) return 'the search timed out inside the cluster';
   if (lost > 0) return `${lost} of ${total} shards failed`;
   if (skipped > 0) return `${skipped} of ${total} shards were skipped`;
-  if (successful !== (expected.shards ?? total) || successful === 0)
-    return `${successful} of ${expected.shards ?? total} shards answered`;
+  const wanted = expected.shards === 'one or none' ? Math.min(total, 1) : (expected.shards ?? Math.max(total, 1));
+  if (successful !== wanted) return `${successful} of ${wanted} shards answered`;
   if (expected.countTotal && claims.totalRelation !== 'eq')
     return `the total is not exact (${claims.totalRelation ?? 'missing'})`;
   return undefined;
@@ -84,7 +87,7 @@ export type SearchAnswer = z.output<typeof searchAnswer>;
 export async function askSearch(
   client: SearchClient,
   request: ClusterRequest,
-  expected: { shards: number | undefined; countTotal: boolean },
+  expected: ExpectedParts,
   signal: AbortSignal,
 ): Promise<SearchAnswer> {
   const answer = await ask(client, request, searchAnswer, signal);
