@@ -5,6 +5,7 @@ import type { View } from '../ports/search-cluster.ts';
 import type { Observation, ObserveOptions } from './cluster-watcher.ts';
 import { type Comparison, comparisonOf } from './comparison.ts';
 import { type Corrected, resend, scanHands } from './correction.ts';
+import { farBehind, refreshApartMs } from './far-behind.ts';
 import { FollowerAudit } from './follower-audit.ts';
 import { gathered } from './gathered.ts';
 import {
@@ -31,8 +32,6 @@ import {
   type StepResult,
 } from './replicator-setup.ts';
 
-/** A way longer than this is gone in parallel ranges. */
-const RANGE_THRESHOLD = 20_000;
 /** One is read while the others are written. */
 const RANGES = 4;
 /** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
@@ -161,9 +160,11 @@ export class ShardReplicator {
     if (observation === undefined) return false;
     const { progress } = this;
     const now = this.#ports.clock.monotonic();
-    // The leader is refreshed for us at most this often.
-    if (now < this.#refreshedAtMs + this.#setup.parameters.refresh_interval_min_ms) return false;
     const stats = observation.shards.get(this.#leader.shard);
+    // The leader is refreshed for us at most this often.
+    const behind = (stats?.maxSeqNo ?? -1) - progress.checkpoint;
+    const { refresh_interval_min_ms: leastMs } = this.#setup.parameters;
+    if (now < this.#refreshedAtMs + refreshApartMs(behind, leastMs)) return false;
     if (stats === undefined || observation.versions === undefined || observation.versions.uuid !== this.#leader.uuid)
       return true;
     if (stats.historyUuid !== this.#leader.historyUuid || observation.versions.state !== 'open') return true;
@@ -210,7 +211,7 @@ export class ShardReplicator {
     if (repairs.pending) await repairs.run((keys) => repairDocuments(this.#corrected(stats, signal), keys, signal));
     await quarantine.flush(signal);
     if (quarantine.retrying) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
-    const far = stats.globalCheckpoint - this.progress.checkpoint > RANGE_THRESHOLD;
+    const far = farBehind(stats.globalCheckpoint - this.progress.checkpoint);
     const long = this.progress.ranges.length > 0 || (far && !this.#rangesGone);
     const result = await (long ? this.#copyRanges(stats, signal) : this.#readView(stats, signal));
     return this.#compareOn(stats, result, signal);
