@@ -1,4 +1,4 @@
-import { failed, type Failure } from '../domain/failure.ts';
+import { failed, type Failure, failureOf } from '../domain/failure.ts';
 import { pairKey } from '../domain/names.ts';
 import type { RepairKey, RepairOutcome } from '../domain/repair.ts';
 import type { WorkerInput } from '../machines/shard-pair.ts';
@@ -49,6 +49,8 @@ export class PairSession implements IndexPair {
   #scratches = 0;
   #seen: Observation | undefined;
   #watchFailure: Failure | undefined;
+  /** Why the follower's settings are not restored, until it is told. */
+  #notRestored: Failure | undefined;
   #wake: (() => void) | undefined;
   /** Made when somebody asks for it: thousands of pairs wait for ever, and nobody asks. */
   #drained: AbortController | undefined;
@@ -139,6 +141,7 @@ export class PairSession implements IndexPair {
     this.#draining = false;
     this.#drained = undefined;
     this.#watchFailure = undefined;
+    this.#notRestored = undefined;
     if (input.mode === 'drain') return this.#paused(signal);
     const waited = input.mode === 'attempt' && (await mayTry(this.#options, this.drained, signal));
     const { index, pair } = this.#options;
@@ -373,7 +376,8 @@ export class PairSession implements IndexPair {
 
   #hasNews(replicator: ShardReplicator, goal: WorkerInput['goal']): boolean {
     if (this.#draining || replicator.audit.restarted || replicator.needsStep(this.lastSeen)) return true;
-    return goal === 'bootstrapping' && replicator.settled && this.#options.index.allCopied;
+    if (goal !== 'bootstrapping') return false;
+    return this.#notRestored !== undefined || (replicator.settled && this.#options.index.allCopied);
   }
 
   /** Until the watcher has looked again, or somebody wakes us. */
@@ -401,13 +405,19 @@ export class PairSession implements IndexPair {
    */
   async #bootstrapped(replicator: ShardReplicator, signal: AbortSignal): Promise<boolean> {
     const { index, pair } = this.#options;
+    const notRestored = this.#notRestored;
+    this.#notRestored = undefined;
+    if (notRestored !== undefined) throw failed(notRestored.code, notRestored);
     if (!replicator.settled) return false;
     index.copied(pair.shard);
     if (!index.allCopied) return false;
     const restored = index.restoreSettings();
     if (!replicator.comparedOnce) {
       // Side by side: the one waits for the follower's disk, the other for both sides' processors.
-      restored.catch(() => undefined);
+      restored.catch((thrown: unknown) => {
+        this.#notRestored = failureOf(thrown, 'restore settings');
+        this.#wake?.();
+      });
       replicator.compareNext();
       return false;
     }

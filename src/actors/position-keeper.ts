@@ -6,7 +6,8 @@ import type { FollowerCluster } from '../ports/follower-cluster.ts';
 import type { Narrator } from '../ports/narrator.ts';
 import type { PositionStore, PositionToken } from '../ports/position-store.ts';
 import type { ClusterBreaker } from '../replication/cluster-breaker.ts';
-import type { ClusterWatcher, Observation } from '../replication/cluster-watcher.ts';
+import type { ClusterWatcher } from '../replication/cluster-watcher.ts';
+import { AT_ONCE, durableSide, LATE, USUAL } from './durable-side.ts';
 import { type Lease, requireLease } from './lease.ts';
 
 /** What a pair says of itself, without the follower's side, which the keeper adds. Undefined: nothing to save now. */
@@ -54,6 +55,13 @@ interface Batch {
   readonly left: Promise<readonly Entry[]>;
 }
 
+interface Ready {
+  readonly drafts: Drafted[];
+  readonly sides: Map<string, Position['follower']>;
+  /** Those that could not be saved. */
+  readonly left: Promise<readonly Entry[]>;
+}
+
 export interface KeeperOptions {
   readonly follower: FollowerCluster;
   readonly breaker: ClusterBreaker;
@@ -67,24 +75,6 @@ export interface KeeperOptions {
   readonly unsyncedIntervalMs: number;
 }
 
-const DURABLE_WAIT_MS = 15_000;
-const DURABLE_POLL_MS = 50;
-
-/** How long the follower may take to sync by itself before it is told to flush: an index may acknowledge without syncing, whoever told it to. */
-interface Patience {
-  readonly flushAfterMs: number;
-  /** Looks only when it is looked at anyway. */
-  readonly asScheduled?: boolean;
-}
-
-const AT_ONCE: Patience = { flushAfterMs: 0 };
-/** A follower that syncs before it acknowledges is done long before. */
-const USUAL: Patience = { flushAfterMs: 500 };
-/**
- * A follower that syncs later does so every 5 s unless it was told otherwise, which costs it next to nothing. A flush in the midst of a copy has
- * one thread write small segments while the others index: it took a tenth of the time of a million documents.
- */
-const LATE: Patience = { flushAfterMs: 15_000, asScheduled: true };
 const SAVE_TRIES_MAX = 3;
 /** Positions in one bulk of those that start or stop. */
 const BATCH_MAX = 500;
@@ -102,6 +92,7 @@ export class PositionKeeper {
   readonly #batches = new Map<boolean, Batch>();
   /** By index: those that wait for the follower to sync by itself. */
   readonly #waiting = new Map<string, Promise<void>>();
+  #ready: Ready | undefined;
   #running: Promise<void> | undefined;
   #saving: Promise<unknown> = Promise.resolve();
 
@@ -182,27 +173,32 @@ export class PositionKeeper {
   }
 
   async #loop(): Promise<void> {
-    const { clock, intervalMs, unsyncedIntervalMs, breaker } = this.#options;
+    const { clock, intervalMs, breaker } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await clock.sleep(intervalMs, signal).catch(() => undefined);
-      if (signal.aborted || breaker.outage !== undefined) continue;
-      const now = clock.monotonic();
-      const due = [...this.#entries.values()].filter(
-        (entry) => entry.dirty && entry.lease.held && entry.lost === undefined,
-      );
-      const [later, atOnce] = [due.filter((entry) => entry.unsynced()), due.filter((entry) => !entry.unsynced())];
-      const inTime = later.filter((entry) => now >= entry.notBeforeMs);
-      for (const [index, entries] of Map.groupBy(inTime, ({ ref }) => ref.follower.index)) {
-        if (this.#waiting.has(index)) continue;
-        for (const entry of entries) entry.notBeforeMs = now + unsyncedIntervalMs;
-        this.#waiting.set(
-          index,
-          this.#orTold(this.#saveOnceSynced(index, entries)).finally(() => this.#waiting.delete(index)),
-        );
-      }
-      if (atOnce.length > 0) await this.#orTold(this.#enqueue(() => this.#save(atOnce, false, signal)));
+      if (!signal.aborted && breaker.outage === undefined) await this.#orTold(this.#saveDue());
     }
+  }
+
+  async #saveDue(): Promise<void> {
+    const { clock, unsyncedIntervalMs } = this.#options;
+    const now = clock.monotonic();
+    const due = [...this.#entries.values()].filter(
+      (entry) => entry.dirty && entry.lease.held && entry.lost === undefined,
+    );
+    const [later, atOnce] = [due.filter((entry) => entry.unsynced()), due.filter((entry) => !entry.unsynced())];
+    const inTime = later.filter((entry) => now >= entry.notBeforeMs);
+    for (const [index, entries] of Map.groupBy(inTime, ({ ref }) => ref.follower.index)) {
+      if (this.#waiting.has(index)) continue;
+      for (const entry of entries) entry.notBeforeMs = now + unsyncedIntervalMs;
+      const saved = this.#orTold(this.#saveOnceSynced(index, entries));
+      this.#waiting.set(
+        index,
+        saved.finally(() => this.#waiting.delete(index)),
+      );
+    }
+    if (atOnce.length > 0) await this.#enqueue(() => this.#save(atOnce, false, this.#stop.signal));
   }
 
   /** Nothing is lost: the old positions stay, and the pairs stay dirty. */
@@ -231,10 +227,28 @@ export class PositionKeeper {
   async #saveOnceSynced(index: string, entries: readonly Entry[]): Promise<void> {
     const { signal } = this.#stop;
     await this.#drafted(entries, async (drafts) => {
-      const side = await this.#durableIndex(index, LATE, signal);
-      const durable: DurableSides = new Map(side === undefined ? [] : [[index, side]]);
-      return this.#enqueue(() => this.#write(drafts, durable, { clean: false }, signal));
+      const wanted = (): boolean => drafts.some((drafted) => this.#current(drafted));
+      const side = await durableSide(this.#options, index, { ...LATE, wanted }, signal);
+      if (side === undefined) return entries;
+      const ready =
+        this.#ready !== undefined && this.#ready.drafts.length < BATCH_MAX ? this.#ready : this.#openReady();
+      ready.drafts.push(...drafts);
+      ready.sides.set(index, side);
+      const left = new Set(await ready.left);
+      return entries.filter((entry) => left.has(entry));
     });
+  }
+
+  /** What has become durable by itself until its turn comes is saved in one bulk. */
+  #openReady(): Ready {
+    const drafts: Drafted[] = [];
+    const sides = new Map<string, Position['follower']>();
+    const left = this.#enqueue(() => {
+      if (this.#ready?.drafts === drafts) this.#ready = undefined;
+      return this.#write(drafts, sides, { clean: false }, this.#stop.signal);
+    });
+    this.#ready = { drafts, sides, left };
+    return this.#ready;
   }
 
   /** The drafts first: whatever happens after them is not vouched for. Whoever is not saved stays dirty. */
@@ -257,6 +271,11 @@ export class PositionKeeper {
     }
   }
 
+  /** It may still be saved: its pair goes on here, and nothing newer was saved meanwhile. */
+  #current({ entry, number }: Omit<Drafted, 'draft'>): boolean {
+    return this.#entries.get(pairKey(entry.ref)) === entry && entry.lease.held && number > entry.savedDraft;
+  }
+
   /** Gives those that could not be saved. */
   async #write(
     drafts: readonly Drafted[],
@@ -269,9 +288,8 @@ export class PositionKeeper {
     const writes = newest.flatMap(({ entry, number, draft }) => {
       const side = durable.get(entry.ref.follower.index);
       // What was learnt meanwhile may have made the draft void; whoever was forgotten meanwhile learns nothing any more.
-      const forgotten = this.#entries.get(pairKey(entry.ref)) !== entry;
-      const now = entry.draft();
-      if (side === undefined || forgotten || now === undefined || !entry.lease.held) return [];
+      const now = this.#current({ entry, number }) ? entry.draft() : undefined;
+      if (side === undefined || now === undefined) return [];
       const followerCount = now.followerCount === null ? null : draft.followerCount;
       const record: PositionRecord = {
         pair: pairKey(entry.ref),
@@ -331,7 +349,7 @@ export class PositionKeeper {
     for (const { entry } of drafts) unsynced.set(entry.ref.follower.index, entry.unsynced());
     const indices = [...unsynced.keys()];
     const asked = await Promise.allSettled(
-      indices.map((index) => this.#durableIndex(index, unsynced.get(index) === true ? AT_ONCE : USUAL, signal)),
+      indices.map((index) => durableSide(this.#options, index, unsynced.get(index) === true ? AT_ONCE : USUAL, signal)),
     );
     const sides = new Map<string, Position['follower']>();
     for (const [at, index] of indices.entries()) {
@@ -345,51 +363,6 @@ export class PositionKeeper {
     }
     return sides;
   }
-
-  async #durableIndex(
-    index: string,
-    { flushAfterMs, asScheduled = false }: Patience,
-    signal: AbortSignal,
-  ): Promise<Position['follower'] | undefined> {
-    const { watcher, clock, follower } = this.#options;
-    const observe = (): Promise<Observation> => watcher.observe(index, { refresh: false }, signal);
-    const first = await observe();
-    const side = followerSide(first);
-    if (side === undefined) return undefined;
-    const startedAtMs = clock.monotonic();
-    let flushed = false;
-    for (let now = first; ;) {
-      if (side.maxSeqNos.every((maxSeqNo, shard) => (now.shards.get(shard)?.globalCheckpoint ?? -2) >= maxSeqNo)) {
-        return followerSide(now)?.historyUuids.join() === side.historyUuids.join() ? side : undefined;
-      }
-      const waitedMs = clock.monotonic() - startedAtMs;
-      if (waitedMs > flushAfterMs + DURABLE_WAIT_MS) {
-        throw failed('request_timeout', {
-          op: 'save positions',
-          cluster: watcher.name,
-          reason: `the global checkpoint of ${index} did not reach its writes within ${DURABLE_WAIT_MS} ms of a flush`,
-        });
-      }
-      if (!flushed && waitedMs >= flushAfterMs) {
-        flushed = true;
-        await follower.flush(index, signal);
-        now = await observe();
-      } else if (asScheduled) now = await watcher.scheduled(index, signal);
-      else {
-        await clock.sleep(DURABLE_POLL_MS, signal);
-        now = await observe();
-      }
-    }
-  }
-}
-
-/** Undefined while a shard is unknown. */
-function followerSide({ versions, shards }: Observation): Position['follower'] | undefined {
-  if (versions === undefined) return undefined;
-  const all = versions.primaryTerms.map((_, shard) => shards.get(shard));
-  const historyUuids = all.flatMap((stats) => stats?.historyUuid ?? []);
-  if (historyUuids.length !== all.length) return undefined;
-  return { uuid: versions.uuid, historyUuids, maxSeqNos: all.map((stats) => stats?.maxSeqNo ?? -1) };
 }
 
 /** What is under way goes on; who does not wait any longer is told why. */

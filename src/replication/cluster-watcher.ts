@@ -15,6 +15,8 @@ export interface Observation {
   /** Undefined: the cluster's metadata does not list the index. */
   readonly versions: IndexVersions | undefined;
   readonly shards: IndexShardStats;
+  /** How long the refresh took that was asked for. */
+  readonly refreshMs?: number;
 }
 
 export interface ObserveOptions {
@@ -316,8 +318,8 @@ export class ClusterWatcher {
     try {
       const urgent = refreshing.some((request) => request.urgent);
       const wanted = (): boolean => refreshing.some((request) => !request.givenUp);
-      await this.#refreshes.refresh(first.index, { urgent, wanted });
-      for (const { resolve } of refreshing) resolve(observation);
+      const refreshMs = await this.#refreshes.refresh(first.index, { urgent, wanted });
+      for (const { resolve } of refreshing) resolve({ ...observation, refreshMs });
     } catch (thrown) {
       for (const { reject } of refreshing) reject(thrown);
     } finally {

@@ -12,8 +12,8 @@ const UNDER_WAY_MAX = 12;
 
 interface Turn {
   readonly index: string;
-  readonly ended: Promise<void>;
-  readonly resolve: () => void;
+  readonly ended: Promise<number>;
+  readonly resolve: (refreshMs: number) => void;
   readonly reject: (reason: unknown) => void;
   readonly wanted: (() => boolean)[];
 }
@@ -40,15 +40,18 @@ export class RefreshQueue {
     this.#clock = clock;
   }
 
-  /** Resolves when a refresh of the index has ended that began after this call; whoever comes before it begins shares it. */
-  async refresh(index: string, { urgent, wanted }: RefreshWish): Promise<void> {
+  /**
+   * Resolves when a refresh of the index has ended that began after this call; whoever comes before it begins shares it. Gives how long the refresh
+   * itself took.
+   */
+  async refresh(index: string, { urgent, wanted }: RefreshWish): Promise<number> {
     const turn = this.#urgent.get(index) ?? this.#waiting.get(index) ?? newTurn(index);
     turn.wanted.push(wanted);
     if (urgent) this.#waiting.delete(index);
     if (urgent || this.#urgent.has(index)) this.#urgent.set(index, turn);
     else this.#waiting.set(index, turn);
     this.#begin();
-    await turn.ended;
+    return turn.ended;
   }
 
   /** Those that wait hear the reason. */
@@ -66,7 +69,7 @@ export class RefreshQueue {
       if (turn === undefined) return;
       turns.delete(turn.index);
       if (turn.wanted.some((wanted) => wanted())) void this.#run(turn);
-      else turn.resolve();
+      else turn.resolve(0);
     }
   }
 
@@ -82,7 +85,8 @@ export class RefreshQueue {
       slow();
       this.#begin();
     }, SLOW_MS);
-    await this.#refresh(index).then(resolve, reject);
+    const startedMs = this.#clock.monotonic();
+    await this.#refresh(index).then(() => resolve(this.#clock.monotonic() - startedMs), reject);
     this.#clock.clearTimeout(timer);
     slow();
     this.#underWay -= 1;
@@ -91,6 +95,6 @@ export class RefreshQueue {
 }
 
 function newTurn(index: string): Turn {
-  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<number>();
   return { index, ended, resolve, reject, wanted: [] };
 }

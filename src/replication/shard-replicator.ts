@@ -59,6 +59,7 @@ export class ShardReplicator {
   /** A view has to be read to its end before ranges are used again, or deletes would never be seen under constant load. */
   #rangesGone = false;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  #refreshMs = 0;
   /** When the last step ended; infinite while one runs. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
   /** The last step. */
@@ -162,16 +163,17 @@ export class ShardReplicator {
     const now = this.#ports.clock.monotonic();
     const stats = observation.shards.get(this.#leader.shard);
     // The leader is refreshed for us at most this often.
-    const behind = (stats?.maxSeqNo ?? -1) - progress.checkpoint;
     const { refresh_interval_min_ms: leastMs } = this.#setup.parameters;
-    if (now < this.#refreshedAtMs + refreshApartMs(behind, leastMs)) return false;
+    const refreshedForMs = now - this.#refreshedAtMs;
+    if (refreshedForMs < leastMs) return false;
     if (stats === undefined || observation.versions === undefined || observation.versions.uuid !== this.#leader.uuid)
       return true;
     if (stats.historyUuid !== this.#leader.historyUuid || observation.versions.state !== 'open') return true;
+    const operationsBehind = stats.maxSeqNo - progress.checkpoint;
+    const spared = refreshedForMs < refreshApartMs({ operationsBehind, refreshMs: this.#refreshMs, leastMs });
     return (
-      stats.maxSeqNo > progress.checkpoint ||
+      (!spared && (operationsBehind > 0 || this.#viewDue)) ||
       progress.ranges.length > 0 ||
-      this.#viewDue ||
       (!progress.allSafe && observation.versions.primaryTerms[this.#leader.shard] !== this.#primaryTerm) ||
       this.audit.rolledBack !== undefined ||
       this.#setup.quarantine.pending ||
@@ -205,6 +207,7 @@ export class ShardReplicator {
     const { stats, observation } = sight;
     this.#adopt(stats);
     this.#refreshedAtMs = this.#ports.clock.monotonic();
+    this.#refreshMs = observation.refreshMs ?? 0;
     this.progress.sampled(stats.globalCheckpoint, this.#ports.clock.monotonic());
     await this.#setup.syncMetadata(observation, signal);
     const { quarantine, repairs } = this.#setup;

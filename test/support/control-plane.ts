@@ -222,7 +222,7 @@ async function start(
       narrator,
       journalId: log.journalId,
       intervalMs: 2000,
-      unsyncedIntervalMs: 10_000,
+      unsyncedIntervalMs: 5_000,
     });
     watcher.start();
     keeper.start();

@@ -14,7 +14,16 @@ export async function ask<Schema extends z.ZodType>(
   signal: AbortSignal,
 ): Promise<z.output<Schema>> {
   const { body } = await client.send(request, signal);
-  const { op, effect } = request;
+  return readAnswer(client, request, body, schema);
+}
+
+/** What `ask` does with the answer. */
+export function readAnswer<Schema extends z.ZodType>(
+  client: SearchClient,
+  { op, effect }: ClusterRequest,
+  body: Uint8Array,
+  schema: Schema,
+): z.output<Schema> {
   const ambiguous = effect === 'write' ? { ambiguous: true } : {};
   let answer: unknown;
   try {

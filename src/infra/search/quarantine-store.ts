@@ -11,7 +11,7 @@ import type { ClusterState } from '../../ports/search-cluster.ts';
 import { classifyPart } from './classify.ts';
 import type { SearchClient } from './client.ts';
 import { ask, pathOf } from './json-answer.ts';
-import { askSearch, WHOLE_SEARCH } from './search-answer.ts';
+import { askSearchIfThere, WHOLE_SEARCH } from './search-answer.ts';
 import { searchTarget } from './search-target.ts';
 
 export const QUARANTINE_INDEX = '.slipstream_quarantine';
@@ -67,9 +67,10 @@ export function createQuarantineStore(
   return {
     async load(pair, signal) {
       const found = await load(client, pair, signal);
+      if (found !== 'no index') return found;
       // Of another cluster that took the address the index is missing too.
-      if (found === 'no index') await state.stateVersion(signal);
-      return found === 'no index' ? [] : found;
+      await state.stateVersion(signal);
+      return [];
     },
     async put(writes, signal) {
       // Whoever deletes the index between two writes would have it made anew by the bulk, without its mapping.
@@ -124,9 +125,6 @@ async function createIndex(client: SearchClient, signal: AbortSignal): Promise<b
   }
 }
 
-/** It is created with the first document that is refused, so a missing one is no failure, which would be looked into. */
-const IF_THERE = { ignore_unavailable: true } as const;
-
 async function load(
   client: SearchClient,
   pair: string,
@@ -144,15 +142,10 @@ async function load(
     _source: LISTED_FIELDS,
   };
   const target = searchTarget(op, { kind: 'now', index: QUARANTINE_INDEX, preference: 'slipstream' }, search);
-  const request = { ...target, query: { ...target.query, ...IF_THERE } };
-  const { hits, _shards: shards } = await askSearch(
-    client,
-    request,
-    { shards: 'one or none', countTotal: false },
-    signal,
-  );
-  if (shards.total === 0) return 'no index';
-  const sources = z.array(z.object({ _version: z.number(), _source: stored })).safeParse(hits.hits);
+  // It is created with the first document that is refused.
+  const answer = await askSearchIfThere(client, target, { shards: 1, countTotal: false }, signal);
+  if (answer === undefined) return 'no index';
+  const sources = z.array(z.object({ _version: z.number(), _source: stored })).safeParse(answer.hits.hits);
   if (!sources.success)
     throw failed('unexpected_answer', { op, cluster: client.name, reason: `${QUARANTINE_INDEX} has another form` });
   return sources.data.map(({ _version: version, _source: source }) => storedOf(version, source));

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { type Failed, failed } from '../../domain/failure.ts';
 import { scanSearchPage, type SearchPage, WireFormatError } from '../../domain/wire/search-page.ts';
-import { ask, shardCounts, type ShardCounts } from './json-answer.ts';
+import { ask, readAnswer, shardCounts, type ShardCounts } from './json-answer.ts';
+import { classifyAnswer } from './classify.ts';
 import type { ClusterRequest, SearchClient } from './client.ts';
 
 /** `timeout: -1` overrides `search.default_search_timeout`, which would make any answer a part of the truth without a sign of it. */
@@ -16,22 +17,21 @@ interface Claims {
 }
 
 interface ExpectedParts {
-  readonly shards: number | 'one or none' | undefined;
+  readonly shards: number | undefined;
   readonly countTotal: boolean;
 }
 
 /**
  * `terminated_early` says nothing here: no request asks for it, and OpenSearch sets it on complete answers.
- * Undefined when the answer speaks for every shard asked. `shards`: how many those are; undefined: all that the answer names, at least one;
- * `one or none`: of an index that may be missing.
+ * Undefined when the answer speaks for every shard asked. `shards`: how many those are; undefined: all that the answer names, at least one.
  */
 export function missingPart(claims: Claims, expected: ExpectedParts): string | undefined {
   const { total, successful, skipped = 0, failed: lost } = claims.shards;
   if (claims.timedOut) return 'the search timed out inside the cluster';
   if (lost > 0) return `${lost} of ${total} shards failed`;
   if (skipped > 0) return `${skipped} of ${total} shards were skipped`;
-  const wanted = expected.shards === 'one or none' ? Math.min(total, 1) : (expected.shards ?? Math.max(total, 1));
-  if (successful !== wanted) return `${successful} of ${wanted} shards answered`;
+  if (successful !== (expected.shards ?? total) || successful === 0)
+    return `${successful} of ${expected.shards ?? total} shards answered`;
   if (expected.countTotal && claims.totalRelation !== 'eq')
     return `the total is not exact (${claims.totalRelation ?? 'missing'})`;
   return undefined;
@@ -90,9 +90,37 @@ export async function askSearch(
   expected: ExpectedParts,
   signal: AbortSignal,
 ): Promise<SearchAnswer> {
-  const answer = await ask(client, request, searchAnswer, signal);
+  return whole(client, request, await ask(client, request, searchAnswer, signal), expected);
+}
+
+/** The same of an index that may be missing, which is no failure then, nor looked into as one: undefined. */
+export async function askSearchIfThere(
+  client: SearchClient,
+  request: ClusterRequest,
+  expected: ExpectedParts,
+  signal: AbortSignal,
+): Promise<SearchAnswer | undefined> {
+  const { status, body } = await client.send({ ...request, accept: [NOT_FOUND] }, signal);
+  if (status !== NOT_FOUND) return whole(client, request, readAnswer(client, request, body, searchAnswer), expected);
+  const { op, effect, refusedAs } = request;
+  const missing = classifyAnswer(
+    { op, cluster: client.name, effect, refusedAs },
+    { status, body, retryAfter: undefined },
+  );
+  if (missing.failure.code === 'index_deleted') return undefined;
+  throw missing;
+}
+
+const NOT_FOUND = 404;
+
+function whole(
+  client: SearchClient,
+  { op }: ClusterRequest,
+  answer: SearchAnswer,
+  expected: ExpectedParts,
+): SearchAnswer {
   const claims = { timedOut: answer.timed_out, shards: answer._shards, totalRelation: answer.hits.total?.relation };
   const reason = missingPart(claims, expected);
-  if (reason !== undefined) throw partial(client, request.op, reason);
+  if (reason !== undefined) throw partial(client, op, reason);
   return answer;
 }

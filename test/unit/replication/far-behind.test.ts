@@ -4,12 +4,14 @@ import { farBehind, refreshApartMs } from '../../../src/replication/far-behind.t
 
 test('whoever is near is refreshed for as often as was asked', () => {
   assert.equal(farBehind(20_000), false);
-  assert.equal(refreshApartMs(20_000, 0), 0);
-  assert.equal(refreshApartMs(-1, 700), 700);
+  assert.equal(refreshApartMs({ operationsBehind: 20_000, refreshMs: 300, leastMs: 0 }), 0);
+  assert.equal(refreshApartMs({ operationsBehind: -1, refreshMs: 300, leastMs: 700 }), 700);
 });
 
-test('whoever is far behind waits for more, and never less than was asked', () => {
+test('whoever is far behind waits ten times as long as a refresh takes, 5 s at most, and never less than was asked', () => {
   assert.equal(farBehind(20_001), true);
-  assert.equal(refreshApartMs(20_001, 0), 5000);
-  assert.equal(refreshApartMs(1e9, 60_000), 60_000);
+  assert.equal(refreshApartMs({ operationsBehind: 20_001, refreshMs: 30, leastMs: 0 }), 300);
+  assert.equal(refreshApartMs({ operationsBehind: 20_001, refreshMs: 30, leastMs: 500 }), 500);
+  assert.equal(refreshApartMs({ operationsBehind: 1e9, refreshMs: 900, leastMs: 0 }), 5000);
+  assert.equal(refreshApartMs({ operationsBehind: 1e9, refreshMs: 900, leastMs: 60_000 }), 60_000);
 });

@@ -13,7 +13,7 @@ function opened() {
     endings.set(index, ending);
     return ending.promise;
   }, clock);
-  const ask = (index: string, wish: Partial<RefreshWish> = {}): Promise<void> =>
+  const ask = (index: string, wish: Partial<RefreshWish> = {}): Promise<number> =>
     queue.refresh(index, { urgent: false, wanted: () => true, ...wish });
   const end = async (index: string): Promise<void> => {
     endings.get(index)?.resolve();
@@ -43,6 +43,21 @@ test('whoever comes before it begins shares a refresh, and nobody who comes late
   await end('late');
   await Promise.all(waiting);
   assert.deepEqual(begun, [...names(4), 'late', 'i0']);
+});
+
+test('it tells how long the refresh took, not how long it waited for its turn', async () => {
+  const { ask, end, clock } = opened();
+  const later = async (ms: number): Promise<void> => {
+    clock.setTimeout(() => undefined, ms);
+    clock.runNext();
+  };
+  for (const name of names(4)) void ask(name);
+  const waiting = ask('late');
+  await later(200);
+  await end('i1');
+  await later(70);
+  await end('late');
+  assert.equal(await waiting, 70);
 });
 
 test('what nobody waits for any more is passed over', async () => {
