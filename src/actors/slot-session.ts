@@ -15,7 +15,7 @@ export interface SlotSessionOptions {
   readonly value: () => string;
   /** The key holds our value at this revision. */
   readonly renewed: (entry: LeaseEntry) => void;
-  /** The session's key is gone for sure, and another session begins. */
+  /** Nothing is done under the session any more: its key is gone, or may have been for a while. Another session begins. */
   readonly ended: (session: string) => void;
 }
 
@@ -59,10 +59,22 @@ export class SlotSession {
    * still while a process or machine is suspended, the other may be set back.
    */
   windowOpen(): boolean {
-    if (this.#confirmed === undefined || this.#over) return false;
-    const { clock, windowMs } = this.#options;
+    return !this.#over && this.#confirmed !== undefined && this.#unconfirmedForMs() < this.#options.windowMs;
+  }
+
+  #unconfirmedForMs(): number {
+    if (this.#confirmed === undefined) return 0;
+    const { clock } = this.#options;
     const { monotonicMs, wallMs } = this.#confirmed;
-    return Math.max(clock.monotonic() - monotonicMs, clock.now() - wallMs) < windowMs;
+    return Math.max(clock.monotonic() - monotonicMs, clock.now() - wallMs);
+  }
+
+  /**
+   * The key had the time to end unseen, and its slots to be taken. A store that went back in time, as one does that was killed, may hold the key all the
+   * same, and would take a renewal: it proves nothing any more.
+   */
+  get #outlived(): boolean {
+    return this.#unconfirmedForMs() >= this.#options.sessionTtlMs;
   }
 
   begin(): void {
@@ -113,6 +125,10 @@ export class SlotSession {
 
   /** Gives the pause until the next one. */
   async #renewOnce(id: string): Promise<number> {
+    if (this.#outlived) {
+      this.#lose();
+      return 0;
+    }
     const { store, clock, signal, renewEveryMs, sessionTtlMs } = this.#options;
     const start = { monotonicMs: clock.monotonic(), wallMs: clock.now() };
     const key = sessionKey(id);
@@ -121,6 +137,12 @@ export class SlotSession {
       const value = this.#options.value();
       const revision = await store.put(key, value, { expectedRevision, ttlMs: sessionTtlMs }, signal);
       if (signal.aborted || id !== this.#id) return 0;
+      if (this.#outlived) {
+        this.#lose();
+        // If that fails, it ends by itself.
+        void store.delete(key, revision, signal).catch(() => undefined);
+        return 0;
+      }
       this.#revision = Math.max(this.#revision, revision);
       this.#confirmed = start;
       this.#failure = undefined;

@@ -209,6 +209,25 @@ describe('ownership of slots', () => {
     assert.equal(world.writable(one).length, SLOT_COUNT);
   });
 
+  it('does not go on under a session that had the time to end, though the store holds it again and takes its renewal', async () => {
+    const world = new OwnershipWorld();
+    let watchDelayMs = 0;
+    const one = world.join('a', { link: { watchDelayMs: () => watchDelayMs } });
+    const two = world.join('b');
+    await world.run(60_000);
+    const { session } = one.ownership;
+    one.link.cut = true;
+    await world.run(20_000);
+    assert.equal(two.owned.size, SLOT_COUNT);
+    assert.ok(world.leases.resurrect());
+    // What others have claimed is told late.
+    watchDelayMs = 4_000;
+    one.link.cut = false;
+    await world.run(6_000);
+    assert.notEqual(one.ownership.session, session);
+    assert.deepEqual(world.faults, []);
+  });
+
   it('writes nothing after a pause that was longer than its window, whatever its monotonic clock says', async () => {
     for (const stops of [true, false]) {
       const world = new OwnershipWorld();
