@@ -126,7 +126,9 @@ describe('the installed package', () => {
     assert.equal(pack.code, 0, pack.stdout + pack.stderr);
     const tarball = /slipstream-ccr-[\w.-]+\.tgz/.exec(pack.stdout)?.[0] ?? assert.fail(pack.stdout);
     await configure('package.json', '{"private":true}');
-    const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+    // A connection to the registry that stands still is given up after 20 s and asked for anew: npm itself waits for five minutes.
+    const patience = ['--fetch-timeout=20000', '--fetch-retries=6', '--fetch-retry-mintimeout=1000'];
+    const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...patience];
     const install = await run('npm', ['install', ...flags, '--prefix', folder, join(folder, tarball)]);
     assert.equal(install.code, 0, install.stderr);
     await configure(
