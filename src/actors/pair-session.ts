@@ -166,7 +166,8 @@ export class PairSession implements IndexPair {
         continue;
       }
       requireLease(index.lease, 'replicate');
-      const { progress, more } = await replicator.step(signal).catch((thrown: unknown) => {
+      const brief = input.mode === 'attempt';
+      const { progress, more } = await replicator.step(signal, { brief }).catch((thrown: unknown) => {
         // Cursors may have moved before it failed.
         this.#options.index.followerSide.keeper.moved(this.#options.pair);
         throw thrown;

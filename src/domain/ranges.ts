@@ -11,6 +11,36 @@ export function splitRange(after: number, to: number, parts: number): readonly R
   });
 }
 
+/**
+ * Halves what is left of the range with most left, for whoever is done with its own; `from` is that of the new range. The first `kept` numbers stay
+ * where they are, since they are being read. Undefined: too little is left anywhere. Finished neighbours become one, so that there are
+ * never more than twice as many ranges, and one, as there are unfinished ones.
+ */
+export function shareRange(
+  ranges: readonly RangeCursor[],
+  kept: number,
+): { readonly ranges: readonly RangeCursor[]; readonly from: number } | undefined {
+  const longest = Math.max(...ranges.map(left));
+  if (!(longest >= 2 * kept && longest >= 2)) return undefined;
+  const at = ranges.findIndex((range) => left(range) === longest);
+  const shared: RangeCursor[] = [];
+  let from = 0;
+  for (const [index, range] of ranges.entries()) {
+    const before = shared.at(-1);
+    if (index === at) {
+      from = range.next + kept + Math.floor((longest - kept) / 2);
+      shared.push({ ...range, to: from - 1 }, { from, to: range.to, next: from });
+    } else if (before !== undefined && left(before) === 0 && left(range) === 0)
+      shared[shared.length - 1] = { from: before.from, to: range.to, next: range.next };
+    else shared.push(range);
+  }
+  return { ranges: shared, from };
+}
+
+function left({ next, to }: RangeCursor): number {
+  return Math.max(0, to - next + 1);
+}
+
 export function rangesDone(ranges: readonly RangeCursor[]): boolean {
   return ranges.every((range) => range.next > range.to);
 }

@@ -34,6 +34,11 @@ export class PageReader {
     this.#sizing = firstPage(options.limits);
   }
 
+  /** Of the next page. */
+  get documents(): number {
+    return this.#sizing.documents;
+  }
+
   /** Reads a page and holds its share of the budget, and its memory, until `apply` is done: nothing of it may be kept. `full`: there may be more after it. */
   async read<T>(
     wish: PageWish | ((documents: number) => PageWish),

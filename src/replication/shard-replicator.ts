@@ -31,11 +31,10 @@ import {
   startFrom,
   type StepResult,
 } from './replicator-setup.ts';
+import { stepEnd } from './step-end.ts';
 
 /** One is read while the others are written. */
 const RANGES = 4;
-/** A step ends after about this long: ranges wait for each other then, and what else is due is looked at. */
-const STEP_MS = 15_000;
 /** Changes that come meanwhile wait so long at most. */
 const COMPARED_WAIT_MS = 300;
 /** Pages of all ranges that come within this time are looked after together; other ranges are being written meanwhile. */
@@ -64,6 +63,7 @@ export class ShardReplicator {
   #steppedAtMs = Number.NEGATIVE_INFINITY;
   /** The last step. */
   #failed = false;
+  #brief = false;
 
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, start: ReplicatorStart) {
     this.#ports = ports;
@@ -184,7 +184,9 @@ export class ShardReplicator {
     );
   }
 
-  async step(signal: AbortSignal): Promise<StepResult> {
+  /** `brief`: it shall show soon that it works. */
+  async step(signal: AbortSignal, { brief = false }: { brief?: boolean } = {}): Promise<StepResult> {
+    this.#brief = brief;
     this.#steppedAtMs = Number.POSITIVE_INFINITY;
     try {
       // What was being compared when the step before failed has failed for the same reason.
@@ -263,16 +265,12 @@ export class ShardReplicator {
     const ranges = Math.min(RANGES, this.#setup.parameters.max_outstanding_read_requests);
     if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, ranges);
     const { clock } = this.#ports;
-    const deadlineMs = clock.monotonic() + STEP_MS;
+    const ended = stepEnd(this.#setup, { audit: this.audit, clock, brief: this.#brief });
     let failedOver = false;
     let [looks, provenLook] = [0, 0];
     const look = gathered(clock, LOOK_GATHER_MS, () => this.#observe({ refresh: false }, signal));
-    const target = {
-      reader: this.#reader,
-      progress,
-      wish: this.#wish(stats),
-      ended: () => failedOver || this.#setup.draining() || clock.monotonic() >= deadlineMs,
-    };
+    const [reader, wish] = [this.#reader, this.#wish(stats)];
+    const target = { reader, progress, wish, hands: ranges, ended: () => failedOver || ended() };
     await copyRanges(target, signal, async (page) => {
       const [{ reach }, number] = [progress, ++looks];
       const fence = await look(signal);

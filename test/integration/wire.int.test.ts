@@ -15,8 +15,7 @@ function url(variable: string): string {
 const leader = url('SLIPSTREAM_LEADER_URL');
 const follower = url('SLIPSTREAM_FOLLOWER_URL');
 const index = `wire-int-${process.pid}-${Date.now()}`;
-const BULK =
-  '_bulk?pipeline=_none&require_alias=false&refresh=true&filter_path=errors,items.*.status,items.*.result,items.*.error';
+const BULK = '_bulk?pipeline=_none&require_alias=false&refresh=true&filter_path=errors,items.*.status,items.*.error';
 
 async function send(
   method: string,

@@ -19,9 +19,6 @@ export interface WireHit {
   readonly sourceEnd: number;
   /** Whether the `_source` has raw line breaks, tabs or comments, so that it cannot be copied as it is. */
   readonly sourceMultiline: boolean;
-  /** JSON text of the sort array; -1 when absent. */
-  readonly sortStart: number;
-  readonly sortEnd: number;
 }
 
 const ID = asciiBytes('_id');
@@ -44,6 +41,7 @@ interface Shape {
   readonly sourceAt: number;
   /** After it, comments included. */
   readonly sourceClosed: number;
+  /** The sort array; where the search has no order, both are `end`. */
   readonly sortStart: number;
   readonly sortEnd: number;
   /** After the closing brace. */
@@ -78,8 +76,8 @@ export class HitReader {
   }
 
   /**
-   * Bytes that are those of the last hit, read from the same state, mean the same as they did there: only id, number, document and sort values
-   * are read. False: something else stands between them.
+   * Bytes that are those of the last hit, read from the same state, mean the same as they did there: only id, number, document and sort
+   * values are read. False: something else stands between them.
    */
   #readLikeLast(hit: ReusedHit, last: Shape): boolean {
     const cursor = this.#cursor;
@@ -92,7 +90,7 @@ export class HitReader {
     if (!cursor.repeats(last.seqNoEnd, last.sourceAt)) return false;
     this.#readSource(hit);
     if (!cursor.repeats(last.sourceClosed, last.sortStart)) return false;
-    readSort(cursor, hit);
+    if (last.sortStart < last.end) readSort(cursor);
     if (!cursor.repeats(last.sortEnd, last.end)) return false;
     hit.primaryTerm = last.primaryTerm;
     hit.version = undefined;
@@ -105,7 +103,7 @@ export class HitReader {
     const cursor = this.#cursor;
     Object.assign(hit, BLANK);
     let seqNo: number | undefined;
-    let [seqNoStart, seqNoEnd, sourceAt, sourceClosed] = [-1, -1, -1, -1];
+    let [seqNoStart, seqNoEnd, sourceAt, sourceClosed, sortStart, sortEnd] = [-1, -1, -1, -1, -1, -1];
     for (let more = cursor.open('{', 'a hit'); more; more = cursor.more('{')) {
       cursor.readKey();
       if (cursor.keyIs(ID)) {
@@ -126,7 +124,9 @@ export class HitReader {
         this.#readSource(hit);
         sourceClosed = cursor.at;
       } else if (cursor.keyIs(SORT)) {
-        readSort(cursor, hit);
+        sortStart = cursor.at;
+        readSort(cursor);
+        sortEnd = cursor.at;
       } else if (cursor.keyIs(ROUTING)) {
         if (hit.routingStart !== -1) cursor.fail('_routing only once in a hit');
         hit.routingStart = cursor.at;
@@ -141,11 +141,13 @@ export class HitReader {
     if (hit.idStart === -1) cursor.fail('a hit with _id');
     if (seqNo === undefined) return cursor.fail('a hit with _seq_no');
     hit.seqNo = seqNo;
-    const { idStart, idEnd, sortStart, sortEnd, primaryTerm } = hit;
+    const { idStart, idEnd, primaryTerm } = hit;
+    const end = cursor.at;
+    if (sortStart === -1) [sortStart, sortEnd] = [end, end];
     const ordered = idStart < seqNoStart && seqNoEnd < sourceAt && sourceClosed < sortStart;
     const plain = hit.routingStart === -1 && hit.version === undefined;
     const offsets = { start, idStart, idEnd, seqNoStart, seqNoEnd, sourceAt, sourceClosed, sortStart, sortEnd };
-    this.#shape = ordered && plain ? { ...offsets, end: cursor.at, primaryTerm } : undefined;
+    this.#shape = ordered && plain ? { ...offsets, end, primaryTerm } : undefined;
   }
 
   #readSource(hit: ReusedHit): void {
@@ -158,11 +160,9 @@ export class HitReader {
   }
 }
 
-function readSort(cursor: JsonCursor, hit: ReusedHit): void {
+function readSort(cursor: JsonCursor): void {
   if (cursor.peek() !== 0x5b) cursor.fail('sort as an array');
-  hit.sortStart = cursor.at;
   cursor.skipContainer();
-  hit.sortEnd = cursor.at;
 }
 
 const BLANK: WireHit = {
@@ -176,8 +176,6 @@ const BLANK: WireHit = {
   sourceStart: -1,
   sourceEnd: -1,
   sourceMultiline: false,
-  sortStart: -1,
-  sortEnd: -1,
 };
 
 const SEQ_NO_RANGE = { expected: '_seq_no as an integer from -2 to 2^53-1', minimum: -2 };

@@ -20,7 +20,7 @@ import { closeView, openView } from './views.ts';
 const BULK_QUERY = {
   pipeline: '_none',
   require_alias: false,
-  filter_path: 'errors,items.*.status,items.*.result,items.*.error',
+  filter_path: 'errors,items.*.status,items.*.error',
 } as const;
 const maximum = z.object({ value: z.number().nullable() });
 

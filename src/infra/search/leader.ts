@@ -15,8 +15,6 @@ import { closeView, openView } from './views.ts';
 
 /** An index without any mapping does not even know `_seq_no`, and refuses to sort on it. */
 const BY_SEQ_NO = [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }];
-/** That of the segments, which nobody has to sort. */
-const IN_ANY_ORDER = ['_doc'];
 
 export function createLeaderCluster(client: SearchClient, engine: EngineProbe, state: ClusterState): LeaderCluster {
   const { name } = client;
@@ -127,7 +125,8 @@ function pageSearch(
     size,
     track_total_hits: countTotal,
     ...(upTo === undefined ? { search_after: [after] } : bounds),
-    sort: unsorted ? IN_ANY_ORDER : BY_SEQ_NO,
+    // All match alike: without an order they come as they lie in the segments, and no hit carries sort values. One hit alone is read by them.
+    ...(unsorted && size > 1 ? {} : { sort: BY_SEQ_NO }),
     seq_no_primary_term: true,
     version: false,
     ...(excludeVectorsOption ? { _source: { exclude_vectors: false } } : {}),

@@ -14,6 +14,13 @@ import { memoryLeader } from '../../support/memory-search/memory-leader.ts';
 const never = AbortSignal.any([]);
 const RANGES = 4;
 
+interface Options {
+  readonly documentsMax?: number;
+  readonly refuse?: (size: number) => boolean;
+  /** What becomes of a page. */
+  readonly apply?: (seqNos: readonly number[], reader: PageReader) => Promise<void>;
+}
+
 interface Copied {
   readonly requests: readonly PageRequest[];
   readonly seen: readonly number[];
@@ -24,7 +31,7 @@ interface Copied {
 async function copied(
   operations: number,
   alive: (seqNo: number) => boolean,
-  { documentsMax = 100, refuse = () => false }: { documentsMax?: number; refuse?: (size: number) => boolean } = {},
+  { documentsMax = 100, refuse = () => false, apply = () => Promise.resolve() }: Options = {},
 ): Promise<Copied> {
   const cluster = new MemoryCluster({ name: 'left', monotonicMs: () => 0 });
   const { name } = cluster.createIndex('logs', { shards: 1 });
@@ -56,9 +63,10 @@ async function copied(
   } as unknown as PairProgress;
   const seen: number[] = [];
   const wish = { index: name, shard: 0, nodeId: 'node' };
-  await copyRanges({ reader, progress, wish, ended: () => false }, never, (page) => {
-    seen.push(...page.hits.map((hit) => hit.seqNo));
-    return Promise.resolve();
+  await copyRanges({ reader, progress, wish, hands: RANGES, ended: () => false }, never, async (page) => {
+    const seqNos = page.hits.map((hit) => hit.seqNo);
+    seen.push(...seqNos);
+    await apply(seqNos, reader);
   });
   assert.equal(reached, last);
   const wanted = Array.from({ length: operations }, (_, seqNo) => seqNo).filter(alive);
@@ -93,4 +101,40 @@ test('a page that is too large is asked for again with a narrower window', async
   assert.deepEqual(seen, wanted);
   assert.ok(requests.every((request) => request.unsorted !== true || width(request) <= request.size));
   assert.ok(requests.some(({ size }) => size > 20) && requests.some(({ size }) => size <= 20));
+});
+
+test('what a slow page keeps back is gone by the others, except for itself', async () => {
+  const held = Promise.withResolvers<void>();
+  let [outside, inside] = [0, 0];
+  const { seen, wanted } = await copied(4_000, () => true, {
+    apply: async (seqNos) => {
+      // The second page of the first range is held until everything else is written.
+      if (seqNos[0] === 4) return held.promise;
+      outside += seqNos.filter((seqNo) => seqNo >= 1_000).length;
+      inside += seqNos.filter((seqNo) => seqNo < 1_000).length;
+      if (outside === 3_000 && inside >= 850) held.resolve();
+    },
+  });
+  assert.deepEqual(
+    [...new Set(seen)].toSorted((a, b) => a - b),
+    wanted,
+  );
+  assert.ok(seen.length - wanted.length <= 100, `${seen.length - wanted.length} were written twice`);
+});
+
+test('where one range fails, the others end with the pages that they are at', async () => {
+  let after = 0;
+  let broken = false;
+  const copying = copied(4_000, () => true, {
+    apply: async () => {
+      if (broken) after += 1;
+      else {
+        broken = true;
+        throw new Error('so be it');
+      }
+      await Promise.resolve();
+    },
+  });
+  await assert.rejects(copying, /so be it/);
+  assert.ok(after <= 3, `${after} pages were written afterwards`);
 });

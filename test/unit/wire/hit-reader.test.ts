@@ -30,12 +30,12 @@ const hit = fc
     source,
     before: between,
     after: between,
-    sort: fc.constantFrom('[1]', '[12,"x"]', '[ ]'),
+    sort: fc.constantFrom(',"sort":[1]', ',"sort":[12,"x"]', ',"sort":[ ]', ''),
     end: fc.constantFrom('', '', '', ',"fields":{}', ' '),
   })
   .map(
     ({ id: name, seqNo, source: document, before, after, sort, end }) =>
-      `{"_index":"i","_id":${JSON.stringify(name)},${before}"_seq_no":${seqNo},${after}"_source":${document},"sort":${sort}${end}}`,
+      `{"_index":"i","_id":${JSON.stringify(name)},${before}"_seq_no":${seqNo},${after}"_source":${document}${sort}${end}}`,
   );
 
 function scanned(hits: readonly string[], pool?: HitPool): object[] | string {
@@ -50,7 +50,6 @@ function scanned(hits: readonly string[], pool?: HitPool): object[] | string {
         [found.idStart, found.idEnd],
         [found.routingStart, found.routingEnd],
         [found.sourceStart, found.sourceEnd],
-        [found.sortStart, found.sortEnd],
       ].map(([start = -1, end = -1]) => (start < 0 ? undefined : Buffer.from(body.subarray(start, end)).toString())),
     }));
   } catch (error) {

@@ -48,16 +48,12 @@ test('a hit is found as slices of the answer', () => {
   assert.equal(decodeText(page.body, hit.idStart, hit.idEnd), 'Ä\n"x');
   assert.equal(decodeText(page.body, hit.routingStart, hit.routingEnd), 'r\u0007');
   assert.equal(slice(page, hit.sourceStart, hit.sourceEnd), '{"a":1.0}');
-  assert.equal(slice(page, hit.sortStart, hit.sortEnd), '[7]');
   assert.deepEqual([hit.seqNo, hit.primaryTerm, hit.version, hit.sourceMultiline], [7, 1, 3, false]);
 });
 
-test('a hit without routing, source, sort, version and primary term says so', () => {
+test('a hit without routing, source, version and primary term says so', () => {
   const hit = onlyHit(scanSearchPage(utf8(answerText(['{"_id":"1","_seq_no":0}']))));
-  assert.deepEqual(
-    [hit.routingStart, hit.routingEnd, hit.sourceStart, hit.sourceEnd, hit.sortStart, hit.sortEnd],
-    [-1, -1, -1, -1, -1, -1],
-  );
+  assert.deepEqual([hit.routingStart, hit.routingEnd, hit.sourceStart, hit.sourceEnd], [-1, -1, -1, -1]);
   assert.deepEqual([hit.version, hit.primaryTerm], [undefined, undefined]);
 });
 
@@ -109,7 +105,6 @@ test('members of a hit may come in any order, and unknown ones are skipped', () 
   assert.equal(hit.seqNo, 4);
   assert.equal(slice(page, hit.idStart, hit.idEnd), '"z"');
   assert.equal(slice(page, hit.sourceStart, hit.sourceEnd), '{"a":[]}');
-  assert.equal(slice(page, hit.sortStart, hit.sortEnd), '[1,"x",[2]]');
 });
 
 const documents: Record<string, string> = {
@@ -184,7 +179,6 @@ test('a document that ends in a line comment is read when it is alone, whatever 
     const [hit] = page.hits;
     assert.ok(hit !== undefined && page.total === 1);
     assert.equal(text(body.subarray(hit.sourceStart, hit.sourceEnd)), '{"a":1}');
-    assert.equal(text(body.subarray(hit.sortStart, hit.sortEnd)), '[7]');
   }
 });
 

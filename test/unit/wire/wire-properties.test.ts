@@ -239,7 +239,6 @@ test('a damaged search answer is refused, or gives slices within it that still m
           [hit.idStart, hit.idEnd],
           [hit.routingStart, hit.routingEnd],
           [hit.sourceStart, hit.sourceEnd],
-          [hit.sortStart, hit.sortEnd],
         ] as const) {
           assert.ok((start === -1 && end === -1) || (start >= 0 && start < end && end <= wrong.length));
         }

@@ -1,0 +1,30 @@
+import type { Clock } from '../ports/clock.ts';
+import type { FollowerAudit } from './follower-audit.ts';
+import type { ReplicatorSetup } from './replicator-setup.ts';
+
+/** Ranges wait for each other where a step ends: for seconds where a bulk makes a segment, with one core idle. So that is seldom. */
+const STEP_MS = 60_000;
+/** Of a pair that has to show that it works again. */
+const BRIEF_STEP_MS = 15_000;
+
+interface StepEnd {
+  readonly audit: Pick<FollowerAudit, 'rolledBack' | 'restarted'>;
+  readonly clock: Clock;
+  readonly brief: boolean;
+}
+
+/** Whether a step on a long way, which begins now, makes room for something else. What was asked for before it began has had its turn. */
+export function stepEnd(
+  { quarantine, repairs, draining }: Pick<ReplicatorSetup, 'quarantine' | 'repairs' | 'draining'>,
+  { audit, clock, brief }: StepEnd,
+): () => boolean {
+  const asked = (): boolean => repairs.pending || quarantine.retrying;
+  const askedBefore = asked();
+  const deadlineMs = clock.monotonic() + (brief ? BRIEF_STEP_MS : STEP_MS);
+  return () =>
+    draining() ||
+    (asked() && !askedBefore) ||
+    audit.rolledBack !== undefined ||
+    audit.restarted ||
+    clock.monotonic() >= deadlineMs;
+}
