@@ -1,9 +1,9 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** Work that begins after the call, and once for all calls that come within `waitMs` of the first. */
-export function gathered<T>(clock: Clock, waitMs: number, work: () => Promise<T>): (signal: AbortSignal) => Promise<T> {
+export function gathered<T>(clock: Clock, work: () => Promise<T>): (signal: AbortSignal, waitMs: number) => Promise<T> {
   let waiting: Promise<T> | undefined;
-  return (signal) =>
+  return (signal, waitMs) =>
     (waiting ??= clock
       .sleep(waitMs, signal)
       .finally(() => {

@@ -11,6 +11,8 @@ export interface RangeTarget {
   readonly hands: number;
   /** Asked before every page. */
   readonly ended: () => boolean;
+  /** Told once, when the first of the hands has nothing left to do: the others are at their last pages. */
+  readonly nearlyDone: () => void;
 }
 
 /**
@@ -29,14 +31,18 @@ export async function copyRanges(
   const { progress } = target;
   const taken = new Set<number>();
   let failed = false;
+  let told = false;
   const ended = (): boolean => failed || target.ended();
   const goOn = async (): Promise<void> => {
     for (let from = ended() ? undefined : takeRange(target, taken); from !== undefined;) {
       // Sequence numbers are dense where nothing was updated, which is known only after a page.
       let density: number | undefined = 1;
       while (density !== undefined && !ended()) density = await copyPage(target, { from, density }, signal, apply);
-      from = ended() ? undefined : takeRange(target, taken);
+      if (ended()) return;
+      from = takeRange(target, taken);
     }
+    if (!told) target.nearlyDone();
+    told = true;
   };
   const work = Array.from({ length: target.hands }, () =>
     goOn().catch((thrown: unknown) => {

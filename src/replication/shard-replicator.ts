@@ -1,13 +1,12 @@
 import { failed } from '../domain/failure.ts';
-import { splitRange } from '../domain/ranges.ts';
 import type { VersionScheme } from '../domain/version.ts';
+import type { SearchPage } from '../domain/wire/search-page.ts';
 import type { View } from '../ports/search-cluster.ts';
 import type { Observation, ObserveOptions } from './cluster-watcher.ts';
 import { type Comparison, comparisonOf } from './comparison.ts';
 import { type Corrected, resend, scanHands } from './correction.ts';
 import { farBehind, refreshApartMs } from './far-behind.ts';
 import { FollowerAudit } from './follower-audit.ts';
-import { gathered } from './gathered.ts';
 import {
   awaitCheckpoint,
   fencedStats,
@@ -15,11 +14,11 @@ import {
   type FencedStats,
   type LeaderIdentity,
 } from './leader-fence.ts';
+import { goLongWay } from './long-way.ts';
 import { OpenedSides } from './opened-sides.ts';
 import { type PageReader, pageReaderOf } from './page-reader.ts';
 import { PairProgress } from './pair-progress.ts';
 import { PairWriter } from './pair-writer.ts';
-import { copyRanges } from './range-copy.ts';
 import { Recounts } from './recount.ts';
 import { repairDocuments } from './repair-documents.ts';
 import {
@@ -31,14 +30,9 @@ import {
   startFrom,
   type StepResult,
 } from './replicator-setup.ts';
-import { stepEnd } from './step-end.ts';
 
-/** One is read while the others are written. */
-const RANGES = 4;
 /** Changes that come meanwhile wait so long at most. */
 const COMPARED_WAIT_MS = 300;
-/** Pages of all ranges that come within this time are looked after together; other ranges are being written meanwhile. */
-const LOOK_GATHER_MS = 40;
 
 /** Moves one pair's data. `step` is one bounded piece of work and is never called twice at once. */
 export class ShardReplicator {
@@ -218,7 +212,7 @@ export class ShardReplicator {
     if (quarantine.retrying) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
     const far = farBehind(stats.globalCheckpoint - this.progress.checkpoint);
     const long = this.progress.ranges.length > 0 || (far && !this.#rangesGone);
-    const result = await (long ? this.#copyRanges(stats, signal) : this.#readView(stats, signal));
+    const result = await (long ? this.#goLongWay(stats, signal) : this.#readView(stats, signal));
     return this.#compareOn(stats, result, signal);
   }
 
@@ -258,37 +252,26 @@ export class ShardReplicator {
     return { stats: fencedStats(observation, this.#leader), observation };
   }
 
-  // --- a long way: ranges ---------------------------------------------------------------------------------------------------
-
-  async #copyRanges(stats: FencedStats, signal: AbortSignal): Promise<Moved> {
+  async #goLongWay(stats: FencedStats, signal: AbortSignal): Promise<Moved> {
     const { progress } = this;
-    const ranges = Math.min(RANGES, this.#setup.parameters.max_outstanding_read_requests);
-    if (progress.ranges.length === 0) progress.ranges = splitRange(progress.checkpoint, stats.globalCheckpoint, ranges);
-    const { clock } = this.#ports;
-    const ended = stepEnd(this.#setup, { audit: this.audit, clock, brief: this.#brief });
-    let failedOver = false;
-    let [looks, provenLook] = [0, 0];
-    const look = gathered(clock, LOOK_GATHER_MS, () => this.#observe({ refresh: false }, signal));
-    const [reader, wish] = [this.#reader, this.#wish(stats)];
-    const target = { reader, progress, wish, hands: ranges, ended: () => failedOver || ended() };
-    await copyRanges(target, signal, async (page) => {
-      const [{ reach }, number] = [progress, ++looks];
-      const fence = await look(signal);
-      failedOver ||= fence.stats.primaryTerm !== stats.primaryTerm;
-      // Ranges look side by side: an answer that was overtaken proves less than is known.
-      if (!failedOver && number > provenLook) {
-        provenLook = number;
-        if (progress.proven(fence.stats, reach)) this.#setup.moved();
-      }
-      await this.#setup.syncMetadata(fence.observation, signal);
-      await this.#writer.write(page, page.hits, signal);
-    });
+    const way = {
+      ports: this.#ports,
+      setup: this.#setup,
+      audit: this.audit,
+      progress,
+      reader: this.#reader,
+      wish: this.#wish(stats),
+      look: () => this.#observe({ refresh: false }, signal),
+      write: (page: SearchPage) => this.#writer.write(page, page.hits, signal),
+      brief: this.#brief,
+    };
+    const dropped = await goLongWay(way, stats, signal);
     // The next view closes the window.
     if (progress.ranges.length === 0) {
       this.#viewDue = true;
       this.#rangesGone = true;
     }
-    return { progress: true, more: true, dropped: failedOver };
+    return { progress: true, more: true, dropped };
   }
 
   // --- the cycle: one view --------------------------------------------------------------------------------------------------

@@ -63,12 +63,16 @@ async function copied(
   } as unknown as PairProgress;
   const seen: number[] = [];
   const wish = { index: name, shard: 0, nodeId: 'node' };
-  await copyRanges({ reader, progress, wish, hands: RANGES, ended: () => false }, never, async (page) => {
+  let told = 0;
+  const nearlyDone = (): void => {
+    told += 1;
+  };
+  await copyRanges({ reader, progress, wish, hands: RANGES, ended: () => false, nearlyDone }, never, async (page) => {
     const seqNos = page.hits.map((hit) => hit.seqNo);
     seen.push(...seqNos);
     await apply(seqNos, reader);
   });
-  assert.equal(reached, last);
+  assert.deepEqual([reached, told], [last, 1]);
   const wanted = Array.from({ length: operations }, (_, seqNo) => seqNo).filter(alive);
   return { requests, seen: seen.toSorted((a, b) => a - b), wanted };
 }
