@@ -77,10 +77,11 @@ export function versionBuckets(
   scheme: VersionScheme,
   shard: number,
   width: number,
-): { interval: number; offset: number; keyOf: (bucket: number) => number; bucketOf: (key: number) => number } {
+): BucketKeys & { readonly interval: number; readonly offset: number } {
   const interval = scheme.layout === 'by-shard' ? width : scheme.leaderShards * width;
   const origin = versionOf(scheme, 0, shard);
   return {
+    width,
     interval,
     offset: origin % interval,
     keyOf: (bucket) => origin + bucket * interval,
@@ -93,16 +94,35 @@ export function epochEnd(epoch: number): number {
   return epochBase(epoch) + EPOCH_SPAN - 1;
 }
 
-/** The buckets in which the two histograms differ, ascending, each a range. Keys are bucket numbers (`seqNo / width`). */
+/** How the buckets of `_version` lie to those of `_seq_no`. */
+export interface BucketKeys {
+  /** Of the leader's, whose keys are multiples of it. */
+  readonly width: number;
+  readonly keyOf: (bucket: number) => number;
+  readonly bucketOf: (key: number) => number;
+}
+
+/**
+ * The buckets in which the two histograms differ, ascending, each a range of sequence numbers. Looked up where they stand: a copy of both under common
+ * keys would be most of what a comparison of 5 million documents adds to the memory of the process.
+ */
 export function unequalBuckets(
   leader: ReadonlyMap<number, number>,
   follower: ReadonlyMap<number, number>,
-  width: number,
+  { width, keyOf, bucketOf }: BucketKeys,
 ): readonly SeqNoRange[] {
   const ranges: SeqNoRange[] = [];
-  for (const bucket of new Set([...leader.keys(), ...follower.keys()])) {
-    const [ours, theirs] = [leader.get(bucket) ?? 0, follower.get(bucket) ?? 0];
-    if (ours !== theirs) ranges.push({ from: bucket * width, to: (bucket + 1) * width - 1, documents: ours + theirs });
+  const unequal = (bucket: number, documents: number): void => {
+    ranges.push({ from: bucket * width, to: (bucket + 1) * width - 1, documents });
+  };
+  for (const [key, ours] of leader) {
+    const bucket = Math.round(key / width);
+    const theirs = follower.get(keyOf(bucket)) ?? 0;
+    if (ours !== theirs) unequal(bucket, ours + theirs);
+  }
+  for (const [key, theirs] of follower) {
+    const bucket = bucketOf(key);
+    if (!leader.has(bucket * width)) unequal(bucket, theirs);
   }
   return ranges.sort((a, b) => a.from - b.from);
 }

@@ -7,7 +7,7 @@ import {
   versionBuckets,
 } from '../domain/side-merge.ts';
 import { versionOf } from '../domain/version.ts';
-import { COUNTED_RANGES_MAX, type View } from '../ports/search-cluster.ts';
+import { COUNTED_RANGES_MAX, type Histogram, type View } from '../ports/search-cluster.ts';
 import { lastSeqNo, lastVersion, placeOf, type Sides, versionRange } from './sides.ts';
 
 /** What is compared. */
@@ -40,11 +40,12 @@ export async function* unequalRanges(
   const { documents, upTo } = compared;
   const wanted = Math.min(BUCKETS_MAX, Math.max(BUCKETS_MIN, Math.ceil(documents / BUCKET_DOCUMENTS)));
   const width = bucketWidth(0, Math.max(upTo, 0), wanted);
+  const keys = versionBuckets(sides.scheme, sides.shard, width);
   const [ours, theirs] = await Promise.all([
     leaderHistogram(sides, compared, width, signal),
-    followerHistogram(sides, width, signal),
+    followerHistogram(sides, keys, signal),
   ]);
-  yield* narrowed(sides, compared, { unequal: unequalBuckets(ours, theirs, width), width }, signal);
+  yield* narrowed(sides, compared, { unequal: unequalBuckets(ours, theirs, keys), width }, signal);
 }
 
 async function* narrowed(
@@ -75,29 +76,30 @@ async function* narrowed(
   }
 }
 
-async function leaderHistogram(
+function leaderHistogram(
   { leader, leaderIndex: index, shard }: Sides,
   { view, upTo }: Compared,
   width: number,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, number>> {
-  const request = { index, shard, field: '_seq_no', interval: width, offset: 0, min: 0, max: upTo, view } as const;
-  const found = await leader.histogram(request, signal);
-  return new Map([...found].map(([key, count]) => [Math.round(key / width), count]));
+): Promise<Histogram> {
+  return leader.histogram(
+    { index, shard, field: '_seq_no', interval: width, offset: 0, min: 0, max: upTo, view },
+    signal,
+  );
 }
 
 /** Up to the epoch's end: a copy of an operation that the view does not hold is a difference too. */
-async function followerHistogram(
+function followerHistogram(
   sides: Sides,
-  width: number,
+  { interval, offset }: { readonly interval: number; readonly offset: number },
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, number>> {
+): Promise<Histogram> {
   const { follower, followerIndex: index, followerView: view, scheme, shard } = sides;
-  const { interval, offset, bucketOf } = versionBuckets(scheme, shard, width);
   const [min, max] = [versionOf(scheme, 0, shard), lastVersion(sides)];
-  const request = { index, shard: placeOf(sides), field: '_version', interval, offset, min, max, view } as const;
-  const found = await follower.histogram(request, signal);
-  return new Map([...found].map(([key, count]) => [bucketOf(key), count]));
+  return follower.histogram(
+    { index, shard: placeOf(sides), field: '_version', interval, offset, min, max, view },
+    signal,
+  );
 }
 
 type Parts = readonly Pick<SeqNoRange, 'from' | 'to'>[];

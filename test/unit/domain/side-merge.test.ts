@@ -115,10 +115,16 @@ const histogram = fc
   .array(fc.tuple(fc.nat(30), fc.integer({ min: 1, max: 9 })), { maxLength: 20 })
   .map((entries) => new Map(entries));
 
+function keyed(histogram: ReadonlyMap<number, number>, keyOf: (bucket: number) => number): Map<number, number> {
+  return new Map([...histogram].map(([bucket, count]) => [keyOf(bucket), count]));
+}
+
 test('ranges hold every bucket that differs and none that does not, apart from each other', () => {
   fc.assert(
     fc.property(histogram, histogram, fc.constantFrom(1, 2, 64), (leader, follower, width) => {
-      const ranges = joinRanges(unequalBuckets(leader, follower, width));
+      const keys = versionBuckets({ epoch: 3, leaderShards: 5, layout: 'interleaved' }, 2, width);
+      const [ours, theirs] = [keyed(leader, (bucket) => bucket * width), keyed(follower, keys.keyOf)];
+      const ranges = joinRanges(unequalBuckets(ours, theirs, keys));
       for (let bucket = 0; bucket <= 30; bucket += 1) {
         const [ours, theirs] = [leader.get(bucket) ?? 0, follower.get(bucket) ?? 0];
         const within = ranges.filter(({ from, to }) => bucket * width >= from && (bucket + 1) * width - 1 <= to);

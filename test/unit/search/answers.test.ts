@@ -233,6 +233,19 @@ describe('a histogram', () => {
   });
 });
 
+describe('buckets of another form', () => {
+  it('are no histogram', async () => {
+    const request = { index: 'i', shard: 0, field: '_seq_no', interval: 1, offset: 0, min: 0, max: 9 } as const;
+    const good = { key: 1, doc_count: 1 };
+    for (const buckets of [{ 1: good }, [good, null], [good, { key: '2', doc_count: 1 }], [good, { key: 2 }]]) {
+      const answer = { ...page, hits: { ...page.hits, hits: [] }, aggregations: { values: { buckets } } };
+      await using c = await cluster((_, response) => json(response, answer));
+      const { code, reason } = await failureOf(c.leader.histogram(request, never));
+      assert.deepEqual([code, reason], ['unexpected_answer', 'the answer has no histogram']);
+    }
+  });
+});
+
 describe('the view of a reader', () => {
   const mapping = { properties: { a: { type: 'long' }, b: { type: 'text', fields: { raw: { type: 'keyword' } } } } };
   const limited = { properties: { a: { type: 'long' }, b: { type: 'text' } } };
