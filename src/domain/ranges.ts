@@ -13,7 +13,7 @@ export function splitRange(after: number, to: number, parts: number): readonly R
 
 /**
  * Halves what is left of the range with most left, for whoever is done with its own; `from` is that of the new range. The first `kept` numbers stay
- * where they are, since they are being read. Undefined: too little is left anywhere. Finished neighbours become one, so that there are
+ * where they are: about as many as are being read. Undefined: too little is left anywhere. Finished neighbours become one, so that there are
  * never more than twice as many ranges, and one, as there are unfinished ones.
  */
 export function shareRange(

@@ -27,7 +27,7 @@ export interface LongWay {
   /** The leader as it is now; throws where it is not the same any more. */
   readonly look: () => Promise<FencedSight>;
   readonly write: (page: SearchPage) => Promise<void>;
-  /** It shall show soon that it works. */
+  /** Something else waits for its next turn. */
   readonly brief: boolean;
 }
 
@@ -42,8 +42,11 @@ export async function goLongWay(way: LongWay, stats: FencedStats, signal: AbortS
   const look = gathered(clock, way.look);
   const early = earlyRefresh(ports, setup, signal);
   const due = stepEnd(setup, { audit, clock, brief });
-  const ended = (): boolean => failedOver || due();
-  await copyRanges({ reader, progress, wish, hands, ended, nearlyDone: early.begin }, signal, async (page) => {
+  let pages = 0;
+  const ended = (): boolean => failedOver || due(pages);
+  const firstCopy = progress.checkpoint < 0 && setup.leader.shards === 1;
+  const nearlyDone = firstCopy ? early.begin : () => undefined;
+  await copyRanges({ reader, progress, wish, hands, ended, nearlyDone }, signal, async (page) => {
     const [{ reach }, number] = [progress, ++looks];
     const fence = await look(signal, Math.min(LOOK_GATHER_MS, page.hits.length / DOCUMENTS_A_WAITED_MS));
     failedOver ||= fence.stats.primaryTerm !== stats.primaryTerm;
@@ -54,7 +57,8 @@ export async function goLongWay(way: LongWay, stats: FencedStats, signal: AbortS
     }
     await setup.syncMetadata(fence.observation, signal);
     await way.write(page);
+    pages += 1;
   });
-  await early.ended();
+  if (!ended()) await early.ended();
   return failedOver;
 }

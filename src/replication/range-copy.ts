@@ -20,8 +20,8 @@ export interface RangeTarget {
  * still lives is in any later view, so each page is a fresh search and no view is held open, however long it takes.
  * A cursor moves when `apply` has resolved; when all are done, so has the checkpoint.
  *
- * Whoever is done takes half of what the slowest has left: else the last of four would go alone, with one core idle (0.7 s of a copy of 16 s). A
- * document near the cut may be written twice, in the same version.
+ * Whoever is done takes half of what the slowest has left: else the last of four would go alone, with one core idle (0.7 s of a copy of 16 s).
+ * What a page on its way holds behind the cut is written twice, in the same version.
  */
 export async function copyRanges(
   target: RangeTarget,

@@ -209,10 +209,11 @@ export class ShardReplicator {
     const { quarantine, repairs } = this.#setup;
     if (repairs.pending) await repairs.run((keys) => repairDocuments(this.#corrected(stats, signal), keys, signal));
     await quarantine.flush(signal);
-    if (quarantine.retrying) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
+    const retried = quarantine.retrying;
+    if (retried) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
     const far = farBehind(stats.globalCheckpoint - this.progress.checkpoint);
     const long = this.progress.ranges.length > 0 || (far && !this.#rangesGone);
-    const result = await (long ? this.#goLongWay(stats, signal) : this.#readView(stats, signal));
+    const result = await (long ? this.#goLongWay(stats, retried, signal) : this.#readView(stats, signal));
     return this.#compareOn(stats, result, signal);
   }
 
@@ -252,7 +253,7 @@ export class ShardReplicator {
     return { stats: fencedStats(observation, this.#leader), observation };
   }
 
-  async #goLongWay(stats: FencedStats, signal: AbortSignal): Promise<Moved> {
+  async #goLongWay(stats: FencedStats, retried: boolean, signal: AbortSignal): Promise<Moved> {
     const { progress } = this;
     const way = {
       ports: this.#ports,
@@ -263,7 +264,8 @@ export class ShardReplicator {
       wish: this.#wish(stats),
       look: () => this.#observe({ refresh: false }, signal),
       write: (page: SearchPage) => this.#writer.write(page, page.hits, signal),
-      brief: this.#brief,
+      // Only between steps a comparison is dealt with, and who tried again hears of it.
+      brief: this.#brief || this.#comparison.running || retried,
     };
     const dropped = await goLongWay(way, stats, signal);
     // The next view closes the window.

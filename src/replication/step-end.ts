@@ -5,34 +5,31 @@ import type { ReplicatorPorts, ReplicatorSetup } from './replicator-setup.ts';
 
 /** Ranges wait for each other where a step ends: for seconds where a bulk makes a segment, with one core idle. So that is seldom. */
 const STEP_MS = 60_000;
-/** Of a pair that has to show that it works again. */
 const BRIEF_STEP_MS = 15_000;
 
 interface StepEnd {
   readonly audit: Pick<FollowerAudit, 'rolledBack' | 'restarted'>;
   readonly clock: Clock;
+  /** Something else waits for its next turn, or the pair has to show that it works again. */
   readonly brief: boolean;
 }
 
-/** Whether a step on a long way, which begins now, makes room for something else. What was asked for before it began has had its turn. */
+/** Whether a step on a long way, which begins now, makes room for something else. `pages`: how many it has written; it is not for nothing, whatever waits. */
 export function stepEnd(
   { quarantine, repairs, draining }: Pick<ReplicatorSetup, 'quarantine' | 'repairs' | 'draining'>,
   { audit, clock, brief }: StepEnd,
-): () => boolean {
-  const asked = (): boolean => repairs.pending || quarantine.retrying;
-  const askedBefore = asked();
-  const deadlineMs = clock.monotonic() + (brief ? BRIEF_STEP_MS : STEP_MS);
-  return () =>
-    draining() ||
-    (asked() && !askedBefore) ||
-    audit.rolledBack !== undefined ||
-    audit.restarted ||
-    clock.monotonic() >= deadlineMs;
+): (pages: number) => boolean {
+  const { retrying } = quarantine;
+  const deadlineMs = clock.monotonic() + (brief || retrying ? BRIEF_STEP_MS : STEP_MS);
+  const wanted = (): boolean =>
+    repairs.pending || (quarantine.retrying && !retrying) || audit.rolledBack !== undefined || audit.restarted;
+  return (pages) => draining() || clock.monotonic() >= deadlineMs || (pages > 0 && wanted());
 }
 
 /**
- * The follower makes its last large segments while the last pages come in, with a core that would be idle else; the refresh for the comparison
- * afterwards has little left to do. A million documents: 0.3 s of 15. That it fails is told by that other one.
+ * At the end of a first copy the follower makes its last large segments while the last pages come in, with a core that would be idle else; the
+ * refresh for the comparison afterwards has little left to do. A million documents: 0.3 s of 15. That it fails is told by that other one. Of
+ * several shards the others keep the cores busy.
  */
 export function earlyRefresh(
   { followerWatcher }: Pick<ReplicatorPorts, 'followerWatcher'>,

@@ -58,7 +58,7 @@ export class PairQuarantine {
   readonly #documents = new SparseMap<string, QuarantinedDocument>();
   /** Not in quarantine any more, and perhaps still in the index: version by id. */
   readonly #left = new SparseMap<string, number>();
-  #arriving = 0;
+  readonly #arriving = new SparseMap<string, true>();
   /** Leader operations that a position has passed over and that the index does not hold. */
   #lost = NONE;
   /** Requests to the index follow each other. */
@@ -137,21 +137,22 @@ export class PairQuarantine {
     { documents, sentAtMs }: { documents: number; sentAtMs: number },
     signal: AbortSignal,
   ): Promise<void> {
-    const arriving = refused.filter(({ id }) => !this.#documents.has(id)).length;
-    this.#requireRoom(arriving, documents, refused[0]);
-    this.#arriving += arriving;
+    // Two ranges may have read the same documents.
+    const arriving = refused.map(({ id }) => id).filter((id) => !this.#documents.has(id) && !this.#arriving.has(id));
+    this.#requireRoom(arriving.length, documents, refused[0]);
+    for (const id of arriving) this.#arriving.set(id, true);
     try {
       await this.#inTurn(() => this.#take(refused, signal));
       if (sentAtMs < this.#askedAtMs) this.#toRetry = [...this.#toRetry, ...refused.map(({ seqNo }) => seqNo)];
     } finally {
-      this.#arriving -= arriving;
+      for (const id of arriving) this.#arriving.delete(id);
     }
   }
 
   #requireRoom(arriving: number, documents: number, example: RefusedDocument | undefined): void {
     const { parameters, follower } = this.#options;
     const limit = quarantineLimit(parameters.quarantine_max_documents, documents);
-    const wanted = this.size + this.#arriving + arriving;
+    const wanted = this.size + this.#arriving.size + arriving;
     if (arriving === 0 || wanted <= limit) return;
     throw failed('too_many_quarantined', {
       op: 'quarantine',
