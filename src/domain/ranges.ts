@@ -12,7 +12,7 @@ export function splitRange(after: number, to: number, parts: number): readonly R
 }
 
 /**
- * Halves what is left of the range with most left, for whoever is done with its own; `from` is that of the new range. The first `kept` numbers stay
+ * Halves what is left of the range with most left, for whoever is done with its own; `from` is that of the new range. The first `kept` numbers, one at least, stay
  * where they are: about as many as are being read. Undefined: too little is left anywhere. Finished neighbours become one, so that there are
  * never more than twice as many ranges, and one, as there are unfinished ones.
  */
@@ -20,17 +20,14 @@ export function shareRange(
   ranges: readonly RangeCursor[],
   kept: number,
 ): { readonly ranges: readonly RangeCursor[]; readonly from: number } | undefined {
-  const longest = Math.max(...ranges.map(left));
-  if (!(longest >= 2 * kept && longest >= 2)) return undefined;
-  const at = ranges.findIndex((range) => left(range) === longest);
+  const longest = ranges.toSorted((a, b) => left(b) - left(a))[0];
+  if (longest === undefined || left(longest) < 2 * kept) return undefined;
+  const from = longest.next + kept + Math.floor((left(longest) - kept) / 2);
   const shared: RangeCursor[] = [];
-  let from = 0;
-  for (const [index, range] of ranges.entries()) {
+  for (const range of ranges) {
     const before = shared.at(-1);
-    if (index === at) {
-      from = range.next + kept + Math.floor((longest - kept) / 2);
-      shared.push({ ...range, to: from - 1 }, { from, to: range.to, next: from });
-    } else if (before !== undefined && left(before) === 0 && left(range) === 0)
+    if (range === longest) shared.push({ ...range, to: from - 1 }, { from, to: range.to, next: from });
+    else if (before !== undefined && left(before) === 0 && left(range) === 0)
       shared[shared.length - 1] = { from: before.from, to: range.to, next: range.next };
     else shared.push(range);
   }

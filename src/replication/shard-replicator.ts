@@ -57,7 +57,6 @@ export class ShardReplicator {
   #steppedAtMs = Number.NEGATIVE_INFINITY;
   /** The last step. */
   #failed = false;
-  #brief = false;
 
   constructor(ports: ReplicatorPorts, setup: ReplicatorSetup, start: ReplicatorStart) {
     this.#ports = ports;
@@ -180,13 +179,12 @@ export class ShardReplicator {
 
   /** `brief`: it shall show soon that it works. */
   async step(signal: AbortSignal, { brief = false }: { brief?: boolean } = {}): Promise<StepResult> {
-    this.#brief = brief;
     this.#steppedAtMs = Number.POSITIVE_INFINITY;
     try {
       // What was being compared when the step before failed has failed for the same reason.
       if (this.#failed) this.#comparison.dropFailed();
       this.#failed = true;
-      const result = await this.#step(signal);
+      const result = await this.#step(brief, signal);
       this.#failed = false;
       return result;
     } finally {
@@ -194,7 +192,7 @@ export class ShardReplicator {
     }
   }
 
-  async #step(signal: AbortSignal): Promise<StepResult> {
+  async #step(brief: boolean, signal: AbortSignal): Promise<StepResult> {
     if (this.audit.rolledBack !== undefined) throw this.audit.rolledBack;
     const now = this.#ports.clock.monotonic();
     if (this.progress.followerCount === undefined && this.#recounts.possible(now)) await this.#recounts.run(signal);
@@ -209,11 +207,12 @@ export class ShardReplicator {
     const { quarantine, repairs } = this.#setup;
     if (repairs.pending) await repairs.run((keys) => repairDocuments(this.#corrected(stats, signal), keys, signal));
     await quarantine.flush(signal);
+    // Whoever asked hears of it after the step.
     const retried = quarantine.retrying;
     if (retried) await quarantine.retry((seqNos) => resend(this.#corrected(stats, signal), seqNos, signal));
     const far = farBehind(stats.globalCheckpoint - this.progress.checkpoint);
     const long = this.progress.ranges.length > 0 || (far && !this.#rangesGone);
-    const result = await (long ? this.#goLongWay(stats, retried, signal) : this.#readView(stats, signal));
+    const result = await (long ? this.#goLongWay(stats, brief || retried, signal) : this.#readView(stats, signal));
     return this.#compareOn(stats, result, signal);
   }
 
@@ -253,7 +252,7 @@ export class ShardReplicator {
     return { stats: fencedStats(observation, this.#leader), observation };
   }
 
-  async #goLongWay(stats: FencedStats, retried: boolean, signal: AbortSignal): Promise<Moved> {
+  async #goLongWay(stats: FencedStats, brief: boolean, signal: AbortSignal): Promise<Moved> {
     const { progress } = this;
     const way = {
       ports: this.#ports,
@@ -264,8 +263,8 @@ export class ShardReplicator {
       wish: this.#wish(stats),
       look: () => this.#observe({ refresh: false }, signal),
       write: (page: SearchPage) => this.#writer.write(page, page.hits, signal),
-      // Only between steps a comparison is dealt with, and who tried again hears of it.
-      brief: this.#brief || this.#comparison.running || retried,
+      // A comparison is dealt with between steps only.
+      brief: brief || this.#comparison.running,
     };
     const dropped = await goLongWay(way, stats, signal);
     // The next view closes the window.

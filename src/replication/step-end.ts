@@ -28,7 +28,7 @@ export function stepEnd(
 
 /**
  * At the end of a first copy the follower makes its last large segments while the last pages come in, with a core that would be idle else; the
- * refresh for the comparison afterwards has little left to do. A million documents: 0.3 s of 15. That it fails is told by that other one. Of
+ * refresh for the comparison afterwards has little left to do. That it fails is told by that other one. Of
  * several shards the others keep the cores busy.
  */
 export function earlyRefresh(

@@ -4,7 +4,7 @@
  * items than were sent, says nothing certain about any of them.
  *
  * What became of an operation follows from its action and its status (REST API reference, bulk); the `result` beside them would be nearly
- * half of the answer's bytes, and costs the follower and the reader a tenth of a second each in 200,000 documents.
+ * half of the answer's bytes.
  */
 import { asciiBytes, decodeText, JsonCursor } from './json-cursor.ts';
 

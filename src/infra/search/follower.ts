@@ -3,7 +3,7 @@ import { failed } from '../../domain/failure.ts';
 import { WireFormatError } from '../../domain/wire/search-page.ts';
 import { scanBulkAnswer } from '../../domain/wire/bulk-answer.ts';
 import type { FollowerCluster } from '../../ports/follower-cluster.ts';
-import type { ClusterState, Histogram } from '../../ports/search-cluster.ts';
+import type { ClusterState } from '../../ports/search-cluster.ts';
 import type { SearchClient } from './client.ts';
 import { multiGet } from './documents.ts';
 import type { EngineProbe } from './engine.ts';
@@ -65,11 +65,12 @@ export function createFollowerCluster(client: SearchClient, engine: EngineProbe,
       return total;
     },
     async histogram(request, signal) {
-      let sum: Histogram | undefined;
+      let sum: Map<number, number> | undefined;
       // One after the other: each may hold as many buckets as a request may ask for.
       for (const target of await primaryTargets(client, request, signal)) {
         const part = await askHistogram(client, request, target, signal);
-        sum = sum === undefined ? part : added(sum, part);
+        if (sum === undefined) sum = part;
+        else for (const [key, count] of part) sum.set(key, (sum.get(key) ?? 0) + count);
       }
       return sum ?? new Map();
     },
@@ -89,12 +90,6 @@ export function createFollowerCluster(client: SearchClient, engine: EngineProbe,
       await broadcast(client, { op: `${name} flush`, path: `${pathOf(index)}/_flush` }, signal);
     },
   };
-}
-
-function added(one: Histogram, other: Histogram): Histogram {
-  const sum = new Map(one);
-  for (const [key, count] of other) sum.set(key, (sum.get(key) ?? 0) + count);
-  return sum;
 }
 
 async function maxVersion(client: SearchClient, index: string, signal: AbortSignal): Promise<number> {

@@ -18,20 +18,23 @@ interface Options {
   readonly documentsMax?: number;
   readonly refuse?: (size: number) => boolean;
   /** What becomes of a page. */
-  readonly apply?: (seqNos: readonly number[], reader: PageReader) => Promise<void>;
+  readonly apply?: (seqNos: readonly number[]) => Promise<void>;
+  readonly ended?: () => boolean;
 }
 
 interface Copied {
   readonly requests: readonly PageRequest[];
   readonly seen: readonly number[];
   readonly wanted: readonly number[];
+  /** How often the end was told to be near. */
+  readonly told: number;
 }
 
 /** `alive`: whether the document of a sequence number still stands. `refuse`: an answer that is too large. */
 async function copied(
   operations: number,
   alive: (seqNo: number) => boolean,
-  { documentsMax = 100, refuse = () => false, apply = () => Promise.resolve() }: Options = {},
+  { documentsMax = 100, refuse = () => false, apply = () => Promise.resolve(), ended = () => false }: Options = {},
 ): Promise<Copied> {
   const cluster = new MemoryCluster({ name: 'left', monotonicMs: () => 0 });
   const { name } = cluster.createIndex('logs', { shards: 1 });
@@ -67,14 +70,14 @@ async function copied(
   const nearlyDone = (): void => {
     told += 1;
   };
-  await copyRanges({ reader, progress, wish, hands: RANGES, ended: () => false, nearlyDone }, never, async (page) => {
+  await copyRanges({ reader, progress, wish, hands: RANGES, ended, nearlyDone }, never, async (page) => {
     const seqNos = page.hits.map((hit) => hit.seqNo);
     seen.push(...seqNos);
-    await apply(seqNos, reader);
+    await apply(seqNos);
   });
-  assert.deepEqual([reached, told], [last, 1]);
+  assert.deepEqual([reached, told], ended() ? [-1, 0] : [last, 1]);
   const wanted = Array.from({ length: operations }, (_, seqNo) => seqNo).filter(alive);
-  return { requests, seen: seen.toSorted((a, b) => a - b), wanted };
+  return { requests, seen: seen.toSorted((a, b) => a - b), wanted, told };
 }
 
 const width = ({ after, upTo = Number.NaN }: PageRequest): number => upTo - after;
@@ -124,6 +127,11 @@ test('what a slow page keeps back is gone by the others, except for itself', asy
     wanted,
   );
   assert.ok(seen.length - wanted.length <= 100, `${seen.length - wanted.length} were written twice`);
+});
+
+test('hands that are to end at once begin nothing', async () => {
+  const { requests, seen, told } = await copied(1_000, () => true, { ended: () => true });
+  assert.deepEqual([requests, seen, told], [[], [], 0]);
 });
 
 test('where one range fails, the others end with the pages that they are at', async () => {
